@@ -1,0 +1,13 @@
+"""Exceptions and warnings of the package; all derive from what scikit-learn users already catch."""
+
+
+class InvalidFunctionsError(ValueError):
+    """``functions`` names something unknown, or a primitive is ill-formed."""
+
+
+class AllTrialsFailedError(RuntimeError):
+    """No trial of the search ended with a finite law."""
+
+
+class SearchInterruptedWarning(UserWarning):
+    """``fit`` was interrupted (Ctrl-C); the best equation found until then was kept."""

@@ -1,0 +1,220 @@
+"""The vocabulary of units: one :class:`Primitive` per function, and named presets of them.
+
+A primitive is the only place where a function is defined: networks evaluate ``torch_fn``, printed laws use
+``sympy_fn``, and a test holds the two against each other for every entry of :data:`PRIMITIVES`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+import torch
+
+from sklearn_eql.exceptions import InvalidFunctionsError
+
+_MARGIN = 1e-3  # distance from the border of a domain that ``Interval.clamp`` keeps
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Arguments for which a primitive is defined: real numbers in ``(lower, upper)``."""
+
+    lower: float = -math.inf
+    upper: float = math.inf
+
+    def clamp(self, g: torch.Tensor) -> torch.Tensor:
+        """Nearest value at least a small margin inside the interval; same shape as `g`."""
+        if math.isinf(self.lower) and math.isinf(self.upper):
+            return g
+        return g.clamp(self.lower + _MARGIN, self.upper - _MARGIN)
+
+    def violation(self, g: torch.Tensor) -> torch.Tensor:
+        """How far each element of `g` lies outside the interval (0 inside); same shape as `g`."""
+        return (g - self.clamp(g)).abs()
+
+
+EVERYWHERE = Interval()
+POSITIVE = Interval(lower=0.0)
+
+
+@dataclass(frozen=True)
+class Primitive:
+    """A function that a unit of an EQL network may compute.
+
+    Parameters
+    ----------
+    name : str
+        Name by which ``functions=`` refers to it.
+    arity : int
+        Number of arguments, 0 (a constant), 1 or 2.
+    torch_fn : callable
+        ``torch_fn(*args) -> Tensor``, elementwise, differentiable. For arity 0 it receives one tensor, whose shape
+        and dtype its result takes.
+    sympy_fn : callable
+        ``sympy_fn(*args) -> sympy.Expr``, the same function on expressions (no argument for arity 0).
+    domain : Interval, sequence of Interval (one per argument) or None
+        Where the function is defined; ``None`` means everywhere. Gradient training clamps arguments into it and
+        penalises violations; fitted laws are evaluated without clamping.
+    degree : tuple of (float or None), optional
+        Degree of homogeneity in each argument (``f(k*g) = k**degree * f(g)`` for ``k > 0``), ``None`` where the
+        function is not homogeneous. Used to remove redundant scales: ``0.25*(2*x)**2`` is ``x**2``.
+    parity : {"even", "odd", None}, optional
+        ``f(-g) = f(g)`` or ``-f(g)``, for functions of one argument. Used to write ``-sin(-x)`` as ``sin(x)``.
+    """
+
+    name: str
+    arity: int
+    torch_fn: Callable[..., torch.Tensor]
+    sympy_fn: Callable[..., sympy.Expr]
+    domain: Interval | Sequence[Interval] | None = None
+    degree: tuple[float | None, ...] | None = None
+    parity: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.arity not in (0, 1, 2):
+            raise InvalidFunctionsError(
+                f"Primitive {self.name!r}: arity must be 0, 1 or 2, got {self.arity!r}. "
+                "Compose functions of more arguments from products, or nest primitives."
+            )
+        domain = self.domain
+        if domain is None:
+            domain = (EVERYWHERE,) * self.arity
+        elif isinstance(domain, Interval):
+            domain = (domain,) * self.arity
+        if len(domain) != self.arity:
+            raise InvalidFunctionsError(
+                f"Primitive {self.name!r}: domain has {len(domain)} intervals for {self.arity} arguments. "
+                "Give one Interval per argument."
+            )
+        object.__setattr__(self, "domain", tuple(domain))
+        degree = self.degree if self.degree is not None else (None,) * self.arity
+        object.__setattr__(self, "degree", tuple(degree))
+
+    def clamped(self, *args: torch.Tensor) -> torch.Tensor:
+        """``torch_fn`` of the arguments moved into the domain: finite gradients while a network trains."""
+        if self.arity == 0:
+            return self.torch_fn(*args)
+        return self.torch_fn(*(interval.clamp(g) for interval, g in zip(self.domain, args, strict=True)))
+
+
+def _sympy_sigmoid(gain: int) -> Callable[[sympy.Expr], sympy.Expr]:
+    return lambda g: 1 / (1 + sympy.exp(-gain * g))
+
+
+# Appendix A of the paper puts multipliers inside sin and sigmoid, and Appendix C a factor 10 before the product, so
+# that the functions show their shape on [-1, 1].
+_ENTRIES = (
+    Primitive("const", 0, torch.ones_like, lambda: sympy.Integer(1)),
+    Primitive("id", 1, lambda g: g, lambda g: g, degree=(1,), parity="odd"),
+    Primitive("square", 1, torch.square, lambda g: g**2, degree=(2,), parity="even"),
+    Primitive("cube", 1, lambda g: g * g * g, lambda g: g**3, degree=(3,), parity="odd"),
+    Primitive("mul", 2, torch.mul, lambda a, b: a * b, degree=(1, 1)),
+    Primitive("div", 2, torch.div, lambda a, b: a / b, domain=(EVERYWHERE, POSITIVE), degree=(1, -1)),
+    Primitive("inv", 1, torch.reciprocal, lambda g: 1 / g, domain=POSITIVE, degree=(-1,), parity="odd"),
+    Primitive("sin", 1, torch.sin, sympy.sin, parity="odd"),
+    Primitive("cos", 1, torch.cos, sympy.cos, parity="even"),
+    Primitive("exp", 1, torch.exp, sympy.exp),
+    Primitive("sigmoid", 1, torch.sigmoid, _sympy_sigmoid(1)),
+    Primitive("tanh", 1, torch.tanh, sympy.tanh, parity="odd"),
+    Primitive("sqrt", 1, torch.sqrt, sympy.sqrt, domain=POSITIVE, degree=(0.5,)),
+    Primitive("log", 1, torch.log, sympy.log, domain=POSITIVE),
+    Primitive("pow", 2, torch.pow, lambda a, b: a**b, domain=(POSITIVE, EVERYWHERE)),
+    Primitive("sin2pi", 1, lambda g: torch.sin(2 * math.pi * g), lambda g: sympy.sin(2 * sympy.pi * g), parity="odd"),
+    Primitive("sigmoid20", 1, lambda g: torch.sigmoid(20 * g), _sympy_sigmoid(20)),
+    Primitive("mul10", 2, lambda a, b: 10 * a * b, lambda a, b: 10 * a * b, degree=(1, 1)),
+)
+
+PRIMITIVES: Mapping[str, Primitive] = {p.name: p for p in _ENTRIES}
+"""Every built-in primitive by name."""
+
+PRESETS: Mapping[str, Mapping[str, int]] = {
+    "default": {
+        "const": 1,
+        "id": 4,
+        "square": 2,
+        "cube": 1,
+        "mul": 3,
+        "div": 1,
+        "sin": 2,
+        "cos": 1,
+        "exp": 2,
+        "sigmoid": 1,
+        "tanh": 1,
+        "sqrt": 1,
+        "log": 1,
+        "pow": 1,
+    },
+    # Appendix A.
+    "paper": {"const": 2, "id": 4, "square": 4, "sin2pi": 2, "exp": 2, "sigmoid20": 2, "mul": 2},
+    # Appendix C-C.
+    "paper-sho": {"const": 2, "id": 2, "square": 1, "sin2pi": 1, "exp": 1, "mul10": 2},
+    "polynomial": {"const": 1, "id": 4, "square": 2, "cube": 1, "mul": 4},
+    "rational": {"const": 1, "id": 4, "square": 2, "mul": 3, "div": 2},
+}
+"""Named sets of units: primitive name to number of copies in each hidden layer."""
+
+
+def resolve_functions(functions: Any) -> tuple[Primitive, ...]:
+    """Turn what a user passes as ``functions`` into one primitive per unit of a layer.
+
+    Parameters
+    ----------
+    functions : str, mapping of str or Primitive to int, or sequence of str and Primitive
+        A preset name, names with their number of copies, or a plain sequence (repetition makes copies).
+
+    Returns
+    -------
+    units : tuple of Primitive
+        Ordered so that equal primitives are neighbours.
+
+    Raises
+    ------
+    InvalidFunctionsError
+        Unknown names (the message lists the known ones), empty sets, counts below one.
+    """
+    if isinstance(functions, str):
+        if functions not in PRESETS:
+            raise InvalidFunctionsError(
+                f"functions={functions!r} is not a preset. Presets: {sorted(PRESETS)}. For a single function pass a "
+                f"list, for instance functions=['sin']; known functions: {sorted(PRIMITIVES)}."
+            )
+        items: Iterable[tuple[Any, int]] = PRESETS[functions].items()
+    elif isinstance(functions, Mapping):
+        items = functions.items()
+    elif isinstance(functions, Sequence):
+        items = [(f, 1) for f in functions]
+    else:
+        raise InvalidFunctionsError(
+            f"functions must be a preset name, a mapping of names to copies, or a sequence of names and Primitive "
+            f"objects, got {type(functions).__name__}."
+        )
+    counts: dict[str, int] = {}
+    chosen: dict[str, Primitive] = {}
+    for entry, copies in items:
+        primitive = entry if isinstance(entry, Primitive) else _lookup(entry)
+        if isinstance(copies, bool) or not isinstance(copies, int) or copies < 1:
+            raise InvalidFunctionsError(
+                f"functions: the number of copies of {primitive.name!r} must be a positive integer, got {copies!r}."
+            )
+        known = chosen.setdefault(primitive.name, primitive)
+        if known is not primitive and known != primitive:
+            raise InvalidFunctionsError(
+                f"functions: two different primitives are named {primitive.name!r}. Give each its own name."
+            )
+        counts[primitive.name] = counts.get(primitive.name, 0) + copies
+    if not counts:
+        raise InvalidFunctionsError("functions is empty. Name at least one function, or use functions='default'.")
+    return tuple(chosen[name] for name, copies in counts.items() for _ in range(copies))
+
+
+def _lookup(name: Any) -> Primitive:
+    if isinstance(name, str) and name in PRIMITIVES:
+        return PRIMITIVES[name]
+    raise InvalidFunctionsError(
+        f"functions: {name!r} is not a known function. Known functions: {sorted(PRIMITIVES)}. "
+        "Pass a sklearn_eql.Primitive to add one of your own."
+    )

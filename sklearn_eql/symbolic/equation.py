@@ -1,0 +1,75 @@
+"""One equation as data: a sparse network written as a list of units.
+
+The record holds names, indices and numbers only, so it pickles, prints as JSON, and means the same on any machine.
+Sources are numbered ``0`` (the constant 1), ``1 .. n_features`` (the features) and from there on the units in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sklearn_eql.primitives import PRIMITIVES, Primitive
+
+Affine = tuple[tuple[int, float], ...]
+"""A linear form: ``((source, coefficient), ...)``, sources ascending and distinct."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """``primitive(args[0], args[1], ...)`` where each argument is a linear form of earlier sources."""
+
+    primitive: str
+    args: tuple[Affine, ...]
+
+
+@dataclass(frozen=True)
+class Equation:
+    """``y = sum(c * source for source, c in output)`` over features and units."""
+
+    n_features: int
+    units: tuple[Unit, ...]
+    output: Affine
+
+    def coefficients(self) -> np.ndarray:
+        """Every coefficient, shape ``(n_coefficients,)``: arguments of the units in order, then the output."""
+        return np.array([c for form in self._forms() for _, c in form], dtype=np.float64)
+
+    def with_coefficients(self, values: np.ndarray) -> Equation:
+        """The same equation with other coefficients, in the order of `coefficients`."""
+        stream = iter(np.asarray(values, dtype=np.float64).tolist())
+
+        def refill(form: Affine) -> Affine:
+            return tuple((source, next(stream)) for source, _ in form)
+
+        units = tuple(Unit(unit.primitive, tuple(refill(form) for form in unit.args)) for unit in self.units)
+        return Equation(self.n_features, units, refill(self.output))
+
+    def _forms(self) -> list[Affine]:
+        return [form for unit in self.units for form in unit.args] + [self.output]
+
+    def evaluate(self, X: np.ndarray, primitives: Mapping[str, Primitive] = PRIMITIVES) -> np.ndarray:
+        """Values of the law, shape ``(n_samples,)``, for `X` of shape ``(n_samples, n_features)``, in float64.
+
+        Rows outside the domain of a function give NaN or infinity.
+        """
+        return self.forward(torch.as_tensor(np.ascontiguousarray(X, dtype=np.float64)), primitives).numpy()
+
+    def forward(self, X: torch.Tensor, primitives: Mapping[str, Primitive] = PRIMITIVES) -> torch.Tensor:
+        """As `evaluate`, on a float tensor ``(n_samples, n_features)``; differentiable."""
+        one = torch.ones_like(X[:, 0])
+        sources = [one, *X.unbind(dim=1)]
+        for unit in self.units:
+            args = [_linear(form, sources) for form in unit.args] or [one]
+            sources.append(primitives[unit.primitive].torch_fn(*args))
+        return _linear(self.output, sources)
+
+
+def _linear(form: Affine, sources: list[torch.Tensor]) -> torch.Tensor:
+    total = torch.zeros_like(sources[0])
+    for source, coefficient in form:
+        total = total + coefficient * sources[source]
+    return total

@@ -1,0 +1,1 @@
+"""Training of batched EQL networks: phases, the loop, pruning, refinement."""
