@@ -60,12 +60,19 @@ class Equation:
 
     def forward(self, X: torch.Tensor, primitives: Mapping[str, Primitive] = PRIMITIVES) -> torch.Tensor:
         """As `evaluate`, on a float tensor ``(n_samples, n_features)``; differentiable."""
+        return _linear(self.output, self._sources(X, primitives))
+
+    def sources(self, X: torch.Tensor, primitives: Mapping[str, Primitive] = PRIMITIVES) -> list[np.ndarray]:
+        """Values of every source, each of shape ``(n_samples,)``: the constant, the features, the units."""
+        return [source.numpy() for source in self._sources(X, primitives)]
+
+    def _sources(self, X: torch.Tensor, primitives: Mapping[str, Primitive]) -> list[torch.Tensor]:
         one = torch.ones_like(X[:, 0])
         sources = [one, *X.unbind(dim=1)]
         for unit in self.units:
             args = [_linear(form, sources) for form in unit.args] or [one]
             sources.append(primitives[unit.primitive].torch_fn(*args))
-        return _linear(self.output, sources)
+        return sources
 
 
 def _linear(form: Affine, sources: list[torch.Tensor]) -> torch.Tensor:

@@ -1,0 +1,40 @@
+# Each goal sets up what it needs in .venv; a second run finds it there and starts at once.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/installed
+PATHS := sklearn_eql tests examples $(wildcard benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format clean
+
+help:
+	@echo "make demo    find Kepler's third law in measured data"
+	@echo "make test    run the tests (ARGS=... goes to pytest)"
+	@echo "make lint    check style and formatting"
+	@echo "make format  apply the formatting that lint checks"
+	@echo "make clean   remove the environment and what tools left behind"
+
+demo: $(INSTALLED)
+	$(PY) examples/kepler.py
+
+test: $(INSTALLED)
+	$(PY) -m pytest $(ARGS)
+
+lint: $(INSTALLED)
+	$(PY) -m ruff check $(PATHS)
+	$(PY) -m ruff format --check $(PATHS)
+
+format: $(INSTALLED)
+	$(PY) -m ruff check --fix $(PATHS)
+	$(PY) -m ruff format $(PATHS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache demo_output
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is missing or older than 3.11; name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[plot,test,dev]"
+	@touch $@

@@ -1,0 +1,123 @@
+"""A structure that can be edited: units as linked nodes, turned back into a :class:`Structure` when done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.sparse import SparseUnit, Structure
+
+MAX_TERMS = 6  # terms of one linear form; longer ones do not read as a law
+
+
+class Node:
+    """A unit: its primitive and one linear form (list of ``[source, coefficient]``) per argument."""
+
+    __slots__ = ("args", "primitive")
+
+    def __init__(self, primitive: str, args: list[list[list]]) -> None:
+        self.primitive = primitive
+        self.args = args
+
+
+class Draft:
+    """Mutable copy of a structure.
+
+    Sources in terms are integers (0 the constant 1, then the features) or :class:`Node` objects. Which coefficients
+    are free is not stored: it follows from the primitives when the draft is finished.
+    """
+
+    def __init__(self, structure: Structure) -> None:
+        first = 1 + structure.n_features
+        nodes: list[Node] = []
+
+        def link(form) -> list[list]:
+            return [[s if s < first else nodes[s - first], c] for s, c, _ in form]
+
+        for unit in structure.units:
+            nodes.append(Node(unit.primitive, [link(arg) for arg in unit.args]))
+        self.n_features = structure.n_features
+        self.output = link(structure.output)
+
+    def nodes(self) -> list[Node]:
+        """Units in use, each after those it reads."""
+        ordered: list[Node] = []
+        seen: set[int] = set()
+
+        def visit(form) -> None:
+            for source, _ in form:
+                if isinstance(source, Node) and id(source) not in seen:
+                    seen.add(id(source))
+                    for arg in source.args:
+                        visit(arg)
+                    ordered.append(source)
+
+        visit(self.output)
+        return ordered
+
+    def forms(self) -> Iterator[tuple[Node | None, int, list[list]]]:
+        """Every linear form with the unit and argument it belongs to (``None`` for the output)."""
+        yield None, 0, self.output
+        for node in self.nodes():
+            for a, arg in enumerate(node.args):
+                yield node, a, arg
+
+    def finish(self, primitives: Mapping[str, Primitive]) -> Structure | None:
+        """The structure in its gauge, or ``None`` if the draft is not a network (empty argument, too long a form)."""
+        nodes = self.nodes()
+        index = {id(node): 1 + self.n_features + i for i, node in enumerate(nodes)}
+
+        def collect(form) -> dict[int, float]:
+            terms: dict[int, float] = {}
+            for source, c in form:
+                key = index[id(source)] if isinstance(source, Node) else source
+                terms[key] = terms.get(key, 0.0) + c
+            return terms
+
+        units = []
+        for node in nodes:
+            primitive = primitives[node.primitive]
+            args = []
+            for a, arg in enumerate(node.args):
+                terms = collect(arg)
+                gauged = _gauge(primitive, a, terms)
+                if gauged is None:
+                    return None
+                args.append(gauged)
+            units.append(SparseUnit(node.primitive, tuple(args)))
+        output = collect(self.output)
+        if not output or len(output) > 2 * MAX_TERMS:
+            return None
+        return Structure(self.n_features, tuple(units), tuple((s, c, True) for s, c in sorted(output.items())))
+
+
+def has_fixed_scale(primitive: Primitive, argument: int) -> bool:
+    """Whether the scale of an argument can be moved out of the unit, so that its leading coefficient is fixed to 1."""
+    return (
+        primitive.degree[argument] is not None
+        or primitive.name == "log"
+        or (primitive.name == "pow" and argument == 0)
+    )
+
+
+def _gauge(primitive: Primitive, argument: int, terms: dict[int, float]) -> tuple[tuple[int, float, bool], ...] | None:
+    """Terms of one argument, without the coefficients that consumers of the unit can express."""
+    if primitive.name == "exp":
+        terms.pop(0, None)  # exp(b + g) = exp(b) * exp(g)
+    if not terms or len(terms) > MAX_TERMS:
+        return None
+    leading = min((s for s in terms if s > 0), default=None)
+    if leading is None:  # an argument without variables: only an exponent may be a constant
+        return ((0, terms[0], True),) if primitive.name == "pow" and argument == 1 else None
+    if not has_fixed_scale(primitive, argument):
+        return tuple((s, c, True) for s, c in sorted(terms.items()))
+    scale = terms[leading]
+    keeps_sign = primitive.domain[argument].lower == 0.0 and primitive.degree[argument] not in (-1, -2)
+    divisor = abs(scale) if keeps_sign else scale
+    if divisor == 0 or not math.isfinite(divisor):
+        divisor = 1.0
+        terms[leading] = 1.0
+    # Whatever is left of the leading coefficient is its sign.
+    fixed = math.copysign(1.0, terms[leading]) if keeps_sign else 1.0
+    return tuple((s, fixed if s == leading else c / divisor, s != leading) for s, c in sorted(terms.items()))

@@ -1,0 +1,329 @@
+"""Sparse EQL networks, many at once: structures as small records, evaluated and fitted as one batch.
+
+A dense network (:mod:`sklearn_eql.network`) holds every possible connection; what is left of it after pruning is a
+:class:`Structure`: a handful of units, each reading a few sources. A :class:`SparseBatch` packs T structures, which may
+differ in everything, into padded tensors so that one call evaluates all of them and their Jacobians.
+
+Sources are numbered as in :class:`sklearn_eql.symbolic.equation.Equation`: 0 is the constant 1, then the features,
+then the units in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.symbolic.equation import Equation, Unit
+
+Term = tuple[int, float, bool]
+"""``(source, coefficient, free)``; coefficients that are not free keep their value while the rest is fitted."""
+
+
+@dataclass(frozen=True)
+class SparseUnit:
+    """``primitive(sum of terms, ...)``."""
+
+    primitive: str
+    args: tuple[tuple[Term, ...], ...]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A sparse network: units in topological order and the terms of the linear output."""
+
+    n_features: int
+    units: tuple[SparseUnit, ...]
+    output: tuple[Term, ...]
+
+    @cached_property
+    def depths(self) -> tuple[int, ...]:
+        """Layer of each unit: 1 for units that read features only, 0 for the logarithm of a feature.
+
+        A power law ``x**a * z**b`` is ``exp(a*log(x) + b*log(z))``: one layer on inputs given twice, as they are and
+        as their logarithms.
+        """
+        depths: list[int] = []
+        first = 1 + self.n_features
+        for unit in self.units:
+            below = [depths[s - first] for arg in unit.args for s, _, _ in arg if s >= first]
+            is_input = unit.primitive == "log" and not below and len(unit.args[0]) == 1 and not unit.args[0][0][2]
+            depths.append(0 if is_input else 1 + max(below, default=0))
+        return tuple(depths)
+
+    @cached_property
+    def key(self) -> tuple:
+        """Hashable identity of the structure without the values of its free coefficients."""
+        units = tuple(
+            (u.primitive, tuple(tuple((s, None if free else c) for s, c, free in arg) for arg in u.args))
+            for u in self.units
+        )
+        return units, tuple((s, None if free else c) for s, c, free in self.output)
+
+    @cached_property
+    def size(self) -> int:
+        """Number of terms plus number of units: how much there is to read."""
+        return sum(len(a) for u in self.units for a in u.args) + len(self.units) + len(self.output)
+
+    @cached_property
+    def n_free(self) -> int:
+        """Number of free coefficients."""
+        return sum(free for form in self.forms() for _, _, free in form)
+
+    def forms(self) -> list[tuple[Term, ...]]:
+        """Every linear form: arguments of the units in order, then the output."""
+        return [arg for u in self.units for arg in u.args] + [self.output]
+
+    def to_equation(self) -> Equation:
+        """The equation of the current coefficients."""
+
+        def strip(form: tuple[Term, ...]) -> tuple[tuple[int, float], ...]:
+            return tuple((s, float(c)) for s, c, _ in form)
+
+        return Equation(
+            self.n_features, tuple(Unit(u.primitive, tuple(map(strip, u.args))) for u in self.units), strip(self.output)
+        )
+
+    @classmethod
+    def from_equation(cls, equation: Equation, free: np.ndarray) -> Structure:
+        """A structure of which the coefficients marked in `free` (order of ``coefficients()``) are to be fitted."""
+        stream = iter(np.asarray(free, dtype=bool).tolist())
+
+        def mark(form: tuple[tuple[int, float], ...]) -> tuple[Term, ...]:
+            return tuple((s, c, next(stream)) for s, c in form)
+
+        units = tuple(SparseUnit(u.primitive, tuple(mark(a) for a in u.args)) for u in equation.units)
+        return cls(equation.n_features, units, mark(equation.output))
+
+    def with_coefficients(self, inner: Sequence[float], output: Sequence[float]) -> Structure:
+        """The same structure with the free coefficients replaced, those of the units and those of the output."""
+        stream = iter(inner)
+
+        def refill(form: tuple[Term, ...], values) -> tuple[Term, ...]:
+            return tuple((s, float(next(values)) if free else c, free) for s, c, free in form)
+
+        units = tuple(SparseUnit(u.primitive, tuple(refill(a, stream) for a in u.args)) for u in self.units)
+        return Structure(self.n_features, units, refill(self.output, iter(output)))
+
+
+@dataclass
+class _Layer:
+    """Index tensors of one layer of a batch."""
+
+    base: torch.Tensor  # (T * R, n_base) coefficients on the features, R argument rows per trial
+    units: torch.Tensor | None  # (T, R, slots below) coefficients on earlier units
+    groups: list[tuple[Primitive, list[torch.Tensor]]]  # per primitive: argument rows of G, flattened
+    gather: torch.Tensor  # (T * S,) where each slot's value lies among the stacked group results
+
+
+class SparseBatch:
+    """T structures over the same features, packed.
+
+    Parameters
+    ----------
+    structures : sequence of Structure
+        All with the same ``n_features``.
+    primitives : mapping of str to Primitive
+        Vocabulary of the unit names.
+    X : Tensor of shape (N, n_features), float64
+        Rows on which the batch is evaluated.
+    """
+
+    def __init__(self, structures: Sequence[Structure], primitives, X: torch.Tensor) -> None:
+        self.structures = list(structures)
+        self.primitives = primitives
+        self._pack(torch.cat([torch.ones_like(X[:, :1]), X], dim=1).T.contiguous())
+
+    def _input_rows(self, rows: torch.Tensor) -> list[dict[int, int]]:
+        """Extend the shared rows by the logarithms in use; where each unit of depth 0 of each trial is found."""
+        found: dict[tuple[int, float], int] = {}
+        extra: list[torch.Tensor] = []
+        inputs = []
+        for s in self.structures:
+            mine = {}
+            for u, (unit, depth) in enumerate(zip(s.units, s.depths, strict=True)):
+                if depth == 0:
+                    source, coefficient, _ = unit.args[0][0]
+                    if (source, coefficient) not in found:
+                        found[source, coefficient] = len(rows) + len(extra)
+                        extra.append(self.primitives[unit.primitive].torch_fn(coefficient * rows[source]))
+                    mine[u] = found[source, coefficient]
+            inputs.append(mine)
+        # A logarithm that is undefined on some row disables its trials; the shared row must not touch the others.
+        broken = {len(rows) + i for i, row in enumerate(extra) if not bool(torch.isfinite(row).all())}
+        self.valid = torch.tensor([broken.isdisjoint(mine.values()) for mine in inputs])
+        extra = [torch.zeros_like(row) if len(rows) + i in broken else row for i, row in enumerate(extra)]
+        self.rows = torch.cat([rows, torch.stack(extra)]) if extra else rows  # (n_base, N)
+        return inputs
+
+    def _pack(self, rows: torch.Tensor) -> None:
+        structures, n_given = self.structures, len(rows)
+        inputs = self._input_rows(rows)
+        n_base = len(self.rows)
+        n_trials = len(structures)
+        depth = max((max(s.depths, default=0) for s in structures), default=0)
+        slots = [[0] * depth for _ in structures]  # units of each trial in each layer
+        place: list[list[tuple[int, int]]] = []  # (layer, slot) of each unit of each trial
+        for t, s in enumerate(structures):
+            here = []
+            for u, d in enumerate(s.depths):
+                here.append((-1, inputs[t][u]) if d == 0 else (d - 1, slots[t][d - 1]))
+                if d:
+                    slots[t][d - 1] += 1
+            place.append(here)
+        self.width = [max(slots[t][d] for t in range(n_trials)) for d in range(depth)]
+        offset = np.concatenate([[0], np.cumsum(self.width)]).astype(int)  # first slot of each layer
+        n_slots = int(offset[-1])
+        self.n_slots = n_slots
+
+        base = [np.zeros((n_trials, 2 * w, n_base)) for w in self.width]
+        deep = [np.zeros((n_trials, 2 * w, offset[d])) for d, w in enumerate(self.width)]
+        members: list[dict[str, list[int]]] = [{} for _ in range(depth)]
+        # Free coefficients, padded over the trials: where each is read from and written to.
+        inner: list[list[tuple[int, int, int, float]]] = []  # (layer, row, source, value)
+        linear: list[list[tuple[int, float, bool]]] = []
+
+        def row_of(t: int, source: int) -> int:
+            """Position of a source among the base rows and the slots of a trial."""
+            if source < n_given:
+                return source
+            layer, slot = place[t][source - n_given]
+            return slot if layer < 0 else n_base + offset[layer] + slot
+
+        for t, s in enumerate(structures):
+            mine = []
+            for unit, (layer, slot) in zip(s.units, place[t], strict=True):
+                if layer < 0:
+                    continue
+                members[layer].setdefault(unit.primitive, []).append(t * self.width[layer] + slot)
+                for a, arg in enumerate(unit.args):
+                    row = a * self.width[layer] + slot
+                    for source, value, free in arg:
+                        position = row_of(t, source)
+                        if position < n_base:
+                            base[layer][t, row, position] = value
+                        else:
+                            deep[layer][t, row, position - n_base] = value
+                        if free:
+                            mine.append((layer, row, position, value))
+            inner.append(mine)
+            linear.append([(row_of(t, source), value, free) for source, value, free in s.output])
+
+        self.layers = []
+        for d, w in enumerate(self.width):
+            groups, order = [], np.full(n_trials * w, 0, dtype=np.int64)
+            filled = 1  # row 0 of the stacked results is a row of zeros, for empty slots
+            for name, slots_flat in members[d].items():
+                flat = np.asarray(slots_flat, dtype=np.int64)
+                t, slot = np.divmod(flat, w)
+                primitive = self.primitives[name]
+                rows = [torch.from_numpy(t * 2 * w + a * w + slot) for a in range(max(primitive.arity, 1))]
+                groups.append((primitive, rows))
+                order[flat] = filled + np.arange(len(flat))
+                filled += len(flat)
+            self.layers.append(
+                _Layer(
+                    torch.from_numpy(base[d].reshape(n_trials * 2 * w, n_base)),
+                    torch.from_numpy(deep[d]) if offset[d] else None,
+                    groups,
+                    torch.from_numpy(order),
+                )
+            )
+        self._index_parameters(inner, linear, n_base, offset)
+
+    def _index_parameters(self, inner, linear, n_base: int, offset: np.ndarray) -> None:
+        n_trials = len(inner)
+        k_max = max(max(map(len, inner), default=0), 1)
+        m_max = max(max(len(row) for row in linear), 1)
+        g_first = np.concatenate([[0], np.cumsum([2 * w for w in self.width])]).astype(int)
+        n_args = int(g_first[-1])
+        self.inner_mask = torch.zeros(n_trials, k_max, dtype=torch.bool)
+        self.theta = torch.zeros(n_trials, k_max, dtype=torch.float64)
+        read = np.zeros((n_trials, k_max), dtype=np.int64)  # row of the sources
+        write = np.zeros((n_trials, k_max), dtype=np.int64)  # row of the arguments
+        scatter = [([], [], [], []) for _ in self.width], [([], [], [], []) for _ in self.width]
+        for t, params in enumerate(inner):
+            for k, (layer, row, position, value) in enumerate(params):
+                self.inner_mask[t, k] = True
+                self.theta[t, k] = value
+                read[t, k] = position
+                write[t, k] = g_first[layer] + row
+                target = scatter[int(position >= n_base)][layer]
+                for column, entry in zip(target, (t, row, position - n_base * (position >= n_base), k), strict=True):
+                    column.append(entry)
+        self._scatter = [
+            [tuple(torch.tensor(column, dtype=torch.long) for column in kind[d]) for d in range(len(self.width))]
+            for kind in scatter
+        ]
+        # Flattened rows: sources are base rows (shared) followed by T * n_slots unit rows.
+        trial = np.arange(n_trials)[:, None]
+        self._read = torch.from_numpy(np.where(read < n_base, read, n_base + trial * self.n_slots + (read - n_base)))
+        self._write = torch.from_numpy(trial * n_args + write)
+        out = np.zeros((n_trials, m_max), dtype=np.int64)
+        self.output_mask = torch.zeros(n_trials, m_max, dtype=torch.bool)
+        self.output_fixed = torch.zeros(n_trials, m_max, dtype=torch.float64)
+        for t, terms in enumerate(linear):
+            for m, (position, value, free) in enumerate(terms):
+                out[t, m] = position
+                self.output_mask[t, m] = free
+                if not free:
+                    self.output_fixed[t, m] = value
+        self._out = torch.from_numpy(np.where(out < n_base, out, n_base + trial * self.n_slots + (out - n_base)))
+
+    def evaluate(self, theta: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor]:
+        """Sources of every trial at inner coefficients `theta` of shape (T, K).
+
+        Returns
+        -------
+        phi : Tensor (T, M, N)
+            Rows that the output combines linearly.
+        arguments : list of Tensor (T, R, N), one per layer
+            Arguments of the units, part of the graph of `phi`.
+        sources : Tensor (n_base + T * n_slots, N)
+            All source rows, flattened over trials.
+        """
+        n_trials, n_rows = theta.shape[0], self.rows.shape[1]
+        arguments: list[torch.Tensor] = []
+        done: list[torch.Tensor] = []  # (T, width, N) per layer
+        for d, layer in enumerate(self.layers):
+            base = layer.base.clone().view(n_trials, 2 * self.width[d], -1)
+            t, row, source, k = self._scatter[0][d]
+            base[t, row, source] = theta[t, k]
+            g = (base.view(-1, base.shape[-1]) @ self.rows).view(n_trials, 2 * self.width[d], n_rows)
+            if layer.units is not None:
+                deep = layer.units.clone()
+                t, row, source, k = self._scatter[1][d]
+                deep[t, row, source] = theta[t, k]
+                g = torch.baddbmm(g, deep, torch.cat(done, dim=1) if len(done) > 1 else done[0])
+            if not g.requires_grad:
+                g.requires_grad_()
+            arguments.append(g)
+            flat = g.view(-1, n_rows)
+            stacked = [torch.zeros(1, n_rows, dtype=flat.dtype)]
+            for primitive, rows in layer.groups:
+                stacked.append(primitive.torch_fn(*(flat.index_select(0, r) for r in rows)))
+            h = torch.cat(stacked).index_select(0, layer.gather)
+            done.append(h.view(n_trials, self.width[d], n_rows))
+        if not done:
+            sources = self.rows
+        else:
+            units = torch.cat(done, dim=1) if len(done) > 1 else done[0]
+            sources = torch.cat([self.rows, units.reshape(-1, n_rows)])
+        phi = sources.index_select(0, self._out.view(-1)).view(*self._out.shape, n_rows)
+        return phi, arguments, sources
+
+    def jacobian(self, phi, arguments, sources, coefficients: torch.Tensor) -> torch.Tensor:
+        """Derivatives of the output by the inner coefficients, (T, K, N), at output `coefficients` (T, M)."""
+        n_trials, n_params = self.inner_mask.shape
+        n_rows = self.rows.shape[1]
+        if not arguments:
+            return torch.zeros(n_trials, n_params, n_rows, dtype=phi.dtype)
+        # The output of a row depends on that row's arguments only, so one reverse pass gives every per-row derivative.
+        deltas = torch.autograd.grad(phi, arguments, grad_outputs=coefficients[:, :, None].expand_as(phi))
+        delta = torch.cat(deltas, dim=1).reshape(-1, n_rows)
+        jac = delta.index_select(0, self._write.view(-1)) * sources.detach().index_select(0, self._read.view(-1))
+        return jac.view(n_trials, n_params, n_rows) * self.inner_mask[:, :, None]

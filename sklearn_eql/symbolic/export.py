@@ -1,0 +1,160 @@
+"""Laws for other tools: SymPy expressions, LaTeX, differentiable torch modules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import sympy
+import torch
+
+from sklearn_eql.primitives import PRIMITIVES, Primitive
+from sklearn_eql.symbolic.constants import recognise
+from sklearn_eql.symbolic.equation import Affine, Equation
+from sklearn_eql.symbolic.graph import is_builtin
+
+_PLAIN_NAME = re.compile(r"[A-Za-z]+(_?[A-Za-z0-9]+)?")
+_LATEX_SPECIAL = {c: f"\\{c}" for c in "_%&#${}"} | {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+}
+
+
+def to_sympy(
+    equation: Equation,
+    names: Sequence[str],
+    primitives: Mapping[str, Primitive] = PRIMITIVES,
+    precision: int | None = None,
+) -> sympy.Expr:
+    """The law as an expression in ``sympy.Symbol(name)``, without simplifying it.
+
+    Parameters
+    ----------
+    equation : Equation
+        The law, preferably canonical.
+    names : sequence of str, length n_features
+        Any text; it is never parsed.
+    primitives : mapping of str to Primitive
+        Functions by name.
+    precision : int, optional
+        Significant digits of the printed floats. None keeps them exact, and the expression then evaluates to what
+        the equation does; use a precision for display only.
+
+    Notes
+    -----
+    Floats that are integers, small rationals, multiples of pi and the like to the last bit appear as such
+    (`recognise`). Powers written as ``exp(a*log(x) + b*z)`` appear as ``x**a*exp(b*z)``.
+    """
+    if len(names) != equation.n_features:
+        raise ValueError(f"names has {len(names)} entries for {equation.n_features} features. Give one per feature.")
+    sources: list[sympy.Expr] = [sympy.Integer(1), *map(sympy.Symbol, names)]
+    for unit in equation.units:
+        if unit.primitive == "exp" and is_builtin("exp", primitives):
+            sources.append(_exponential(equation, unit.args[0], sources, primitives))
+        else:
+            args = [_linear(form, sources) for form in unit.args]
+            sources.append(sympy.sympify(primitives[unit.primitive].sympy_fn(*args)))
+    expr = _with_folded_numbers(_linear(equation.output, sources))
+    return expr if precision is None else _rounded(expr, precision)
+
+
+def _linear(form: Affine, sources: list[sympy.Expr]) -> sympy.Expr:
+    return sympy.Add(*(_number(c) * sources[s] for s, c in form))
+
+
+def _exponential(
+    equation: Equation, form: Affine, sources: list[sympy.Expr], primitives: Mapping[str, Primitive]
+) -> sympy.Expr:
+    """``exp`` of a linear form, its logarithms as powers."""
+    factors, rest = [], []
+    for source, c in form:
+        unit = equation.units[source - equation.n_features - 1] if source > equation.n_features else None
+        if unit is not None and unit.primitive == "log" and is_builtin("log", primitives):
+            factors.append(_linear(unit.args[0], sources) ** _number(c))
+        else:
+            rest.append((source, c))
+    return sympy.Mul(*factors, sympy.exp(_linear(tuple(rest), sources)))
+
+
+def _number(value: float) -> sympy.Expr:
+    exact = recognise(value)
+    return sympy.Float(value) if exact is None else exact
+
+
+def _with_folded_numbers(expr: sympy.Expr) -> sympy.Expr:
+    """One number where several meet, as in ``0.3*pi*x``, and integers for floats such as the exponent 2.0."""
+    if not expr.has(sympy.Float):
+        return expr
+    if not expr.free_symbols:
+        value = expr.evalf(25)
+        return _number(float(value)) if value.is_real and value.is_finite else expr
+    args = [_with_folded_numbers(arg) for arg in expr.args]
+    if expr.is_Mul or expr.is_Add:
+        number = _with_folded_numbers(expr.func(*(arg for arg in args if not arg.free_symbols)))
+        args = [arg for arg in args if arg.free_symbols]
+        if expr.is_Mul and len(args) == 1 and args[0].is_Add and number != 1:  # 2*pi*(0.3*x + 0.1)
+            return sympy.Add(*(_with_folded_numbers(number * term) for term in args[0].args))
+        args.append(number)
+    return expr.func(*args)
+
+
+def _rounded(expr: sympy.Expr, precision: int) -> sympy.Expr:
+    digits = {f: sympy.Float(f"{float(f):.{precision - 1}e}", precision) for f in expr.atoms(sympy.Float)}
+    return expr.xreplace(digits)
+
+
+def to_latex(expr: sympy.Expr, precision: int | None = 3) -> str:
+    """LaTeX of an expression, its floats to `precision` significant digits (all of them if None).
+
+    Names that are not of the form ``x``, ``x0``, ``x_0`` or ``lambda`` are set as text, their special characters
+    escaped.
+    """
+    if precision is not None:
+        expr = _rounded(expr, precision)
+    names = {}
+    for symbol in expr.free_symbols:
+        if not _PLAIN_NAME.fullmatch(symbol.name):
+            names[symbol] = r"\text{" + "".join(_LATEX_SPECIAL.get(c, c) for c in symbol.name) + "}"
+    return sympy.latex(expr, symbol_names=names)
+
+
+class EquationModule(torch.nn.Module):
+    """Laws as a module: features ``(n, n_features)`` to values ``(n,)``, or ``(n, n_outputs)`` for several laws.
+
+    Every coefficient is a parameter, one vector per law in the order of `Equation.coefficients`.
+    """
+
+    def __init__(self, equations: Sequence[Equation], primitives: Mapping[str, Primitive], squeeze: bool) -> None:
+        super().__init__()
+        self._equations = tuple(equations)
+        self._primitives = {u.primitive: primitives[u.primitive] for e in self._equations for u in e.units}
+        self._squeeze = squeeze
+        self.coefficients = torch.nn.ParameterList(
+            torch.nn.Parameter(torch.from_numpy(e.coefficients())) for e in self._equations
+        )
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Values of the laws at `X` of shape ``(n, n_features)``, in the precision of `X`."""
+        values = [self._one(e, c, X) for e, c in zip(self._equations, self.coefficients, strict=True)]
+        return values[0] if self._squeeze else torch.stack(values, dim=1)
+
+    def _one(self, equation: Equation, coefficients: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
+        sources = [torch.ones_like(X[:, 0]), *X.unbind(dim=1)]  # (n,) each
+        stream = iter(coefficients.to(X.dtype).unbind())
+
+        def linear(form: Affine) -> torch.Tensor:
+            return sum((next(stream) * sources[s] for s, _ in form), torch.zeros_like(sources[0]))
+
+        for unit in equation.units:
+            args = [linear(form) for form in unit.args] or [sources[0]]
+            sources.append(self._primitives[unit.primitive].torch_fn(*args))
+        return linear(equation.output)
+
+
+def to_torch_module(
+    equations: Equation | Sequence[Equation], primitives: Mapping[str, Primitive] = PRIMITIVES
+) -> EquationModule:
+    """A differentiable module of one law, which returns ``(n,)``, or of a sequence of laws, ``(n, n_outputs)``."""
+    single = isinstance(equations, Equation)
+    return EquationModule([equations] if single else equations, primitives, squeeze=single)

@@ -1,0 +1,107 @@
+"""Put exact constants in place of fitted ones, where the error of the refitted law confirms it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from sklearn_eql.primitives import PRIMITIVES, Primitive
+from sklearn_eql.symbolic.canonical import canonicalize, free_mask
+from sklearn_eql.symbolic.constants import Constant, simplest_first
+from sklearn_eql.symbolic.equation import Equation
+
+Refit = Callable[[Equation, np.ndarray], tuple[Equation, float]]
+Accept = Callable[[float, float], bool]
+
+_N_ERRORS = 3.0  # half width of the interval a coefficient is known to lie in, in standard errors
+_UNKNOWN = 1e-3  # relative half width where there are no standard errors
+_ROUNDING = 1e-9  # relative; a converged refinement leaves this much, whatever its standard errors say
+_WIDEST = 0.05  # relative; a coefficient known less well is no evidence for any constant
+_MAX_CANDIDATES = 3  # per coefficient
+
+
+def tidy(
+    equation: Equation,
+    loss: float,
+    refit: Refit,
+    accept: Accept,
+    primitives: Mapping[str, Primitive] = PRIMITIVES,
+    standard_errors: np.ndarray | None = None,
+) -> tuple[Equation, float]:
+    """Replace coefficients by integers, small rationals, multiples of pi, e or square roots, where `accept` agrees.
+
+    All coefficients with a candidate are first replaced together, which costs one refit and settles most laws. If the
+    error contradicts that, they are tried one by one, the most certain first, each fixed while the rest is refitted.
+
+    Parameters
+    ----------
+    equation : Equation
+        Canonical and refined: see `canonicalize`.
+    loss : float
+        Its error, in the measure that `refit` returns.
+    refit : callable
+        ``refit(equation, free) -> (equation, loss)`` minimises the error over the coefficients where `free`, bool of
+        shape ``(n_coefficients,)``, is True and leaves the others untouched; `free` may be False throughout.
+    accept : callable
+        ``accept(old_loss, new_loss) -> bool`` tells whether the error confirms a replacement. `old_loss` is always
+        the `loss` passed in, so that many small losses do not add up unseen.
+    primitives : mapping of str to Primitive
+        Functions by name.
+    standard_errors : ndarray, shape (n_coefficients,), optional
+        Of ``equation.coefficients()``. Constants more than three of them away are not tried, nor are those that an
+        interval of that width would hold by accident. Infinite or NaN where nothing is known: no constant is tried.
+
+    Returns
+    -------
+    equation, loss : Equation, float
+        Canonical again: a phase that became pi/2 has turned a sine into a cosine.
+    """
+    free = free_mask(equation, primitives)
+    tolerances = _tolerances(equation, standard_errors)
+
+    def options(current: Equation, i: int) -> list[Constant]:
+        value = float(current.coefficients()[i])
+        near = simplest_first(value, float(tolerances[i]))
+        return sorted(near, key=lambda c: _surprise(c, value, float(tolerances[i])))[:_MAX_CANDIDATES]
+
+    first = {i: found[0] for i in np.flatnonzero(free) if (found := options(equation, i))}
+    if not first:
+        return equation, loss
+    together = _fixed(equation, {i: c.value for i, c in first.items()}, free, refit)
+    if accept(loss, together[1]):
+        return canonicalize(together[0], primitives), together[1]
+
+    best, snapped = (equation, loss), {}
+    certainty = {i: _surprise(c, float(equation.coefficients()[i]), float(tolerances[i])) for i, c in first.items()}
+    for i in sorted(first, key=certainty.__getitem__):
+        for constant in options(best[0], i):
+            attempt = _fixed(best[0], snapped | {i: constant.value}, free, refit)
+            if accept(loss, attempt[1]):
+                best, snapped[i] = attempt, constant.value
+                break
+    return (canonicalize(best[0], primitives), best[1]) if snapped else (equation, loss)
+
+
+def _tolerances(equation: Equation, standard_errors: np.ndarray | None) -> np.ndarray:
+    """Half widths of the intervals the coefficients are known to lie in, shape ``(n_coefficients,)``."""
+    size = np.abs(equation.coefficients())
+    if standard_errors is None:
+        return _UNKNOWN * size
+    width = np.maximum(_N_ERRORS * np.asarray(standard_errors, dtype=np.float64), _ROUNDING * size)
+    return np.where(width <= _WIDEST * size, width, math.nan)
+
+
+def _surprise(constant: Constant, value: float, tolerance: float) -> float:
+    """Bits to say the constant plus bits to excuse its distance, as of a Gaussian: the best candidate has least."""
+    z = _N_ERRORS * (constant.value - value) / tolerance
+    return constant.cost + z * z / (2 * math.log(2))
+
+
+def _fixed(equation: Equation, values: dict[int, float], free: np.ndarray, refit: Refit) -> tuple[Equation, float]:
+    """The law with some coefficients (by index) set and the other free ones refitted."""
+    coefficients, mask = equation.coefficients(), free.copy()
+    for i, value in values.items():
+        coefficients[i], mask[i] = value, False
+    return refit(equation.with_coefficients(coefficients), mask)

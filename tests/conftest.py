@@ -1,0 +1,82 @@
+"""Fixtures that every test may use."""
+
+import os
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+import sympy
+from sklearn.base import BaseEstimator, RegressorMixin
+
+mpl.use("Agg")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--data-dir",
+        default=os.environ.get("SKLEARN_EQL_DATA"),
+        help="folder of the shared data sets (default: the environment variable SKLEARN_EQL_DATA)",
+    )
+
+
+@pytest.fixture(scope="session")
+def data_dir(request):
+    """Folder of the shared data sets; tests that need it are skipped where it is missing."""
+    given = request.config.getoption("--data-dir")
+    if not given:
+        pytest.skip("shared data sets: name their folder with --data-dir or SKLEARN_EQL_DATA")
+    if not Path(given).is_dir():
+        pytest.skip(f"shared data sets: there is no folder {given}")
+    return Path(given)
+
+
+class KnownLaw(BaseEstimator, RegressorMixin):
+    """The face of a fitted EQLRegressor without the search: it always 'finds' y = 2.00012*x0**1.5 of the first feature.
+
+    For code that only reads results, so that its tests take no time and do not depend on what a search finds.
+    """
+
+    def __init__(self, functions="default", selection="best", max_time=None, random_state=None, verbose=0):
+        self.functions = functions
+        self.selection = selection
+        self.max_time = max_time
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y):
+        if self.verbose:
+            print("searching")
+        names = getattr(X, "columns", ["x0"])
+        self.symbol_ = sympy.Symbol(names[0])
+        laws = [sympy.Float(7.5), 3.25 * self.symbol_, 2.00012 * self.symbol_ ** sympy.Rational(3, 2)]
+        self.equations_ = pd.DataFrame(
+            {
+                "complexity": [1, 3, 5],
+                "loss": [10.0, 0.5, 0.0],
+                "score": [0.0, 1.5, 9.0],
+                "equation": [str(law) for law in laws],
+                "sympy_expr": laws,
+                "trial": [0, 4, 2],
+            }
+        )
+        self.best_index_ = 2
+        self.sympy_expr_ = laws[2]
+        return self
+
+    def sympy(self, index=None):
+        return self.equations_["sympy_expr"][self.best_index_ if index is None else index]
+
+    def latex(self, index=None, precision=3):
+        return sympy.latex(self.sympy(index).n(precision))
+
+    def predict(self, X, index=None):
+        law = sympy.lambdify(self.symbol_, self.sympy(index))
+        return np.broadcast_to(law(np.asarray(X, dtype=float)[:, 0]), len(X)).astype(float)
+
+
+@pytest.fixture
+def known_law():
+    """The class :class:`KnownLaw`."""
+    return KnownLaw

@@ -1,0 +1,214 @@
+"""The command line: what it prints where, and one line with a cure for every mistake."""
+
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+import sklearn_eql
+from sklearn_eql.__main__ import main
+from sklearn_eql.datasets import load_kepler
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """A table of y = 2*size**1.5, with a column of text and one of no use."""
+    size = np.linspace(1, 4, 20)
+    table = pd.DataFrame({"size": size, "other one": np.sin(9 * size), "label": "a", "y": 2 * size**1.5})
+    path = tmp_path / "data.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def stub(monkeypatch, known_law):
+    """Replaces the search, and records how the estimator was called."""
+    calls = []
+
+    class Recorded(known_law):
+        def fit(self, X, y):
+            calls.append((self.get_params(), list(X.columns), y.name))
+            return super().fit(X, y)
+
+    monkeypatch.setattr(sklearn_eql, "EQLRegressor", Recorded, raising=False)
+    return calls
+
+
+@pytest.fixture
+def fails(capsys):
+    """Run the command line on what must fail; returns the one line that it answers."""
+
+    def run(*arguments):
+        assert main([str(a) for a in arguments]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith("sklearn-eql: error: ")
+        assert captured.err.count("\n") == 1
+        return captured.err
+
+    return run
+
+
+def run(*arguments):
+    assert main([str(a) for a in arguments]) == 0
+
+
+def test_table_and_law_go_to_stdout_and_progress_to_stderr(csv, stub, capsys):
+    run(csv, "--target", "y", "--drop", "label")
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert lines[0].split() == ["complexity", "loss", "score", "equation"]
+    assert lines[3].split()[1:] == ["->", "5", "0", "9", "2.0*size**(3/2)"]
+    assert lines[-1] == "y = 2.0*size**(3/2)"
+    assert captured.err == "searching\n"
+    assert stub == [(stub[0][0], ["size", "other one"], "y")]
+
+
+def test_precision_and_latex_change_what_is_printed(csv, stub, capsys):
+    run(csv, "--target", "y", "--features", "size", "--precision", "6", "--latex")
+    out = capsys.readouterr().out
+    assert "y = 2.00012*size**(3/2)" in out
+    assert out.splitlines()[-1].startswith("2.00012")
+
+
+def test_options_reach_the_estimator_and_others_keep_its_defaults(csv, stub):
+    run(csv, "--target", "y", "--features", "size", "--max-time", "5", "--selection", "simple", "--random-state", "7")
+    params, features, _ = stub[0]
+    assert features == ["size"]
+    assert params == {
+        "functions": "default",
+        "selection": "simple",
+        "max_time": 5.0,
+        "random_state": 7,
+        "verbose": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(["paper"], "paper"), (["sin"], ["sin"]), (["id", "square", "sin", "sin"], ["id", "square", "sin", "sin"])],
+)
+def test_functions_are_a_preset_or_names(csv, stub, given, expected):
+    run(csv, "--target", "y", "--drop", "label", "--functions", *given)
+    assert stub[0][0]["functions"] == expected
+
+
+def test_saved_model_predicts_after_loading(csv, monkeypatch, known_law, tmp_path, capsys):
+    monkeypatch.setattr(sklearn_eql, "EQLRegressor", known_law, raising=False)
+    path = tmp_path / "model.joblib"
+    run(csv, "--target", "y", "--features", "size", "--save", path)
+    assert f"model written to {path}" in capsys.readouterr().err
+    assert joblib.load(path).predict([[4.0]]) == pytest.approx([16.00096])
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_semicolons_and_tabs_separate_columns_too(tmp_path, stub, separator):
+    path = tmp_path / "data.csv"
+    path.write_text(f"\ufeffa{separator} y \n1{separator}2\n2{separator}4\n", encoding="utf-8")
+    run(path, "--target", "y")
+    assert stub[0][1:] == (["a"], "y")
+
+
+def test_missing_file_is_named(fails, tmp_path):
+    path = tmp_path / "absent.csv"
+    assert f"there is no file {path}" in fails(path, "--target", "y")
+
+
+def test_folder_instead_of_a_file_is_refused(fails, tmp_path):
+    assert "cannot read" in fails(tmp_path, "--target", "y")
+
+
+def test_missing_column_is_answered_with_close_names_and_all_names(fails, csv):
+    message = fails(csv, "--target", "Sise")
+    assert "there is no column 'Sise'" in message
+    assert "did you mean 'size'?" in message
+    assert "Columns: size, other one, label, y" in message
+
+
+@pytest.mark.parametrize("option", ["--drop", "--features"])
+def test_missing_column_is_found_in_every_option(fails, csv, option):
+    message = fails(csv, "--target", "y", option, "nothing")
+    assert message.endswith(f"there is no column 'nothing' in {csv}. Columns: size, other one, label, y\n")
+
+
+def test_columns_of_text_are_named_with_the_option_that_drops_them(fails, csv):
+    assert "not numeric: 'label'" in fails(csv, "--target", "y")
+    assert "--drop label" in fails(csv, "--target", "y")
+    assert "the target must hold numbers" in fails(csv, "--target", "label")
+
+
+def test_columns_with_spaces_are_quoted_in_the_cure(fails, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("first name,y\nann,1\n")
+    assert "--drop 'first name'" in fails(path, "--target", "y")
+
+
+def test_target_among_features_or_dropped_is_refused(fails, csv):
+    for option in ("--features", "--drop"):
+        assert "column 'y' is the target" in fails(csv, "--target", "y", option, "size", "y")
+
+
+def test_dropping_every_feature_is_refused(fails, csv):
+    assert "no column is left to explain 'y'" in fails(csv, "--target", "y", "--drop", "size", "other one", "label")
+
+
+@pytest.mark.parametrize(("content", "message"), [("", "is empty"), ("a,y\n", "has a header but no rows")])
+def test_a_file_without_rows_is_refused(fails, tmp_path, content, message):
+    path = tmp_path / "data.csv"
+    path.write_text(content)
+    assert message in fails(path, "--target", "y")
+
+
+def test_a_broken_table_is_refused(fails, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("a,y\n1,2\n1,2,3,4\n")
+    assert "is not a CSV table" in fails(path, "--target", "y")
+    path.write_bytes(b"a,y\n\xff\xfe,1\n")
+    assert "is not text in UTF-8" in fails(path, "--target", "y")
+
+
+def test_empty_cells_are_counted(fails, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("a,y\n1,2\n,3\n4,\n")
+    message = fails(path, "--target", "y")
+    assert "empty cells in 'a', 'y' (2 of 3 rows); fill them or remove the rows" in message
+
+
+def test_a_place_to_save_that_does_not_exist_is_refused_before_the_search(fails, csv, stub, tmp_path):
+    target = tmp_path / "absent" / "model.joblib"
+    assert "create it first" in fails(csv, "--target", "y", "--drop", "label", "--save", target)
+    assert stub == []
+
+
+def test_precision_below_one_is_refused(fails, csv):
+    assert "--precision must be at least 1, got 0" in fails(csv, "--target", "y", "--precision", "0")
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError])
+def test_errors_of_the_estimator_become_one_line(fails, csv, monkeypatch, known_law, error):
+    class Failing(known_law):
+        def fit(self, X, y):
+            raise error("max_time must be positive,\n  got -1.")
+
+    monkeypatch.setattr(sklearn_eql, "EQLRegressor", Failing, raising=False)
+    message = fails(csv, "--target", "y", "--drop", "label")
+    assert message == "sklearn-eql: error: max_time must be positive, got -1.\n"
+
+
+def test_module_runs_as_a_command(tmp_path):
+    command = [sys.executable, "-m", "sklearn_eql", str(tmp_path / "absent.csv"), "--target", "y"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"sklearn-eql: error: there is no file {tmp_path / 'absent.csv'}\n"
+
+
+def test_command_line_finds_keplers_law_in_the_shipped_table(tmp_path, capsys):
+    path = tmp_path / "model.joblib"
+    drop = ["--drop", "name", "group", "source"]
+    run(load_kepler().filename, "--target", "period", *drop, "--random-state", "0", "--save", path)
+    assert "semi_major_axis" in capsys.readouterr().out.splitlines()[-1]
+    X, y = load_kepler(group="small_bodies", return_X_y=True)
+    np.testing.assert_allclose(joblib.load(path).predict(X), y, rtol=2e-3)
