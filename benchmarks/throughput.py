@@ -78,9 +78,7 @@ def plain_step(n_features: int, n_hidden_layers: int, X: torch.Tensor, y: torch.
 def batched_step(
     n_trials: int, n_features: int, n_hidden_layers: int, X: torch.Tensor, y: torch.Tensor, compile: bool
 ) -> Callable[[], None]:
-    network = BatchedEQL(
-        n_features, 1, resolve_functions(FUNCTIONS), n_hidden_layers, range(n_trials), device=X.device
-    )
+    network = BatchedEQL(n_features, 1, resolve_functions(FUNCTIONS), n_hidden_layers, range(n_trials), device=X.device)
     phase = Phase(1, learning_rate=1e-2)
     run = _Run(network, X, y, (phase,), SmoothedL05(), PAPER_ALPHA, None)
     run.configure("rmsprop", None, 0, 0.0, 0, compile)

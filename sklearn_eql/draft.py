@@ -39,6 +39,7 @@ class Draft:
             nodes.append(Node(unit.primitive, [link(arg) for arg in unit.args]))
         self.n_features = structure.n_features
         self.output = link(structure.output)
+        self.all_forms = [arg for node in nodes for arg in node.args] + [self.output]  # as in ``structure.forms()``
 
     def nodes(self) -> list[Node]:
         """Units in use, each after those it reads."""
@@ -91,13 +92,42 @@ class Draft:
             return None
         return Structure(self.n_features, tuple(units), tuple((s, c, True) for s, c in sorted(output.items())))
 
+    def remove(self, victims: list[list]) -> None:
+        """Remove terms (by identity); a unit whose argument becomes empty goes with every term that reads it."""
+        gone = {id(term) for term in victims}
+        forms = [form for _, _, form in self.forms()]
+        for form in forms:
+            form[:] = [term for term in form if id(term) not in gone]
+        while True:
+            empty = {id(node) for node in self.nodes() if any(not arg for arg in node.args)}
+            if not empty:
+                return
+            for form in forms:
+                form[:] = [term for term in form if id(term[0]) not in empty]
+
+
+def smaller(structure: Structure, primitives: Mapping[str, Primitive]) -> list[Structure]:
+    """Every structure that is left when one term is removed, with units that nothing reads removed too."""
+    n_terms = [len(form) for form in structure.forms()]
+    places = [(f, i) for f, count in enumerate(n_terms) for i in range(count)]
+    found = (without_terms(structure, [place], primitives) for place in places)
+    return [child for child in found if child is not None]
+
+
+def without_terms(
+    structure: Structure, places: list[tuple[int, int]], primitives: Mapping[str, Primitive]
+) -> Structure | None:
+    """The structure without some terms, each given by form and position in ``structure.forms()``; ``None`` if empty."""
+    draft = Draft(structure)
+    forms = draft.all_forms
+    draft.remove([forms[f][position] for f, position in places])
+    return draft.finish(primitives)
+
 
 def has_fixed_scale(primitive: Primitive, argument: int) -> bool:
     """Whether the scale of an argument can be moved out of the unit, so that its leading coefficient is fixed to 1."""
     return (
-        primitive.degree[argument] is not None
-        or primitive.name == "log"
-        or (primitive.name == "pow" and argument == 0)
+        primitive.degree[argument] is not None or primitive.name == "log" or (primitive.name == "pow" and argument == 0)
     )
 
 

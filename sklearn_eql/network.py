@@ -19,6 +19,9 @@ from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 INIT_SCALES = (0.1, 0.5, 1.0)
 """Standard deviations of initial weights in the first, middle and last layer, as in the authors' ``benchmark.py``."""
 
+INIT_SCALES_L0 = (0.5, 0.5, 0.5)
+"""The same for relaxed L0, as in their ``benchmark_l0.py``; with less, gates close before there is a signal."""
+
 _TRUNCATION = 2.0  # initial weights are normal, cut at this many standard deviations
 
 
@@ -110,6 +113,11 @@ class BatchedEQL(torch.nn.Module):
     @property
     def n_trials(self) -> int:
         return self.flat.shape[0]
+
+    @property
+    def n_output_weights(self) -> int:
+        """How many of the last columns of `flat` belong to the output layer."""
+        return self._sizes[-1]
 
     @property
     def weights(self) -> list[torch.Tensor]:
@@ -216,8 +224,8 @@ class BatchedEQL(torch.nn.Module):
 
     def spread(self, per_unit: torch.Tensor) -> torch.Tensor:
         """Values per unit ``(T, U)`` repeated for each of its arguments, ``(T, A)``."""
-        blocks = [per_unit[:, g.first_unit : g.first_unit + g.n_copies].repeat(1, g.primitive.arity) for g in self.groups]
-        return torch.cat(blocks, dim=1)
+        blocks = per_unit.split([g.n_copies for g in self.groups], dim=1)
+        return torch.cat([b.repeat(1, g.primitive.arity) for b, g in zip(blocks, self.groups, strict=True)], dim=1)
 
     def to_equations(self, flat: np.ndarray | torch.Tensor | None = None) -> list[list[Equation]]:
         """The laws that the networks compute, as data: ``equations[trial][output]``.

@@ -6,6 +6,7 @@ multiply the weights while they train, or ``None`` for penalties that act on the
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ _NOISE_STREAM = 0x1E0  # separates gate noise from initial weights drawn from th
 class Penalty(Protocol):
     """What training asks of a penalty."""
 
-    def gates(self, weights: torch.Tensor, seeds: Sequence[int]) -> HardConcreteGates | None:
-        """Gates for `weights` of shape ``(T, P)``, seeded per trial, or None."""
+    def gates(self, weights: torch.Tensor, seeds: Sequence[int], n_output: int) -> HardConcreteGates | None:
+        """Gates for `weights` ``(T, P)``, seeded per trial, or None; the last `n_output` are the output layer's."""
 
     def value(self, weights: torch.Tensor, gates: HardConcreteGates | None = None) -> torch.Tensor:
         """Penalty of each trial, shape ``(T,)``, differentiable."""
@@ -41,7 +42,7 @@ class SmoothedL05:
 
     threshold: float = 0.01
 
-    def gates(self, weights: torch.Tensor, seeds: Sequence[int]) -> None:
+    def gates(self, weights: torch.Tensor, seeds: Sequence[int], n_output: int) -> None:
         return None
 
     def value(self, weights: torch.Tensor, gates: HardConcreteGates | None = None) -> torch.Tensor:
@@ -52,7 +53,7 @@ class SmoothedL05:
 class L1:
     """Sum of absolute weights, the penalty of the first EQL networks (Martius and Lampert, 2016)."""
 
-    def gates(self, weights: torch.Tensor, seeds: Sequence[int]) -> None:
+    def gates(self, weights: torch.Tensor, seeds: Sequence[int], n_output: int) -> None:
         return None
 
     def value(self, weights: torch.Tensor, gates: HardConcreteGates | None = None) -> torch.Tensor:
@@ -69,15 +70,19 @@ class HardConcreteL0:
         Temperature and stretch of the hard concrete distribution.
     droprate_init : float
         Probability with which a gate starts closed (before stretching).
+    gate_output : bool
+        Whether weights of the output layer have gates too. They have none in the authors' code; with them, many trials
+        of small targets collapse to zero.
     """
 
     beta: float = 2 / 3
     gamma: float = -0.1
     zeta: float = 1.1
     droprate_init: float = 0.5
+    gate_output: bool = False
 
-    def gates(self, weights: torch.Tensor, seeds: Sequence[int]) -> HardConcreteGates:
-        return HardConcreteGates(self, weights, seeds)
+    def gates(self, weights: torch.Tensor, seeds: Sequence[int], n_output: int) -> HardConcreteGates:
+        return HardConcreteGates(self, weights if self.gate_output else weights[:, :-n_output], seeds)
 
     def value(self, weights: torch.Tensor, gates: HardConcreteGates | None = None) -> torch.Tensor:
         # Expected number of open gates: sum of sigmoid(log(alpha) - beta * log(-gamma / zeta)).
@@ -85,7 +90,7 @@ class HardConcreteL0:
 
 
 class HardConcreteGates:
-    """One gate per weight and trial; trainable ``log_alpha`` of shape ``(T, P)``.
+    """One gate per weight and trial, for the first `G` weights; trainable ``log_alpha`` of shape ``(T, G)``.
 
     A trial must see the same noise alone and in a batch, and a generator per trial and step would dominate the time of
     a step. So one stream, common to all trials, is rotated by a fixed uniform offset that each trial draws from its
@@ -96,9 +101,20 @@ class HardConcreteGates:
         self.penalty = penalty
         self._odds = math.log(1 - penalty.droprate_init) - math.log(penalty.droprate_init)
         log_alpha, offset = self._draw(weights, seeds)
-        self.log_alpha = torch.nn.Parameter(log_alpha)  # (T, P)
-        self._offset = offset  # (T, P)
-        self._common = torch.Generator().manual_seed(_NOISE_STREAM)
+        self.log_alpha = torch.nn.Parameter(log_alpha)  # (T, G)
+        self._offset = offset  # (T, G)
+        self._stream = torch.Generator().manual_seed(_NOISE_STREAM)
+        self.draw()
+
+    def draw(self) -> None:
+        """Fresh noise for the next step."""
+        self._common = torch.rand(self._offset.shape[1], generator=self._stream).to(self._offset)  # (G,)
+
+    def rows(self, rows: slice, log_alpha: torch.Tensor) -> HardConcreteGates:
+        """The gates of some trials, with the noise of this step and another tensor in the place of ``log_alpha``."""
+        part = copy.copy(self)
+        part.log_alpha, part._offset = log_alpha, self._offset[rows]
+        return part
 
     def _draw(self, weights: torch.Tensor, seeds: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         rngs = [np.random.default_rng((seed, _NOISE_STREAM)) for seed in seeds]
@@ -119,17 +135,22 @@ class HardConcreteGates:
         self._offset = self._offset[rows]
 
     def sample(self, weights: torch.Tensor) -> torch.Tensor:
-        """Weights times stochastic gates, for training; shape ``(T, P)``."""
+        """Weights times the stochastic gates of this step, for training; shape ``(T, P)``."""
         p = self.penalty
-        common = torch.rand(weights.shape[1], generator=self._common).to(weights)  # (P,)
-        noise = (self._offset + common).frac_()  # (T, P)
+        noise = (self._offset + self._common).frac_()  # (T, G)
         s = torch.sigmoid((torch.logit(noise, eps=_NOISE_MARGIN) + self.log_alpha) / p.beta)
-        return weights * (s * (p.zeta - p.gamma) + p.gamma).clamp(0, 1)
+        return self._apply((s * (p.zeta - p.gamma) + p.gamma).clamp(0, 1), weights)
 
-    def expected(self) -> torch.Tensor:
-        """Deterministic gates in [0, 1], for evaluation; exact zeros where closed; shape ``(T, P)``."""
+    def expected(self, weights: torch.Tensor) -> torch.Tensor:
+        """Weights times deterministic gates, for evaluation; exact zeros where closed; shape ``(T, P)``."""
         p = self.penalty
-        return (torch.sigmoid(self.log_alpha.detach()) * (p.zeta - p.gamma) + p.gamma).clamp(0, 1)
+        z = (torch.sigmoid(self.log_alpha.detach()) * (p.zeta - p.gamma) + p.gamma).clamp(0, 1)
+        return self._apply(z, weights)
+
+    @staticmethod
+    def _apply(z: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        gated, free = weights[:, : z.shape[1]], weights[:, z.shape[1] :]
+        return torch.cat([gated * z, free], dim=1)
 
 
 class _SmoothedRoot(torch.autograd.Function):
@@ -167,6 +188,7 @@ def resolve_penalty(penalty: str | Penalty) -> Penalty:
     missing = [m for m in ("gates", "value") if not callable(getattr(penalty, m, None))]
     if isinstance(penalty, (str, type)) or missing:
         raise ValueError(
-            f"penalty must be one of {sorted(PENALTIES)} or an object with methods `gates` and `value`, got {penalty!r}."
+            f"penalty must be one of {sorted(PENALTIES)} or an object with methods `gates` and `value`, "
+            f"got {penalty!r}."
         )
     return penalty

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from sklearn_eql.draft import Draft, Node, has_fixed_scale
-from sklearn_eql.primitives import Primitive
+from sklearn_eql.problem import Problem
 from sklearn_eql.sparse import Structure
 
 _EXPONENTS = (-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 3.0)
@@ -21,44 +21,21 @@ _OFFSET_ODDS = {"sin": 0.3, "cos": 0.1, "log": 0.5, "sqrt": 0.5, "div": 0.3, "in
 
 
 class Proposer:
-    """Draws structures over a vocabulary.
+    """Draws structures over the vocabulary of a problem, features by their importances."""
 
-    Parameters
-    ----------
-    copies : mapping of str to int
-        Functions that may be used and how many copies a layer may hold.
-    primitives : mapping of str to Primitive
-    features : sequence of int
-        Source numbers (1-based) of the features to use.
-    weights : ndarray of shape (len(features),)
-        Probabilities with which features are drawn.
-    signs : sequence of int
-        For each feature of the table (in order): +1 if all its values are positive, -1 if all are negative, else 0.
-    n_features, max_depth : int
-    rng : numpy Generator
-    """
-
-    def __init__(
-        self,
-        copies: Mapping[str, int],
-        primitives: Mapping[str, Primitive],
-        features: Sequence[int],
-        weights: np.ndarray,
-        signs: Sequence[int],
-        n_features: int,
-        max_depth: int,
-        rng: np.random.Generator,
-    ) -> None:
-        self.copies = dict(copies)
-        self.primitives = primitives
-        self.features = list(features)
-        self.cumulative = np.cumsum(weights) / np.sum(weights)
-        self.signed = [f for f in self.features if signs[f - 1]]
-        self.signs = signs
-        self.n_features = n_features
-        self.max_depth = max_depth
+    def __init__(self, problem: Problem, rng: np.random.Generator) -> None:
+        self.copies = copies = dict(problem.copies)
+        self.primitives = problem.primitives
+        self.signs = problem.signs
+        self.n_features = len(problem.signs)
+        self.max_depth = problem.max_depth
         self.rng = rng
-        self.names = [n for n in copies if primitives[n].arity > 0 and n != "id"]
+        self.features = [int(f) + 1 for f in np.flatnonzero(problem.importances)]  # source numbers
+        self.cumulative = np.cumsum(problem.importances[problem.importances > 0])
+        self.by_importance = [int(f) + 1 for f in np.argsort(-problem.importances, kind="stable")]
+        self.signed = [f for f in self.features if self.signs[f - 1]]
+        self.max_linear = min(problem.max_free - 1, 30)
+        self.names = [n for n in copies if self.primitives[n].arity > 0 and n != "id"]
         if "pow" in copies and self.signed:
             self.names += ["power law", "power law"]  # one macro for all exponents, so drawn as often as two functions
 
@@ -70,8 +47,9 @@ class Proposer:
         return self._finish(draft)
 
     def linear(self) -> Structure:
-        """The constant and all candidate features."""
-        terms = [(0, 0.0, True)] + [(f, 1.0, True) for f in sorted(self.features)]
+        """The constant and all features, as far as the rows support so many coefficients."""
+        chosen = [f for f in self.by_importance if f in self.features][: self.max_linear]
+        terms = [(0, 0.0, True)] + [(f, 1.0, True) for f in sorted(chosen)]
         return Structure(self.n_features, (), tuple(terms))
 
     def mutate(self, parent: Structure, mate: Structure) -> Structure | None:
@@ -128,7 +106,9 @@ class Proposer:
     # Pieces ----------------------------------------------------------------------------------------------------
 
     def _feature(self) -> int:
-        return self.features[min(int(np.searchsorted(self.cumulative, self.rng.random())), len(self.features) - 1)]
+        return self.features[
+            min(int(np.searchsorted(self.cumulative, self.rng.random() * self.cumulative[-1])), len(self.features) - 1)
+        ]
 
     def _source(self, nodes: Sequence[Node]):
         if nodes and self.rng.random() < 0.3:

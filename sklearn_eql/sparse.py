@@ -111,6 +111,16 @@ class Structure:
 
 
 @dataclass
+class Expansion:
+    """Values and slopes of a batch at one set of inner coefficients."""
+
+    phi: torch.Tensor  # (T, M, N) rows that the output combines linearly
+    sources: torch.Tensor  # (n_base + T * n_slots, N) all source rows, flattened over trials
+    slopes: list[torch.Tensor]  # per layer: (1 + arguments in use, N) derivative of each unit by each argument
+    deep: list[torch.Tensor | None]  # per layer: (T, R, slots below) coefficients on earlier units
+
+
+@dataclass
 class _Layer:
     """Index tensors of one layer of a batch."""
 
@@ -118,6 +128,7 @@ class _Layer:
     units: torch.Tensor | None  # (T, R, slots below) coefficients on earlier units
     groups: list[tuple[Primitive, list[torch.Tensor]]]  # per primitive: argument rows of G, flattened
     gather: torch.Tensor  # (T * S,) where each slot's value lies among the stacked group results
+    slope_gather: torch.Tensor  # (T * R,) where each argument's slope lies among the stacked slopes
 
 
 class SparseBatch:
@@ -214,9 +225,11 @@ class SparseBatch:
             linear.append([(row_of(t, source), value, free) for source, value, free in s.output])
 
         self.layers = []
+        slope_rows: list[int] = []
         for d, w in enumerate(self.width):
-            groups, order = [], np.full(n_trials * w, 0, dtype=np.int64)
-            filled = 1  # row 0 of the stacked results is a row of zeros, for empty slots
+            groups, order = [], np.zeros(n_trials * w, dtype=np.int64)
+            slope_order = np.zeros(n_trials * 2 * w, dtype=np.int64)
+            filled = sloped = 1  # row 0 of the stacked results is a row of zeros, for empty slots
             for name, slots_flat in members[d].items():
                 flat = np.asarray(slots_flat, dtype=np.int64)
                 t, slot = np.divmod(flat, w)
@@ -225,33 +238,40 @@ class SparseBatch:
                 groups.append((primitive, rows))
                 order[flat] = filled + np.arange(len(flat))
                 filled += len(flat)
+                for r in rows[: primitive.arity]:
+                    slope_order[r.numpy()] = sloped + np.arange(len(flat))
+                    sloped += len(flat)
             self.layers.append(
                 _Layer(
                     torch.from_numpy(base[d].reshape(n_trials * 2 * w, n_base)),
                     torch.from_numpy(deep[d]) if offset[d] else None,
                     groups,
                     torch.from_numpy(order),
+                    torch.from_numpy(slope_order),
                 )
             )
-        self._index_parameters(inner, linear, n_base, offset)
+            slope_rows.append(sloped)
+        self._offset = offset.tolist()
+        self._index_parameters(inner, linear, n_base, offset, np.concatenate([[0], np.cumsum(slope_rows)]))
 
-    def _index_parameters(self, inner, linear, n_base: int, offset: np.ndarray) -> None:
+    def _index_parameters(self, inner, linear, n_base: int, offset: np.ndarray, slope_first: np.ndarray) -> None:
         n_trials = len(inner)
         k_max = max(max(map(len, inner), default=0), 1)
         m_max = max(max(len(row) for row in linear), 1)
-        g_first = np.concatenate([[0], np.cumsum([2 * w for w in self.width])]).astype(int)
-        n_args = int(g_first[-1])
         self.inner_mask = torch.zeros(n_trials, k_max, dtype=torch.bool)
         self.theta = torch.zeros(n_trials, k_max, dtype=torch.float64)
         read = np.zeros((n_trials, k_max), dtype=np.int64)  # row of the sources
-        write = np.zeros((n_trials, k_max), dtype=np.int64)  # row of the arguments
+        slot = np.zeros((n_trials, k_max), dtype=np.int64)  # unit that owns the argument
+        slope = np.zeros((n_trials, k_max), dtype=np.int64)  # row of the slopes; padding reads the zeros of layer 0
         scatter = [([], [], [], []) for _ in self.width], [([], [], [], []) for _ in self.width]
         for t, params in enumerate(inner):
             for k, (layer, row, position, value) in enumerate(params):
                 self.inner_mask[t, k] = True
                 self.theta[t, k] = value
                 read[t, k] = position
-                write[t, k] = g_first[layer] + row
+                w = self.width[layer]
+                slot[t, k] = offset[layer] + row % w
+                slope[t, k] = slope_first[layer] + int(self.layers[layer].slope_gather[t * 2 * w + row])
                 target = scatter[int(position >= n_base)][layer]
                 for column, entry in zip(target, (t, row, position - n_base * (position >= n_base), k), strict=True):
                     column.append(entry)
@@ -262,7 +282,8 @@ class SparseBatch:
         # Flattened rows: sources are base rows (shared) followed by T * n_slots unit rows.
         trial = np.arange(n_trials)[:, None]
         self._read = torch.from_numpy(np.where(read < n_base, read, n_base + trial * self.n_slots + (read - n_base)))
-        self._write = torch.from_numpy(trial * n_args + write)
+        self._slot = torch.from_numpy(trial * self.n_slots + slot)
+        self._slope = torch.from_numpy(slope)
         out = np.zeros((n_trials, m_max), dtype=np.int64)
         self.output_mask = torch.zeros(n_trials, m_max, dtype=torch.bool)
         self.output_fixed = torch.zeros(n_trials, m_max, dtype=torch.float64)
@@ -272,58 +293,71 @@ class SparseBatch:
                 self.output_mask[t, m] = free
                 if not free:
                     self.output_fixed[t, m] = value
+        self._out_slot = torch.from_numpy(np.where(out < n_base, self.n_slots, out - n_base))
         self._out = torch.from_numpy(np.where(out < n_base, out, n_base + trial * self.n_slots + (out - n_base)))
 
-    def evaluate(self, theta: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor], torch.Tensor]:
-        """Sources of every trial at inner coefficients `theta` of shape (T, K).
-
-        Returns
-        -------
-        phi : Tensor (T, M, N)
-            Rows that the output combines linearly.
-        arguments : list of Tensor (T, R, N), one per layer
-            Arguments of the units, part of the graph of `phi`.
-        sources : Tensor (n_base + T * n_slots, N)
-            All source rows, flattened over trials.
-        """
+    def evaluate(self, theta: torch.Tensor) -> Expansion:
+        """Values of all sources at inner coefficients `theta` (T, K), and the slopes of all units."""
         n_trials, n_rows = theta.shape[0], self.rows.shape[1]
-        arguments: list[torch.Tensor] = []
+        deep: list[torch.Tensor | None] = []
+        slopes: list[torch.Tensor] = []
         done: list[torch.Tensor] = []  # (T, width, N) per layer
         for d, layer in enumerate(self.layers):
             base = layer.base.clone().view(n_trials, 2 * self.width[d], -1)
             t, row, source, k = self._scatter[0][d]
             base[t, row, source] = theta[t, k]
-            g = (base.view(-1, base.shape[-1]) @ self.rows).view(n_trials, 2 * self.width[d], n_rows)
+            g = base.view(-1, base.shape[-1]) @ self.rows  # (T * R, N)
+            weights = None
             if layer.units is not None:
-                deep = layer.units.clone()
+                weights = layer.units.clone()
                 t, row, source, k = self._scatter[1][d]
-                deep[t, row, source] = theta[t, k]
-                g = torch.baddbmm(g, deep, torch.cat(done, dim=1) if len(done) > 1 else done[0])
-            if not g.requires_grad:
-                g.requires_grad_()
-            arguments.append(g)
-            flat = g.view(-1, n_rows)
-            stacked = [torch.zeros(1, n_rows, dtype=flat.dtype)]
+                weights[t, row, source] = theta[t, k]
+                below = torch.cat(done, dim=1) if len(done) > 1 else done[0]
+                g = torch.baddbmm(g.view(n_trials, -1, n_rows), weights, below).view(-1, n_rows)
+            deep.append(weights)
+            values, derivatives = [g.new_zeros(1, n_rows)], [g.new_zeros(1, n_rows)]
             for primitive, rows in layer.groups:
-                stacked.append(primitive.torch_fn(*(flat.index_select(0, r) for r in rows)))
-            h = torch.cat(stacked).index_select(0, layer.gather)
-            done.append(h.view(n_trials, self.width[d], n_rows))
-        if not done:
-            sources = self.rows
-        else:
+                value, slope = _value_and_slopes(primitive, [g.index_select(0, r) for r in rows])
+                values.append(value)
+                derivatives.extend(slope)
+            slopes.append(torch.cat(derivatives))
+            done.append(torch.cat(values).index_select(0, layer.gather).view(n_trials, self.width[d], n_rows))
+        sources = self.rows
+        if done:
             units = torch.cat(done, dim=1) if len(done) > 1 else done[0]
             sources = torch.cat([self.rows, units.reshape(-1, n_rows)])
         phi = sources.index_select(0, self._out.view(-1)).view(*self._out.shape, n_rows)
-        return phi, arguments, sources
+        return Expansion(phi, sources, slopes, deep)
 
-    def jacobian(self, phi, arguments, sources, coefficients: torch.Tensor) -> torch.Tensor:
+    def jacobian(self, point: Expansion, coefficients: torch.Tensor) -> torch.Tensor:
         """Derivatives of the output by the inner coefficients, (T, K, N), at output `coefficients` (T, M)."""
         n_trials, n_params = self.inner_mask.shape
         n_rows = self.rows.shape[1]
-        if not arguments:
-            return torch.zeros(n_trials, n_params, n_rows, dtype=phi.dtype)
-        # The output of a row depends on that row's arguments only, so one reverse pass gives every per-row derivative.
-        deltas = torch.autograd.grad(phi, arguments, grad_outputs=coefficients[:, :, None].expand_as(phi))
-        delta = torch.cat(deltas, dim=1).reshape(-1, n_rows)
-        jac = delta.index_select(0, self._write.view(-1)) * sources.detach().index_select(0, self._read.view(-1))
-        return jac.view(n_trials, n_params, n_rows) * self.inner_mask[:, :, None]
+        if not self.layers:
+            return self.rows.new_zeros(n_trials, n_params, n_rows)
+        # Reverse pass by hand. `by_unit` is d output / d unit: constant over the rows until a deeper layer adds to it.
+        weights = coefficients.new_zeros(n_trials, self.n_slots + 1)
+        weights.scatter_add_(1, self._out_slot, coefficients)
+        by_unit = weights[:, :-1, None]
+        if len(self.layers) > 1:
+            by_unit = by_unit.repeat(1, 1, n_rows)
+            for d in range(len(self.layers) - 1, 0, -1):
+                first, width = self._offset[d], self.width[d]
+                slope = point.slopes[d].index_select(0, self.layers[d].slope_gather).view(n_trials, 2, width, n_rows)
+                by_argument = (slope * by_unit[:, None, first : first + width]).view(n_trials, 2 * width, n_rows)
+                by_unit[:, :first].baddbmm_(point.deep[d].mT, by_argument)
+        upstream = by_unit.expand(-1, -1, n_rows).reshape(-1, n_rows).index_select(0, self._slot.view(-1))
+        local = torch.cat(point.slopes).index_select(0, self._slope.view(-1))
+        jac = upstream.mul_(local).mul_(point.sources.index_select(0, self._read.view(-1)))
+        return jac.view(n_trials, n_params, n_rows)
+
+
+def _value_and_slopes(primitive: Primitive, args: list[torch.Tensor]) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+    """A primitive and its derivative by each argument, elementwise."""
+    if primitive.arity == 0:
+        return primitive.torch_fn(args[0]), ()
+    with torch.enable_grad():
+        args = [g.requires_grad_() for g in args]
+        value = primitive.torch_fn(*args)
+        slopes = torch.autograd.grad(value, args, grad_outputs=torch.ones_like(value), materialize_grads=True)
+    return value.detach(), slopes

@@ -56,7 +56,7 @@ class Equation:
 
         Rows outside the domain of a function give NaN or infinity.
         """
-        return self.forward(torch.as_tensor(np.ascontiguousarray(X, dtype=np.float64)), primitives).numpy()
+        return self.forward(torch.from_numpy(np.array(X, dtype=np.float64)), primitives).numpy()
 
     def forward(self, X: torch.Tensor, primitives: Mapping[str, Primitive] = PRIMITIVES) -> torch.Tensor:
         """As `evaluate`, on a float tensor ``(n_samples, n_features)``; differentiable."""

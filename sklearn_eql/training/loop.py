@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 import numpy as np
 import torch
@@ -34,8 +34,14 @@ OPTIMIZERS: dict[str, OptimizerFactory] = {
 DOMAIN_WEIGHT = 0.1
 """Weight of the domain violation term (the penalty of EQL-div, Sahoo et al., 2018, for any function with a domain)."""
 
+CHUNK_BYTES = 4 << 20
+"""Activations of one layer that are worked on at once on a CPU: what stays in its caches (more is 3 times slower)."""
 
-class Status(str, Enum):
+ACCELERATOR_CHUNK_BYTES = 256 << 20
+"""The same on other devices, where it bounds memory."""
+
+
+class Status(StrEnum):
     """How a trial ended."""
 
     CONVERGED = "converged"  # went through all phases
@@ -165,7 +171,7 @@ class _Run:
         self.step = 0
 
     def configure(self, optimizer, batch_size, batch_seed, domain_weight, max_restarts, compile) -> None:
-        self.gates = self.penalty.gates(self.network.flat.detach(), self.network.seeds)
+        self.gates = self.penalty.gates(self.network.flat.detach(), self.network.seeds, self.network.n_output_weights)
         parameters = [self.network.flat] + ([self.gates.log_alpha] if self.gates else [])
         if isinstance(optimizer, str):
             if optimizer not in OPTIMIZERS:
@@ -184,6 +190,11 @@ class _Run:
     def execute(self, deadline, callback, check_every) -> TrainingResult:
         total_steps = sum(phase.n_steps for phase in self.phases)
         ended, index = Status.CONVERGED, 0
+        for _ in range(self.max_restarts):  # weights that are not finite on the data before training even starts
+            bad = ~np.isfinite(self._evaluate())
+            if not bad.any():
+                break
+            self._restart(np.flatnonzero(bad))
         try:
             for index, phase in enumerate(self.phases):
                 self._enter(phase)
@@ -216,25 +227,49 @@ class _Run:
             group["lr"] = phase.learning_rate
 
     def _step(self, phase: Phase) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
-        self.objective(phase.alpha_scale, *self._rows()).backward()
+        parameters = [self.network.flat] + ([self.gates.log_alpha] if self.gates else [])
+        if self.gates:
+            self.gates.draw()
+        x, y, root_weight = self._rows()
+        chunks = self._chunks(x.shape[1])
+        if len(chunks) == 1:
+            self.optimizer.zero_grad(set_to_none=True)
+            self.objective(parameters, chunks[0], phase.alpha_scale, x, y, root_weight).backward()
+        else:
+            for parameter in parameters:
+                parameter.grad = torch.empty_like(parameter) if parameter.grad is None else parameter.grad
+            for rows in chunks:
+                leaves = [parameter.detach()[rows].requires_grad_() for parameter in parameters]
+                self.objective(leaves, rows, phase.alpha_scale, x, y, root_weight).backward()
+                for parameter, leaf in zip(parameters, leaves, strict=True):
+                    parameter.grad[rows] = leaf.grad
         self.optimizer.step()
         self.step += 1
         self.trial_steps[self.active] += 1
 
-    def _objective(self, alpha_scale: float, x, y, root_weight) -> torch.Tensor:
+    def _objective(self, parameters, trials: slice, alpha_scale: float, x, y, root_weight) -> torch.Tensor:
         """Sum over trials of error, penalty and domain violation; trials do not mix in its gradient."""
-        flat = self.network.masked() if self.frozen else self.network.flat  # (T, P)
-        prediction, violation = self.network.propagate(x, self.gates.sample(flat) if self.gates else flat)
-        target = y.expand_as(prediction)  # (T, O, N)
+        flat, *log_alpha = parameters  # (n, P) each
+        gates = self.gates.rows(trials, *log_alpha) if self.gates else None
+        if self.frozen:
+            flat = flat * self.network.mask[trials]
+        prediction, violation = self.network.propagate(x, gates.sample(flat) if gates else flat)
+        target = y.expand_as(prediction)  # (n, O, N)
         if root_weight is not None:
             prediction, target = prediction * root_weight, target * root_weight
         objective = mse_loss(prediction, target, reduction="sum") / y.numel()
         if alpha_scale:
-            objective = objective + torch.dot(self.alpha * alpha_scale, self.penalty.value(flat, self.gates))
+            objective = objective + torch.dot(self.alpha[trials] * alpha_scale, self.penalty.value(flat, gates))
         if self.domain_weight:
             objective = objective + self.domain_weight * violation.sum()
         return objective
+
+    def _chunks(self, n_rows: int) -> list[slice]:
+        """Active trials in chunks of bounded memory; their results do not depend on it."""
+        n_trials = len(self.active)
+        limit = CHUNK_BYTES if self.x.device.type == "cpu" else ACCELERATOR_CHUNK_BYTES
+        size = max(2, limit // (n_rows * len(self.network.units) * self.x.element_size()))
+        return [slice(start, start + size) for start in range(0, n_trials, size)]
 
     def _rows(self):
         if self.batch_size is None:
@@ -250,12 +285,13 @@ class _Run:
         """Mean squared error of each active trial on all rows, deterministic gates, shape ``(n,)``."""
         flat = self.network.masked()
         if self.gates:
-            flat = flat * self.gates.expected()
-        prediction, _ = self.network.propagate(self.x, flat)
-        residual = prediction - self.y  # (T, O, N)
-        if self.root_weight is not None:
-            residual *= self.root_weight
-        loss = residual.square_().mean(dim=(1, 2))
+            flat = self.gates.expected(flat)
+        loss = flat.new_empty(len(flat))
+        for rows in self._chunks(self.x.shape[1]):
+            residual = self.network.propagate(self.x, flat[rows])[0] - self.y  # (n, O, N)
+            if self.root_weight is not None:
+                residual *= self.root_weight
+            loss[rows] = residual.square_().mean(dim=(1, 2))
         finite = torch.isfinite(flat).all(dim=1) & torch.isfinite(loss)
         return torch.where(finite, loss, torch.inf).cpu().numpy()
 
@@ -318,7 +354,7 @@ class _Run:
     def _freeze(self, threshold: float) -> None:
         """Close gates for good, then freeze small weights and those that lead nowhere."""
         if self.gates:
-            self.network.flat.data.mul_(self.gates.expected())
+            self.network.flat.data = self.gates.expected(self.network.flat.data)
             self.optimizer.param_groups[0]["params"] = [self.network.flat]
             self.gates = None
             threshold = max(threshold, torch.finfo(self.x.dtype).tiny)
@@ -329,7 +365,7 @@ class _Run:
     def _store(self, rows: np.ndarray, status: Status) -> None:
         flat = self.network.masked().detach()
         if self.gates:
-            flat = flat * self.gates.expected()
+            flat = self.gates.expected(flat)
         trials = self.active[rows]
         if status is not Status.DIVERGED:
             self.weights[trials] = flat.cpu().numpy()[rows]

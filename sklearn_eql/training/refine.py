@@ -24,6 +24,7 @@ class FitResult:
 
     structure: Structure
     loss: float  # weighted mean of squared residuals
+    trial: int = 0  # number of the network in its search
 
 
 @dataclass
@@ -95,16 +96,14 @@ def levenberg_marquardt(
 
 def _linearize(batch: SparseBatch, theta: torch.Tensor, target: torch.Tensor, root: torch.Tensor | None) -> _Point:
     """Solve the output layer at `theta` and expand around it."""
-    phi, arguments, sources = batch.evaluate(theta)
-    n_rows = phi.shape[-1]
-    rows = phi.detach()
-    if root is not None:
-        rows = rows * root
-    finite = torch.isfinite(rows).all(dim=2).all(dim=1) & batch.valid
-    rows = torch.where(finite[:, None, None], rows, 0.0)
+    point = batch.evaluate(theta)
+    rows = point.phi if root is None else point.phi * root
+    n_rows = rows.shape[-1]
     mask = batch.output_mask
-    aim = target - (batch.output_fixed[:, None, :] @ rows)[:, 0] if bool((batch.output_fixed != 0).any()) else (
-        target.expand(len(rows), n_rows)
+    aim = (
+        target - (batch.output_fixed[:, None, :] @ rows)[:, 0]
+        if bool((batch.output_fixed != 0).any())
+        else (target.expand(len(rows), n_rows))
     )
     phi_free = rows * mask[:, :, None]
     gram = phi_free @ phi_free.mT  # (T, M, M)
@@ -113,8 +112,7 @@ def _linearize(batch: SparseBatch, theta: torch.Tensor, target: torch.Tensor, ro
     normal = gram / (scale[:, :, None] * scale[:, None, :])
     normal.diagonal(dim1=1, dim2=2).add_(_JITTER)
     normal.diagonal(dim1=1, dim2=2).add_((~mask).to(normal.dtype))
-    factor, info = torch.linalg.cholesky_ex(normal)
-    finite &= info == 0
+    factor, _ = torch.linalg.cholesky_ex(normal)
 
     def solve(rhs: torch.Tensor) -> torch.Tensor:  # (T, M, p)
         return torch.cholesky_solve(rhs / scale[:, :, None], factor) / scale[:, :, None]
@@ -125,16 +123,16 @@ def _linearize(batch: SparseBatch, theta: torch.Tensor, target: torch.Tensor, ro
         output = output + solve(phi_free @ residual[:, :, None])[:, :, 0] * mask
         residual = aim - (output[:, None, :] @ phi_free)[:, 0]
     loss = residual.square().mean(dim=1)
-    jac = batch.jacobian(phi, arguments, sources, output + batch.output_fixed)
+    jac = batch.jacobian(point, output + batch.output_fixed)
     if root is not None:
         jac = jac * root
-    finite &= torch.isfinite(jac).all(dim=2).all(dim=1) & torch.isfinite(loss)
-    jac = torch.where(finite[:, None, None], jac, 0.0)
     cross = phi_free @ jac.mT  # (T, M, K)
     joint = jac @ jac.mT
     curvature = joint - cross.mT @ solve(cross)
     diagonal = torch.diagonal(joint, dim1=1, dim2=2).clone()
     descent = (jac @ residual[:, :, None])[:, :, 0]
+    # A value that is not finite stays within its trial: every operation above is batched over trials.
+    finite = batch.valid & torch.isfinite(loss) & torch.isfinite(descent).all(dim=1) & torch.isfinite(diagonal).all(1)
     loss = torch.where(finite, loss, torch.inf)
     return _Point(theta.clone(), output + batch.output_fixed, loss, curvature, diagonal, descent)
 
@@ -160,6 +158,47 @@ def _collect(batch: SparseBatch, best: _Point) -> list[FitResult]:
     ]
 
 
-def evaluate_structures(structures, primitives, X: torch.Tensor) -> np.ndarray:
-    """Values of T structures on the rows of X, shape (T, N), without fitting."""
-    return np.stack([s.to_equation().evaluate(X.numpy(), primitives) for s in structures])
+def joint_curvature(
+    structures: Sequence[Structure], primitives, X: torch.Tensor, y: torch.Tensor, sample_weight: torch.Tensor | None
+) -> list[tuple[np.ndarray, np.ndarray, float]]:
+    """Gauss-Newton matrix over all free coefficients of each structure, at their current values.
+
+    Returns
+    -------
+    list of (coefficients (P,), matrix (P, P), loss)
+        Order of ``Equation.coefficients()`` restricted to the free ones: units first, then the output. The matrix is
+        ``J.T @ J`` of the (weighted) residuals.
+    """
+    found = []
+    root = None if sample_weight is None else sample_weight.sqrt()
+    for structure in structures:
+        batch = SparseBatch([structure], primitives, X)
+        point = batch.evaluate(batch.theta)
+        output = torch.tensor([[c for _, c, _ in structure.output]], dtype=torch.float64)
+        residual = y - (output[:, None, :] @ point.phi)[0, 0]
+        columns = [batch.jacobian(point, output)[0][batch.inner_mask[0]], point.phi[0][batch.output_mask[0]]]
+        jac = torch.cat(columns)
+        if root is not None:
+            jac, residual = jac * root, residual * root
+        values = [c for form in structure.forms() for _, c, free in form if free]
+        found.append((np.array(values), (jac @ jac.T).numpy(), float(residual.square().mean())))
+    return found
+
+
+def standard_errors(
+    structure: Structure, primitives, X: torch.Tensor, y: torch.Tensor, sample_weight: torch.Tensor | None = None
+) -> np.ndarray:
+    """Standard error of each free coefficient, shape (P,); infinite where the rows do not determine it."""
+    values, matrix, loss = joint_curvature([structure], primitives, X, y, sample_weight)[0]
+    scale = np.sqrt(np.diag(matrix))
+    if not np.isfinite(matrix).all() or (scale == 0).any():
+        return np.full(len(values), np.inf)
+    eigenvalues, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
+    floor = len(values) * np.finfo(float).eps
+    inverse = np.where(eigenvalues > floor, 1 / np.maximum(eigenvalues, floor), np.inf)
+    n_rows = len(y)
+    variance = loss * n_rows / max(n_rows - len(values), 1)
+    # 0 * inf: a coefficient without part in an undetermined direction is not affected by it.
+    parts = np.where(vectors**2 > floor, vectors**2, 0.0)
+    spread = np.where(parts > 0, parts * inverse, 0.0).sum(axis=1)
+    return np.sqrt(variance * spread) / scale

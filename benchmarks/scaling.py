@@ -1,0 +1,215 @@
+"""Time and memory of a default fit as the work grows: rows, features, trials.
+
+    python benchmarks/scaling.py                              # all three sweeps, clean and noisy, 3 seeds per point
+    python benchmarks/scaling.py --sweeps rows --values 100 1000 10000 --repeats 1
+    python benchmarks/scaling.py --report-only
+
+Law: ``y = 2.5*x0*x1 + 1.5*x1**2``, features uniform on [-2, 2], clean or with noise of 5% of the root mean square of y.
+Only two features matter, whatever their number; with one feature, x1 is x0. The sweeps start from `BASE` and change one
+number.
+
+Every fit runs in a process of its own, from which come the seconds of `fit` and the growth of its peak resident memory
+(`ru_maxrss`) during `fit`: neither imports nor the data count, but everything `fit` allocates does. A small fit before
+it loads the libraries. "error" is that of the law at 1,000 fresh points without noise.
+
+The exponent of growth is the slope between the last two points on logarithmic scales (the cost that matters when work
+grows), and over the whole sweep, fixed costs included. Slopes in rows above 1.2 are flagged: something is worse than
+linear. Fits are added to the results file one by one and not repeated; `--fresh` begins a new file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from _common import RESULTS, append_record, commit, machine, markdown_table, read_records
+
+BASE = {"rows": 1_000, "features": 2, "trials": None}  # None: the default of EQLRegressor
+VALUES: dict[str, list[int]] = {
+    "rows": [100, 1_000, 10_000, 100_000, 1_000_000],
+    "features": [1, 2, 5, 10, 20, 50, 100],
+    "trials": [1, 10, 100, 1_000],
+}
+NOISES = (0.0, 0.05)
+FLAG = 1.2
+WARM_UP_ROWS = 64
+MIB = 2**20
+
+Record = dict[str, Any]
+
+
+def make_data(rows: int, features: int, noise: float, seed: int):
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-2, 2, size=(rows, features))
+    a, b = X[:, 0], X[:, min(1, features - 1)]
+    y = 2.5 * a * b + 1.5 * b**2
+    if noise:
+        y = y + rng.normal(scale=noise * np.sqrt(np.mean(y**2)), size=rows)
+    return X, y
+
+
+def forget_peak() -> None:
+    """Linux: the peak starts again from what is resident now. Elsewhere the growth of the old peak is reported."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory() -> int:
+    """Highest resident memory of this process, in bytes."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def fit_once(point: Record) -> Record:
+    """Runs in the child."""
+    import numpy as np
+    from _common import timed
+
+    from sklearn_eql import EQLRegressor
+
+    parameters = {"random_state": point["seed"]}
+    if point["trials"] is not None:
+        parameters["n_trials"] = point["trials"]
+    EQLRegressor(random_state=0, max_time=1.0).fit(*make_data(WARM_UP_ROWS, 1, 0.0, 0))
+    X, y = make_data(point["rows"], point["features"], point["noise"], point["seed"])
+    forget_peak()
+    before = peak_memory()
+    model, seconds = timed(lambda: EQLRegressor(**parameters).fit(X, y))
+    memory = peak_memory() - before
+    X_new, y_new = make_data(1_000, point["features"], 0.0, point["seed"] + 1)
+    error = float(np.sqrt(np.mean((model.predict(X_new) - y_new) ** 2) / np.mean(y_new**2)))
+    return {
+        "seconds": seconds,
+        "memory": memory,
+        "error": error if math.isfinite(error) else None,
+        "law": str(model.sympy_expr_),
+        "stop_reason": str(model.stop_reason_),
+    }
+
+
+def run(point: Record, timeout: float) -> Record:
+    """`fit_once` in a fresh process. This one stays small, because a child's `ru_maxrss` starts from its parent's."""
+    command = [sys.executable, __file__, "--child", json.dumps(point)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return point | {"failure": f"stopped after {timeout:g} s", "version": commit()}
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        return point | {"failure": lines[-1], "version": commit()}
+    return point | json.loads(done.stdout.splitlines()[-1]) | {"version": commit()}
+
+
+def key(record: Record) -> tuple:
+    return tuple(record[name] for name in ("rows", "features", "trials", "noise", "seed"))
+
+
+def points(sweep: str, values: list[int], repeats: int) -> list[Record]:
+    return [
+        {**BASE, sweep: value, "noise": noise, "seed": seed}
+        for value in values
+        for noise in NOISES
+        for seed in range(repeats)
+    ]
+
+
+# --- Report
+
+
+def slope(pairs: list[tuple[float, float]]) -> float | None:
+    """Least squares slope of log(second) against log(first)."""
+    pairs = [(math.log(a), math.log(b)) for a, b in pairs if a > 0 and b > 0]
+    if len({a for a, _ in pairs}) < 2:
+        return None
+    return statistics.linear_regression(*zip(*pairs, strict=True)).slope
+
+
+def report(sweep: str, values: list[int], repeats: int, records: dict[tuple, Record]) -> str:
+    header = [sweep]
+    for noise in NOISES:
+        label = f"noise {noise:g}"
+        header += [f"{label}: s", "MiB", "error"]
+    curves: dict[tuple[float, str], list[tuple[float, float]]] = {
+        (n, q): [] for n in NOISES for q in ("seconds", "memory")
+    }
+    rows = []
+    for value in values:
+        row: list[str] = [f"{value:,}"]
+        for noise in NOISES:
+            wanted = [p for p in points(sweep, [value], repeats) if p["noise"] == noise]
+            its = [records[key(p)] for p in wanted if key(p) in records]
+            failures = sorted({r["failure"] for r in its if "failure" in r})
+            its = [r for r in its if "failure" not in r]
+            if not its:
+                row += [failures[0] if failures else "-", "-", "-"]
+                continue
+            seconds = statistics.median(r["seconds"] for r in its)
+            memory = statistics.median(r["memory"] for r in its)
+            errors = [math.inf if r["error"] is None else r["error"] for r in its]
+            curves[noise, "seconds"].append((value, seconds))
+            curves[noise, "memory"].append((value, memory))
+            lost = f" ({len(failures)} failed)" if failures else ""
+            row += [f"{seconds:.2f}{lost}", f"{memory / MIB:.0f}", f"{statistics.median(errors):.1e}"]
+        rows.append(row)
+    lines = [f"### {sweep.capitalize()}", "", markdown_table(header, rows), ""]
+    for (noise, quantity), curve in curves.items():
+        last, whole = slope(curve[-2:]), slope(curve)
+        if last is None or whole is None:
+            continue
+        flag = f" **above {FLAG}**" if sweep == "rows" and last > FLAG else ""
+        lines.append(f"- {quantity}, noise {noise:g}: exponent {last:.2f} at the end, {whole:.2f} overall{flag}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sweeps", nargs="+", default=list(VALUES), choices=VALUES)
+    parser.add_argument("--values", nargs="+", type=int, help="instead of the usual ones; for a single sweep")
+    parser.add_argument("--repeats", type=int, default=3, help="seeds per point; medians are shown")
+    parser.add_argument("--timeout", type=float, default=900.0, help="seconds for one process")
+    parser.add_argument("--out", type=Path, default=RESULTS / "scaling.jsonl")
+    parser.add_argument("--fresh", action="store_true", help="delete the results file first")
+    parser.add_argument("--report-only", action="store_true")
+    parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        print(json.dumps(fit_once(args.child)))
+        return
+    if args.values and len(args.sweeps) > 1:
+        parser.error("--values needs a single sweep, as in --sweeps rows --values 100 1000")
+    sweeps = {sweep: sorted(args.values) if args.values else VALUES[sweep] for sweep in args.sweeps}
+
+    if args.fresh and not args.report_only:
+        args.out.unlink(missing_ok=True)
+    records = {key(r): r for r in read_records(args.out)}
+    if not args.report_only:
+        print(machine(), file=sys.stderr)
+        for sweep, values in sweeps.items():
+            for point in points(sweep, values, args.repeats):
+                if key(point) in records:
+                    continue
+                record = run(point, args.timeout)
+                records[key(point)] = record
+                append_record(args.out, record)
+                outcome = record.get("failure") or (
+                    f"{record['seconds']:8.2f} s  {record['memory'] / MIB:6.0f} MiB  {record['law'][:60]}"
+                )
+                print(f"{sweep} {point[sweep]:>9,}  noise {point['noise']:<4g}  {outcome}", file=sys.stderr, flush=True)
+    versions = sorted({str(r["version"]) for r in records.values()})
+    print(f"sklearn_eql at {', '.join(versions) or '-'}; {args.repeats} seeds per point.\n")
+    print("\n\n".join(report(sweep, values, args.repeats, records) for sweep, values in sweeps.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The best structures a search has found, of every size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from sklearn_eql.problem import EXACT
+from sklearn_eql.training.refine import FitResult
+
+_NATS_PER_SYMBOL = 2.5  # of a term or unit: about one choice among e**2.5 = 12
+
+
+def description_length(loss: float, n_rows: int, n_free: int, n_symbols: int) -> float:
+    """Twice the length, in nats, of the residuals, the coefficients and the symbols of a law; lower is better.
+
+    ``N log(loss) + n_free log(N) + 2.5 n_symbols``: the Bayesian information criterion, extended by a price for the
+    choice among the many structures that were tried (as in the extended BIC of Chen and Chen, 2008). `loss` is
+    relative to the variance of the target and floored at the level of an exact law, so that among exact laws the
+    shortest wins.
+    """
+    return n_rows * math.log(max(loss, EXACT)) + n_free * math.log(n_rows) + _NATS_PER_SYMBOL * n_symbols
+
+
+@dataclass
+class Archive:
+    """The most accurate structures of each size."""
+
+    n_rows: int
+    per_size: int = 12
+    members: dict[int, list[FitResult]] = field(default_factory=dict)
+    n_trials: int = 0  # networks fitted so far; each result is numbered by it
+
+    def add(self, results: Iterable[FitResult]) -> None:
+        """Keep what is among the best of its size, one entry per structure."""
+        touched = set()
+        for result in results:
+            result = replace(result, trial=self.n_trials)
+            self.n_trials += 1
+            if not math.isfinite(result.loss):
+                continue
+            size = result.structure.size
+            shelf = self.members.setdefault(size, [])
+            touched.add(size)
+            same = next((i for i, r in enumerate(shelf) if r.structure.key == result.structure.key), None)
+            if same is None:
+                shelf.append(result)
+            elif result.loss < shelf[same].loss:
+                shelf[same] = result
+        for size in touched:
+            self.members[size] = sorted(self.members[size], key=lambda r: r.loss)[: self.per_size]
+
+    def score(self, result: FitResult) -> float:
+        """Description length of a member."""
+        return description_length(result.loss, self.n_rows, result.structure.n_free, result.structure.size)
+
+    def ranked(self) -> list[FitResult]:
+        """All members by score."""
+        return sorted((r for shelf in self.members.values() for r in shelf), key=self.score)
+
+    def merge(self, other: Archive) -> None:
+        """Take over the members of another archive, with their numbers."""
+        for shelf in other.members.values():
+            for result in shelf:
+                self.members.setdefault(result.structure.size, []).append(result)
+
+    def front(self) -> list[FitResult]:
+        """Members that are more accurate than everything smaller, by size."""
+        kept: list[FitResult] = []
+        for size in sorted(self.members):
+            best = min(self.members[size], key=lambda r: r.loss)
+            if not kept or max(best.loss, EXACT) < max(kept[-1].loss, EXACT):
+                kept.append(best)
+        return kept

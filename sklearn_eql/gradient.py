@@ -1,0 +1,119 @@
+"""Gradient-trained trials: dense EQL networks trained together, then pruned to sparse ones and refined exactly."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_eql.archive import Archive
+from sklearn_eql.draft import without_terms
+from sklearn_eql.evolution import EvolutionResult, EvolutionSettings, simplify
+from sklearn_eql.network import BatchedEQL
+from sklearn_eql.penalties import Penalty
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.problem import EXACT, Problem
+from sklearn_eql.sparse import Structure
+from sklearn_eql.symbolic.canonical import canonicalize, free_mask
+from sklearn_eql.training.loop import Status, train
+from sklearn_eql.training.refine import joint_curvature
+from sklearn_eql.training.schedule import Phase, alpha_ladder
+
+_FIT_STEPS = 8
+_SHARE = 0.1  # of the terms of a network, removed in one round of elimination (at least one)
+_HOPELESS = 0.9  # relative loss from which a network is not pruned further
+
+
+@dataclass(frozen=True)
+class GradientSettings:
+    """How dense networks are trained."""
+
+    units: tuple[Primitive, ...]
+    n_trials: int
+    penalty: str | Penalty
+    alpha: float | str
+    schedule: str | Sequence[Phase]
+    optimizer: str
+    batch_size: int | None
+    device: str
+
+
+def train_trials(
+    problem: Problem, settings: GradientSettings, seed: int, deadline: float, verbose: int = 0
+) -> EvolutionResult:
+    """Train `n_trials` networks in one batch, prune each by backward elimination, and archive what is found.
+
+    One seed per trial is drawn before training starts.
+    """
+    seeds = np.random.SeedSequence(seed).generate_state(settings.n_trials).tolist()
+    network = BatchedEQL(problem.X.shape[1], 1, settings.units, problem.max_depth, seeds=seeds, device=settings.device)
+    alpha = alpha_ladder(settings.n_trials) if settings.alpha == "auto" else settings.alpha
+
+    def show(progress) -> None:
+        if progress.step % 1000 == 0:
+            print(
+                f"[sklearn_eql] gradient training, step {progress.step} of {progress.n_steps}: "
+                f"relative loss {np.nanmin(progress.loss):.3g}",
+                file=sys.stderr,
+            )
+
+    result = train(
+        network,
+        problem.X,
+        problem.y[:, None],
+        settings.schedule,
+        optimizer=settings.optimizer,
+        penalty=settings.penalty,
+        alpha=alpha,
+        sample_weight=None if problem.sample_weight is None else problem.sample_weight.numpy(),
+        batch_size=settings.batch_size,
+        deadline=deadline if math.isfinite(deadline) else None,
+        callback=show if verbose else None,
+    )
+    structures = []
+    for (equation,), record in zip(network.to_equations(result.weights), result.records, strict=True):
+        if record.status is not Status.DIVERGED:
+            equation = canonicalize(equation, problem.primitives)
+            structures.append(Structure.from_equation(equation, free_mask(equation, problem.primitives)))
+    archive = Archive(len(problem.y))
+    eliminate(structures, problem, archive, deadline)
+    simplify(archive, problem, EvolutionSettings(), deadline)
+    curve = tuple(float(row) for row in np.nanmin(result.loss_curve, axis=1)) if len(result.loss_curve) else ()
+    exact = any(r.loss < EXACT for r in archive.ranked()[:1])
+    reason = "exact" if exact else "max_time" if result.status is Status.TIMED_OUT else "schedule"
+    return EvolutionResult(archive, result.n_steps, reason, curve)
+
+
+def eliminate(structures: Sequence[Structure], problem: Problem, archive: Archive, deadline: float = math.inf) -> None:
+    """Backward elimination of all networks at once, each by its own least salient terms.
+
+    A round refits every network and removes the terms that, by the quadratic model at the optimum, raise its loss least
+    when all other coefficients adapt: ``w**2 / [H**-1]_ww`` (Hassibi and Stork 1993, the optimal brain surgeon). Every
+    stage goes to the archive.
+    """
+    alive = list(structures)
+    while alive and time.monotonic() < deadline:
+        fitted = [r for r in problem.fit(alive, _FIT_STEPS) if r.loss < _HOPELESS]
+        archive.add(fitted)
+        alive = []
+        for result in fitted:
+            places = _least_salient(result.structure, problem, max(1, int(_SHARE * result.structure.n_free)))
+            child = without_terms(result.structure, places, problem.primitives) if places else None
+            if child is not None and child.size > 1:
+                alive.append(child)
+
+
+def _least_salient(structure: Structure, problem: Problem, count: int) -> list[tuple[int, int]]:
+    """Form and position of the `count` free terms of least saliency; none where the quadratic model is not finite."""
+    values, matrix, _ = joint_curvature([structure], problem.primitives, problem.X, problem.y, problem.sample_weight)[0]
+    if not np.isfinite(matrix).all():
+        return []
+    scale = np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
+    normal = matrix / np.outer(scale, scale) + 1e-9 * np.eye(len(values))
+    saliency = (values * scale) ** 2 / np.diag(np.linalg.inv(normal))
+    places = [(f, i) for f, form in enumerate(structure.forms()) for i, (_, _, free) in enumerate(form) if free]
+    return [places[k] for k in np.argsort(saliency)[:count]]

@@ -1,0 +1,191 @@
+"""From what a search found to laws in the user's units: rescale, refine on all rows, recognise constants, rank."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sklearn_eql.archive import description_length
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.problem import EXACT, Scaling
+from sklearn_eql.sparse import Structure
+from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, structure_key
+from sklearn_eql.symbolic.complexity import equation_complexity
+from sklearn_eql.symbolic.constants import recognise
+from sklearn_eql.symbolic.equation import Equation
+from sklearn_eql.symbolic.tidy import tidy
+from sklearn_eql.training.refine import FitResult, levenberg_marquardt, standard_errors
+
+_REFINE_STEPS = 40
+_TIDY_STEPS = 12
+_TIDY_ROWS = 4000  # rows on which constants are tried; the outcome is checked on all rows
+_CONFIRMED = 6.6  # chi-squared with one degree of freedom, 99th percentile
+_NOISE_FREE = 1e-24  # relative mean squared error below which differences are rounding
+
+
+@dataclass(frozen=True)
+class Law:
+    """One equation in the user's units."""
+
+    equation: Equation
+    loss: float  # weighted mean squared error over all rows, in units of y squared
+    relative_loss: float  # the same over the variance of y
+    complexity: int
+    n_free: int  # coefficients that are no recognised constants
+    trial: int
+
+    def description_length(self, n_rows: int) -> float:
+        """See :func:`sklearn_eql.archive.description_length`."""
+        return description_length(self.relative_loss, n_rows, self.n_free, self.complexity)
+
+
+class Table:
+    """The rows that laws are judged on, in the user's units, prepared for refinement in scaled units.
+
+    Parameters
+    ----------
+    X : ndarray (n_samples, n_features);  y : ndarray (n_samples,);  sample_weight : ndarray (n_samples,) or None
+    scaling : Scaling
+    primitives : mapping of str to Primitive
+    seed : int
+        For the sample of rows on which constants are tried, where there are very many.
+    """
+
+    def __init__(self, X, y, sample_weight, scaling: Scaling, primitives: Mapping[str, Primitive], seed: int) -> None:
+        keep = slice(None) if sample_weight is None else sample_weight > 0
+        self.scaling = scaling
+        self.primitives = primitives
+        self.X = torch.as_tensor(X[keep] / scaling.x)
+        self.y = torch.as_tensor(y[keep] / scaling.y)
+        self.weight = (
+            None if sample_weight is None else torch.as_tensor(sample_weight[keep] / sample_weight[keep].mean())
+        )
+        mean = np.average(self.y, weights=self.weight)
+        self.variance = float(np.average((self.y.numpy() - mean) ** 2, weights=self.weight)) or 1.0
+        self.few: Table | None = None
+        if len(self.y) > _TIDY_ROWS:
+            rows = np.random.default_rng(seed).choice(len(self.y), _TIDY_ROWS, replace=False)
+            weight = None if self.weight is None else self.weight.numpy()[rows]
+            chosen = (self.X.numpy()[rows] * scaling.x, self.y.numpy()[rows] * scaling.y, weight)
+            self.few = Table(*chosen, scaling, primitives, seed)
+
+    def refit(self, equation: Equation, free: np.ndarray, max_iter: int = _TIDY_STEPS) -> tuple[Equation, float]:
+        """Best coefficients where `free`, in user units, and the relative loss; infinite where undefined on a row."""
+        structure = self._scaled(equation, free)
+        fitted = levenberg_marquardt([structure], self.primitives, self.X, self.y, self.weight, max_iter=max_iter)[0]
+        if not math.isfinite(fitted.loss):
+            return equation, math.inf
+        moved = self._unscaled(fitted.structure).coefficients()
+        values = np.where(free, moved, equation.coefficients())
+        return equation.with_coefficients(values), fitted.loss / self.variance
+
+    def accepts(self, old: float, new: float) -> bool:
+        """Whether a change of the relative loss is within the noise (likelihood ratio) or within rounding."""
+        return len(self.y) * math.log((new + _NOISE_FREE) / (old + _NOISE_FREE)) < _CONFIRMED
+
+    def errors(self, equation: Equation) -> np.ndarray:
+        """Standard error of every coefficient, in user units; infinite for those that are not free."""
+        free = free_mask(equation, self.primitives)
+        structure = self._scaled(equation, free)
+        found = np.full(len(free), np.inf)
+        found[free] = standard_errors(structure, self.primitives, self.X, self.y, self.weight)
+        return found * self._unit_of_coefficients(equation)
+
+    def loss(self, equation: Equation) -> float:
+        """Relative loss as it stands."""
+        structure = self._scaled(equation, np.zeros(len(equation.coefficients()), dtype=bool))
+        fitted = levenberg_marquardt([structure], self.primitives, self.X, self.y, self.weight, max_iter=0)[0]
+        return fitted.loss / self.variance
+
+    def _unit_of_coefficients(self, equation: Equation) -> np.ndarray:
+        """What each coefficient of the scaled equation is multiplied by to give that of the user's equation."""
+        x = np.concatenate([[1.0], 1 / self.scaling.x, np.ones(len(equation.units))])
+        inner = [x[s] for unit in equation.units for arg in unit.args for s, _ in arg]
+        output = [x[s] * self.scaling.y for s, _ in equation.output]
+        return np.array(inner + output)
+
+    def _scaled(self, equation: Equation, free: np.ndarray) -> Structure:
+        values = equation.coefficients() / self._unit_of_coefficients(equation)
+        return Structure.from_equation(equation.with_coefficients(values), free)
+
+    def _unscaled(self, structure: Structure) -> Equation:
+        equation = structure.to_equation()
+        return equation.with_coefficients(equation.coefficients() * self._unit_of_coefficients(equation))
+
+
+def finish(found: Iterable[FitResult], table: Table) -> list[Law]:
+    """Laws in user units, refined on all rows, constants recognised; distinct, most accurate first.
+
+    Structures that are undefined on some row are left out.
+    """
+    laws: dict[tuple, Law] = {}
+    for result in found:
+        law = _finish_one(result, table)
+        if law is None:
+            continue
+        key = structure_key(law.equation, table.primitives)
+        if key not in laws or law.relative_loss < laws[key].relative_loss:
+            laws[key] = law
+    return sorted(laws.values(), key=lambda law: (law.relative_loss, law.complexity))
+
+
+def _finish_one(result: FitResult, table: Table) -> Law | None:
+    primitives, scaling = table.primitives, table.scaling
+    # An exponential growth over 1e30-scaled data may overflow while scales are moved; such a law is no candidate.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        equation = rescale(result.structure.to_equation(), scaling.x, scaling.y, primitives)
+        if not np.isfinite(equation.coefficients()).all():
+            return None
+        equation, loss = table.refit(equation, free_mask(equation, primitives), _REFINE_STEPS)
+        if not math.isfinite(loss):
+            return None
+        equation, loss = _recognise_constants(equation, loss, table)
+        equation = canonicalize(equation, primitives)
+        values = equation.coefficients()
+        if not np.isfinite(values).all():
+            return None
+    free = free_mask(equation, primitives)
+    n_free = sum(recognise(value) is None for value in values[free])
+    return Law(
+        equation,
+        loss * table.variance * scaling.y**2,
+        loss,
+        equation_complexity(equation, primitives),
+        n_free,
+        result.trial,
+    )
+
+
+def _recognise_constants(equation: Equation, loss: float, table: Table) -> tuple[Equation, float]:
+    judge = table.few or table
+    start = equation if judge is table else judge.refit(equation, free_mask(equation, table.primitives))[0]
+    level = loss if judge is table else judge.loss(start)
+    tidied, new_loss = tidy(start, level, judge.refit, judge.accepts, table.primitives, judge.errors(start))
+    if judge is table:
+        return (tidied, new_loss) if math.isfinite(new_loss) else (equation, loss)
+    values = tidied.coefficients()
+    free = free_mask(tidied, table.primitives) & np.array([recognise(value) is None for value in values])
+    tidied, new_loss = table.refit(tidied, free)
+    return (tidied, new_loss) if table.accepts(loss, new_loss) else (equation, loss)
+
+
+def pareto(laws: Iterable[Law]) -> list[Law]:
+    """Laws that are more accurate than everything simpler, by complexity."""
+    front: list[Law] = []
+    for law in sorted(laws, key=lambda law: (law.complexity, law.relative_loss, law.n_free)):
+        if not front or max(law.relative_loss, EXACT) < max(front[-1].relative_loss, EXACT):
+            front.append(law)
+    return front
+
+
+def scores(front: list[Law]) -> list[float]:
+    """Fall of the log loss per added node, from each row to the next; 0 for the first (the measure that PySR prints)."""
+    found = [0.0]
+    for simpler, law in zip(front, front[1:], strict=False):
+        fall = math.log(max(simpler.relative_loss, EXACT)) - math.log(max(law.relative_loss, EXACT))
+        found.append(fall / (law.complexity - simpler.complexity))
+    return found[: len(front)]

@@ -1,0 +1,180 @@
+"""The search for one target: islands of structure search and gradient-trained trials, spread over jobs."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.utils.parallel import Parallel, delayed
+
+from sklearn_eql.archive import Archive
+from sklearn_eql.evolution import EvolutionResult, EvolutionSettings, evolve
+from sklearn_eql.exceptions import AllTrialsFailedError
+from sklearn_eql.gradient import GradientSettings, train_trials
+from sklearn_eql.laws import Law, Table, finish, pareto
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.problem import Problem, Scaling, make_problem
+from sklearn_eql.sparse import Structure
+from sklearn_eql.symbolic.canonical import free_mask, rescale
+
+_FINISHED_PER_SEARCH = 6  # members by score that are refined beside the accuracy/size front
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Everything a search needs beside data and seed."""
+
+    primitives: Mapping[str, Primitive]
+    copies: Mapping[str, int]
+    n_hidden_layers: int
+    method: str  # "evolution", "gradient", or "auto": evolution, then gradient if no exact law was found
+    evolution: EvolutionSettings
+    gradient: GradientSettings
+    n_islands: int
+    max_rows: int
+    scale: bool
+    n_jobs: int | None
+    verbose: int
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Laws found for one target."""
+
+    front: list[Law]  # by complexity
+    stop_reason: str
+    n_iter: int  # generations, or optimiser steps
+    loss_curve: list[float]  # best relative loss after each
+    n_rows: int
+    interrupted: bool
+
+
+def search(
+    X: np.ndarray,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    settings: SearchSettings,
+    initial: Sequence[Law],
+    seed: int,
+    deadline: float,
+) -> SearchResult:
+    """Find laws for `y` (n_samples,) over `X` (n_samples, n_features), starting from `initial` ones if there are any.
+
+    Seeds of all islands are drawn before any work starts and their results are taken in order, so the outcome depends
+    neither on ``n_jobs`` nor on which island ends first.
+    """
+    scaling = Scaling.of(X, y, settings.scale)
+    shape = (scaling, settings.primitives, settings.copies, settings.n_hidden_layers, settings.max_rows)
+    problem = make_problem(X, y, sample_weight, *shape, seed)
+    table = Table(X, y, sample_weight, scaling, settings.primitives, seed)
+    seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
+    starts = [_scaled_structure(law, scaling, settings.primitives) for law in initial]
+    runs: list[EvolutionResult] = []
+    interrupted = False
+    try:
+        for run in _run_all(problem, settings, starts, seeds, deadline):
+            runs.append(run)
+            interrupted |= run.stop_reason == "interrupted"
+            if run.stop_reason in ("exact", "interrupted"):
+                break
+    except KeyboardInterrupt:
+        if not runs:
+            raise
+        interrupted = True
+    with single_threaded():
+        laws = _collect(runs, table)
+    if not laws:
+        raise AllTrialsFailedError(
+            "No trial ended with a law that is finite on every row. Check the data for extreme values, allow more "
+            "functions (functions='default'), or raise n_trials, n_generations or max_time."
+        )
+    best = min(runs, key=lambda run: run.loss_curve[-1] if run.loss_curve else math.inf)
+    reason = "interrupted" if interrupted else best.stop_reason
+    return SearchResult(
+        pareto(laws), reason, sum(r.n_generations for r in runs), list(best.loss_curve), len(table.y), interrupted
+    )
+
+
+def _run_all(
+    problem: Problem, settings: SearchSettings, starts: list[Structure], seeds: list[int], deadline: float
+) -> Iterator[EvolutionResult]:
+    """Results of all islands in order, computed by joblib as they are asked for."""
+    tasks: list[tuple] = []
+    if settings.method in ("evolution", "auto"):
+        tasks += [(_evolve_island, problem, settings, starts, i, s, deadline) for i, s in enumerate(seeds)]
+    if settings.method in ("gradient", "auto"):
+        tasks.append((_train_trials, problem, settings, seeds[0], deadline))
+    if len(tasks) == 1:  # without the start-up of a pool
+        function, *args = tasks[0]
+        yield function(*args)
+        return
+    jobs = (delayed(function)(*args) for function, *args in tasks)
+    yield from Parallel(n_jobs=settings.n_jobs, return_as="generator", pre_dispatch="n_jobs")(jobs)
+
+
+def _evolve_island(
+    problem: Problem, settings: SearchSettings, starts: list[Structure], island: int, seed: int, deadline: float
+) -> EvolutionResult:
+    with single_threaded():
+        return evolve(
+            problem,
+            seed,
+            settings.evolution,
+            seeds=starts,
+            deadline=deadline,
+            report=_reporter(f"island {island}") if settings.verbose else None,
+        )
+
+
+def _train_trials(problem: Problem, settings: SearchSettings, seed: int, deadline: float) -> EvolutionResult:
+    with single_threaded():
+        return train_trials(problem, settings.gradient, seed, deadline, settings.verbose)
+
+
+def _scaled_structure(law: Law, scaling: Scaling, primitives: Mapping[str, Primitive]) -> Structure:
+    """A law of an earlier fit in the units of this search."""
+    equation = rescale(law.equation, 1 / scaling.x, 1 / scaling.y, primitives)
+    return Structure.from_equation(equation, free_mask(equation, primitives))
+
+
+def _reporter(name: str):
+    start = time.monotonic()
+
+    def report(generation: int, leader) -> None:
+        print(
+            f"[sklearn_eql] {name}, generation {generation}: relative loss {leader.loss:.3g}, "
+            f"size {leader.structure.size}, {time.monotonic() - start:.1f} s",
+            file=sys.stderr,
+        )
+
+    return report
+
+
+def _collect(runs: list[EvolutionResult], table: Table) -> list[Law]:
+    """Refined laws of all islands."""
+    merged = Archive(len(table.y))
+    for run in runs:
+        merged.merge(run.archive)
+    chosen = {r.structure.key: r for r in [*merged.front(), *merged.ranked()[:_FINISHED_PER_SEARCH]]}
+    return finish(chosen.values(), table)
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """One torch thread inside.
+
+    The batches are too small to share out: a second thread gains a third when it has a core to itself and costs a
+    factor of twenty when it has not. Cores are used by ``n_jobs``.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
