@@ -1,12 +1,13 @@
-"""Time and memory of a default fit as the work grows: rows, features, trials.
+"""Time and memory of a fit as the work grows: rows, features, population, trials.
 
-    python benchmarks/scaling.py                              # all three sweeps, clean and noisy, 3 seeds per point
+    python benchmarks/scaling.py                              # all sweeps, clean and noisy, 3 seeds per point
     python benchmarks/scaling.py --sweeps rows --values 100 1000 10000 --repeats 1
     python benchmarks/scaling.py --report-only
 
 Law: ``y = 2.5*x0*x1 + 1.5*x1**2``, features uniform on [-2, 2], clean or with noise of 5% of the root mean square of y.
 Only two features matter, whatever their number; with one feature, x1 is x0. The sweeps start from `BASE` and change one
-number.
+number: "population" is `population_size` of the default search, "trials" is `n_trials` of ``search="gradient"`` with
+the paper's functions.
 
 Every fit runs in a process of its own, from which come the seconds of `fit` and the growth of its peak resident memory
 (`ru_maxrss`) during `fit`: neither imports nor the data count, but everything `fit` allocates does. A small fit before
@@ -14,7 +15,8 @@ it loads the libraries. "error" is that of the law at 1,000 fresh points without
 
 The exponent of growth is the slope between the last two points on logarithmic scales (the cost that matters when work
 grows), and over the whole sweep, fixed costs included. Slopes in rows above 1.2 are flagged: something is worse than
-linear. Fits are added to the results file one by one and not repeated; `--fresh` begins a new file.
+linear. Fits are added to the results file one by one and not repeated, except those that ended in an exception;
+`--fresh` begins a new file.
 """
 
 from __future__ import annotations
@@ -31,11 +33,12 @@ from typing import Any
 
 from _common import RESULTS, append_record, commit, machine, markdown_table, read_records
 
-BASE = {"rows": 1_000, "features": 2, "trials": None}  # None: the default of EQLRegressor
+BASE = {"rows": 1_000, "features": 2, "population": None, "trials": None}  # None: the default of EQLRegressor
 VALUES: dict[str, list[int]] = {
     "rows": [100, 1_000, 10_000, 100_000, 1_000_000],
     "features": [1, 2, 5, 10, 20, 50, 100],
-    "trials": [1, 10, 100, 1_000],
+    "population": [32, 128, 512, 2_048],
+    "trials": [1, 10, 100, 300],
 }
 NOISES = (0.0, 0.05)
 FLAG = 1.2
@@ -78,9 +81,11 @@ def fit_once(point: Record) -> Record:
 
     from sklearn_eql import EQLRegressor
 
-    parameters = {"random_state": point["seed"]}
+    parameters: Record = {"random_state": point["seed"]}
+    if point["population"] is not None:
+        parameters["population_size"] = point["population"]
     if point["trials"] is not None:
-        parameters["n_trials"] = point["trials"]
+        parameters |= {"search": "gradient", "functions": "paper", "n_trials": point["trials"]}
     EQLRegressor(random_state=0, max_time=1.0).fit(*make_data(WARM_UP_ROWS, 1, 0.0, 0))
     X, y = make_data(point["rows"], point["features"], point["noise"], point["seed"])
     forget_peak()
@@ -107,12 +112,12 @@ def run(point: Record, timeout: float) -> Record:
         return point | {"failure": f"stopped after {timeout:g} s", "version": commit()}
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        return point | {"failure": lines[-1], "version": commit()}
+        return point | {"failure": lines[-1].split(":")[0].split(".")[-1], "details": lines[-1], "version": commit()}
     return point | json.loads(done.stdout.splitlines()[-1]) | {"version": commit()}
 
 
 def key(record: Record) -> tuple:
-    return tuple(record[name] for name in ("rows", "features", "trials", "noise", "seed"))
+    return tuple(record[name] for name in (*BASE, "noise", "seed"))
 
 
 def points(sweep: str, values: list[int], repeats: int) -> list[Record]:
@@ -197,7 +202,7 @@ def main() -> None:
         print(machine(), file=sys.stderr)
         for sweep, values in sweeps.items():
             for point in points(sweep, values, args.repeats):
-                if key(point) in records:
+                if "details" not in records.get(key(point), {"details": "to do"}):
                     continue
                 record = run(point, args.timeout)
                 records[key(point)] = record

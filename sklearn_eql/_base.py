@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, fields
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,22 +14,24 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql.laws import Law, scores
-from sklearn_eql.primitives import PRIMITIVES, Primitive, resolve_functions
-from sklearn_eql.symbolic.equation import Equation
+from sklearn_eql.primitives import PRIMITIVES, Primitive
+from sklearn_eql.symbolic.equation import Equation, Unit
 from sklearn_eql.symbolic.export import to_latex, to_sympy, to_torch_module
 
 
 class EquationReader:
     """Mixin: fitted attributes and methods that read ``self._laws``.
 
-    ``_laws`` holds one list of :class:`Law` per output, ``_names`` the names of the variables and ``_single`` whether
-    the target had one dimension. All are plain values; SymPy expressions and tables are built when asked for.
+    ``_laws`` holds one list of :class:`Law` per output, ``_names`` the names of the variables, ``_single`` whether the
+    target had one dimension, and ``_own`` the functions that the user brought along. SymPy expressions and tables are
+    built when asked for; pickles hold plain values only, and code only where the user passed some.
     """
 
     _laws: list[list[Law]]
     _names: list[str]
     _best: list[int]
     _single: bool
+    _own: dict[str, Primitive]
 
     @property
     def equations_(self) -> pd.DataFrame | list[pd.DataFrame]:
@@ -37,7 +41,7 @@ class EquationReader:
         its logarithm per added node. A list of frames for several outputs.
         """
         self._check_fitted("equations_")
-        return self._unlist([self._table(laws) for laws in self._laws])
+        return self._unlist([self._table(laws, self._names) for laws in self._laws])
 
     @property
     def best_index_(self) -> int | list[int]:
@@ -83,25 +87,32 @@ class EquationReader:
         undefined = ~np.isfinite(values).all(axis=1)
         if undefined.any():
             row = int(np.argmax(undefined))
-            laws = [str(to_sympy(e, self._names, self._primitives(), precision=3)) for e in self._chosen(index)]
+            laws = [to_sympy(e, self._names, self._primitives(), precision=3) for e in self._chosen(index)]
+            read = {str(symbol) for law in laws for symbol in law.free_symbols}
+            where = ", ".join(f"{n} = {x:g}" for n, x in zip(self._names, X[row].tolist(), strict=True) if n in read)
             raise ValueError(
-                f"X: the law {', '.join(laws)} is undefined or overflows on {int(undefined.sum())} of {len(X)} rows "
-                f"(first: row {row}, {self._names} = {X[row].tolist()}). Expected rows in the domain of its functions; "
+                f"X: the law {', '.join(map(str, laws))} is undefined or overflows on {int(undefined.sum())} of "
+                f"{len(X)} rows (first: row {row}, {where}). Expected rows in the domain of its functions; "
                 "leave such rows out, or choose another row of equations_ with index=."
             )
         return values[:, 0] if self._single else values
 
     def _chosen(self, index: int | list[int] | None) -> list[Equation]:
-        picks = self._best if index is None else index if isinstance(index, list) else [index] * len(self._laws)
+        if index is None:
+            picks = self._best
+        else:
+            picks = list(index) if isinstance(index, Iterable) else [index] * len(self._laws)
         if len(picks) != len(self._laws):
             raise ValueError(f"index: got {len(picks)} rows for {len(self._laws)} outputs; give one row per output.")
         for pick, laws in zip(picks, self._laws, strict=True):
+            if not isinstance(pick, Integral):
+                raise TypeError(f"index={index!r}: expected the label of a row of equations_, or one per output.")
             if not 0 <= pick < len(laws):
                 raise IndexError(f"index={pick!r} is no row of equations_; expected 0 to {len(laws) - 1}.")
         return [laws[pick].equation for pick, laws in zip(picks, self._laws, strict=True)]
 
-    def _table(self, laws: list[Law]) -> pd.DataFrame:
-        expressions = [to_sympy(law.equation, self._names, self._primitives()) for law in laws]
+    def _table(self, laws: list[Law], names: list[str]) -> pd.DataFrame:
+        expressions = [to_sympy(law.equation, names, self._primitives()) for law in laws]
         return pd.DataFrame(
             {
                 "complexity": [law.complexity for law in laws],
@@ -115,7 +126,7 @@ class EquationReader:
 
     def _primitives(self) -> dict[str, Primitive]:
         """Vocabulary of the equations: the built-in functions and those the user passed."""
-        return {**PRIMITIVES, **{p.name: p for p in resolve_functions(self.functions)}}
+        return {**PRIMITIVES, **self._own}
 
     def _unlist(self, values: list) -> Any:
         return values[0] if self._single else values
@@ -127,6 +138,31 @@ class EquationReader:
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_laws")
+
+    def __getstate__(self) -> dict:
+        state = dict(super().__getstate__())
+        if "_laws" in state:
+            state["_laws"] = [[asdict(law) for law in laws] for laws in state["_laws"]]
+        return state
+
+    def __setstate__(self, state: dict) -> None:
+        state = dict(state)
+        if "_laws" in state:
+            state["_laws"] = [[_law(record) for record in laws] for laws in state["_laws"]]
+        super().__setstate__(state)
+
+
+def _law(record: dict) -> Law:
+    """A law from its record of plain values."""
+
+    def affine(form) -> tuple[tuple[int, float], ...]:
+        return tuple((int(source), float(c)) for source, c in form)
+
+    equation = record["equation"]
+    units = tuple(Unit(u["primitive"], tuple(map(affine, u["args"]))) for u in equation["units"])
+    # Numbers that the version of the record did not have yet are zero; those that this one does not know are left out.
+    numbers = {field.name: record.get(field.name, 0) for field in fields(Law)}
+    return Law(**{**numbers, "equation": Equation(equation["n_features"], units, affine(equation["output"]))})
 
 
 Selection = str | Callable[[pd.DataFrame], int]

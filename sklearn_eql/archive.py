@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from sklearn_eql.problem import EXACT
 from sklearn_eql.training.refine import FitResult
 
-_NATS_PER_SYMBOL = 2.5  # of a term or unit: about one choice among e**2.5 = 12
+_NATS_PER_SYMBOL = 4.0  # twice the choice of a function (log 13) or of a source (log 4), on average
 
 
 def description_length(loss: float, n_rows: int, n_free: int, n_symbols: int) -> float:
     """Twice the length, in nats, of the residuals, the coefficients and the symbols of a law; lower is better.
 
-    ``N log(loss) + n_free log(N) + 2.5 n_symbols``: the Bayesian information criterion, extended by a price for the
+    ``N log(loss) + n_free log(N) + 4 n_symbols``: the Bayesian information criterion, extended by a price for the
     choice among the many structures that were tried (as in the extended BIC of Chen and Chen, 2008). `loss` is
     relative to the variance of the target and floored at the level of an exact law, so that among exact laws the
     shortest wins.
@@ -23,12 +23,15 @@ def description_length(loss: float, n_rows: int, n_free: int, n_symbols: int) ->
     return n_rows * math.log(max(loss, EXACT)) + n_free * math.log(n_rows) + _NATS_PER_SYMBOL * n_symbols
 
 
+_SAME_LOSS = 1e-5  # relative
+
+
 @dataclass
 class Archive:
     """The most accurate structures of each size."""
 
     n_rows: int
-    per_size: int = 12
+    per_size: int = 20
     members: dict[int, list[FitResult]] = field(default_factory=dict)
     n_trials: int = 0  # networks fitted so far; each result is numbered by it
 
@@ -36,24 +39,36 @@ class Archive:
         """Keep what is among the best of its size, one entry per structure."""
         touched = set()
         for result in results:
-            result = replace(result, trial=self.n_trials)
+            self.keep(replace(result, trial=self.n_trials))
             self.n_trials += 1
-            if not math.isfinite(result.loss):
-                continue
-            size = result.structure.size
-            shelf = self.members.setdefault(size, [])
-            touched.add(size)
-            same = next((i for i, r in enumerate(shelf) if r.structure.key == result.structure.key), None)
-            if same is None:
-                shelf.append(result)
-            elif result.loss < shelf[same].loss:
-                shelf[same] = result
-        for size in touched:
-            self.members[size] = sorted(self.members[size], key=lambda r: r.loss)[: self.per_size]
+            touched.add(result.structure.size)
+        for size in touched & self.members.keys():
+            self.members[size] = self._thinned(self.members[size])
+
+    def _thinned(self, shelf: list[FitResult]) -> list[FitResult]:
+        """The best of a shelf, one for each loss: equal losses are one function written in several ways."""
+        kept: list[FitResult] = []
+        for result in sorted(shelf, key=lambda r: (max(r.loss, EXACT), r.structure.n_symbols, r.structure.n_free)):
+            if len(kept) == self.per_size:
+                break
+            if not kept or max(result.loss, EXACT) > max(kept[-1].loss, EXACT) * (1 + _SAME_LOSS):
+                kept.append(result)
+        return kept
+
+    def keep(self, result: FitResult) -> None:
+        """Take in one finite result with its number, in place of a worse one of the same structure."""
+        if not math.isfinite(result.loss):
+            return
+        shelf = self.members.setdefault(result.structure.size, [])
+        same = next((i for i, r in enumerate(shelf) if r.structure.key == result.structure.key), None)
+        if same is None:
+            shelf.append(result)
+        elif result.loss < shelf[same].loss:
+            shelf[same] = result
 
     def score(self, result: FitResult) -> float:
         """Description length of a member."""
-        return description_length(result.loss, self.n_rows, result.structure.n_free, result.structure.size)
+        return description_length(result.loss, self.n_rows, result.structure.n_free, result.structure.n_symbols)
 
     def ranked(self) -> list[FitResult]:
         """All members by score."""
@@ -63,7 +78,7 @@ class Archive:
         """Take over the members of another archive, with their numbers."""
         for shelf in other.members.values():
             for result in shelf:
-                self.members.setdefault(result.structure.size, []).append(result)
+                self.keep(result)
 
     def front(self) -> list[FitResult]:
         """Members that are more accurate than everything smaller, by size."""

@@ -93,17 +93,38 @@ class Draft:
         return Structure(self.n_features, tuple(units), tuple((s, c, True) for s, c in sorted(output.items())))
 
     def remove(self, victims: list[list]) -> None:
-        """Remove terms (by identity); a unit whose argument becomes empty goes with every term that reads it."""
+        """Remove terms (by identity); units that no longer depend on a variable are folded away."""
         gone = {id(term) for term in victims}
         forms = [form for _, _, form in self.forms()]
         for form in forms:
             form[:] = [term for term in form if id(term) not in gone]
         while True:
-            empty = {id(node) for node in self.nodes() if any(not arg for arg in node.args)}
-            if not empty:
+            folded = {id(node): rest for node in self.nodes() if (rest := _folded(node)) is not None}
+            if not folded:
                 return
             for form in forms:
-                form[:] = [term for term in form if id(term[0]) not in empty]
+                form[:] = [
+                    new
+                    for source, c in form
+                    for new in ([[s, c * k] for s, k in folded[id(source)]] if id(source) in folded else [[source, c]])
+                ]
+
+
+def _folded(node: Node) -> list[list] | None:
+    """Terms that stand for a unit with an argument without variables; ``None`` if there is no such argument.
+
+    A product with a constant is the other factor. Any other such unit is a constant, whose value the fit will find.
+    """
+    constant = [all(source == 0 for source, _ in arg) for arg in node.args]
+    if node.primitive == "pow":
+        constant = constant[:1]
+    if not any(constant):
+        return None
+    if node.primitive in ("mul", "div") and not constant[0]:
+        return node.args[0]
+    if node.primitive == "mul" and not constant[1]:
+        return node.args[1]
+    return [[0, 1.0]]
 
 
 def smaller(structure: Structure, primitives: Mapping[str, Primitive]) -> list[Structure]:

@@ -28,9 +28,10 @@ class EvolutionSettings:
 
     population_size: int = 256
     n_generations: int = 40
-    patience: int = 10  # generations without progress after which the search ends
+    patience: int = 12  # generations without progress after which the search ends
     max_size: int = 24  # terms plus units
-    fit_iterations: int = 10
+    first_iterations: int = 4  # of Levenberg-Marquardt, for every proposal
+    fit_iterations: int = 8  # further ones, for the better half
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def evolve(
     curve: list[float] = []
     best_score, best_at, reason = math.inf, 0, "generations"
     generation = 0
+    opening = proposer.opening()
     try:
         while generation < settings.n_generations:
             leader = archive.ranked()[0] if archive.members else None
@@ -87,8 +89,8 @@ def evolve(
             if time.monotonic() > deadline:
                 reason = "max_time"
                 break
-            batch = _propose(archive, proposer, settings, starts, rng)
-            archive.add(problem.fit(batch, settings.fit_iterations))
+            batch = next(opening, None) or _propose(archive, proposer, settings, starts, rng)
+            archive.add(_fit_in_two_stages(batch, problem, settings))
             generation += 1
             if not archive.members:
                 continue
@@ -104,6 +106,17 @@ def evolve(
             raise
         reason = "interrupted"
     return EvolutionResult(archive, generation, reason, tuple(curve))
+
+
+def _fit_in_two_stages(batch: list[Structure], problem: Problem, settings: EvolutionSettings) -> list[FitResult]:
+    """A few iterations for all, the rest for the better half: most proposals show early that they lead nowhere."""
+    fitted = problem.fit(batch, settings.first_iterations)
+    order = sorted(range(len(fitted)), key=lambda i: fitted[i].loss)[: len(fitted) // 2]
+    going_on = sorted(i for i in order if EXACT / 100 < fitted[i].loss < math.inf)
+    further = problem.fit([fitted[i].structure for i in going_on], settings.fit_iterations)
+    for i, result in zip(going_on, further, strict=True):
+        fitted[i] = result
+    return fitted
 
 
 def _propose(
@@ -137,7 +150,7 @@ def _propose(
     return batch
 
 
-def simplify(archive: Archive, problem: Problem, settings: EvolutionSettings, deadline: float, width: int = 6) -> None:
+def simplify(archive: Archive, problem: Problem, settings: EvolutionSettings, deadline: float, width: int = 16) -> None:
     """Backward elimination from the best members: fit every structure with one term less, again and again.
 
     Adds what it finds to the archive. Each round is one batch.

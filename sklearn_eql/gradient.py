@@ -17,8 +17,10 @@ from sklearn_eql.network import BatchedEQL
 from sklearn_eql.penalties import Penalty
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.problem import EXACT, Problem
+from sklearn_eql.proposals import Proposer
 from sklearn_eql.sparse import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
+from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 from sklearn_eql.training.loop import Status, train
 from sklearn_eql.training.refine import joint_curvature
 from sklearn_eql.training.schedule import Phase, alpha_ladder
@@ -77,15 +79,47 @@ def train_trials(
     structures = []
     for (equation,), record in zip(network.to_equations(result.weights), result.records, strict=True):
         if record.status is not Status.DIVERGED:
-            equation = canonicalize(equation, problem.primitives)
+            equation = canonicalize(_defined_part(equation, problem), problem.primitives)
             structures.append(Structure.from_equation(equation, free_mask(equation, problem.primitives)))
     archive = Archive(len(problem.y))
-    eliminate(structures, problem, archive, deadline)
-    simplify(archive, problem, EvolutionSettings(), deadline)
+    reason = {Status.TIMED_OUT: "max_time", Status.INTERRUPTED: "interrupted"}.get(result.status, "schedule")
+    if reason == "interrupted":
+        deadline = time.monotonic()  # what was trained is refitted once, and no more
+    try:
+        if structures:  # with the linear form for comparison; if every trial diverged there is nothing to compare
+            archive.add(problem.fit([Proposer(problem, np.random.default_rng(seed)).linear()], _FIT_STEPS))
+        eliminate(structures, problem, archive, deadline)
+        simplify(archive, problem, EvolutionSettings(), deadline)
+    except KeyboardInterrupt:
+        if not archive.members:
+            raise
+        reason = "interrupted"
     curve = tuple(float(row) for row in np.nanmin(result.loss_curve, axis=1)) if len(result.loss_curve) else ()
-    exact = any(r.loss < EXACT for r in archive.ranked()[:1])
-    reason = "exact" if exact else "max_time" if result.status is Status.TIMED_OUT else "schedule"
+    if reason != "interrupted" and any(r.loss < EXACT for r in archive.ranked()[:1]):
+        reason = "exact"
     return EvolutionResult(archive, result.n_steps, reason, curve)
+
+
+def _defined_part(equation: Equation, problem: Problem) -> Equation:
+    """The equation without units that are undefined on some row.
+
+    Training clamps arguments into the domains of functions; the equation does not.
+    """
+    first = 1 + equation.n_features
+    while True:
+        values = equation.sources(problem.X, problem.primitives)
+        broken = {s for s in range(first, len(values)) if not np.isfinite(values[s]).all()}
+        if not broken:
+            return equation
+        lowest = min(broken)  # those that read it may become finite without it
+
+        def strip(form: Affine, lowest: int = lowest) -> Affine:
+            return tuple((s, c) for s, c in form if s != lowest)
+
+        units = list(equation.units)
+        units[lowest - first] = Unit("const", ())
+        units = [Unit(u.primitive, tuple(strip(arg) or ((0, 1.0),) for arg in u.args)) for u in units]
+        equation = Equation(equation.n_features, tuple(units), strip(equation.output))
 
 
 def eliminate(structures: Sequence[Structure], problem: Problem, archive: Archive, deadline: float = math.inf) -> None:
@@ -96,9 +130,11 @@ def eliminate(structures: Sequence[Structure], problem: Problem, archive: Archiv
     stage goes to the archive.
     """
     alive = list(structures)
-    while alive and time.monotonic() < deadline:
+    while alive:
         fitted = [r for r in problem.fit(alive, _FIT_STEPS) if r.loss < _HOPELESS]
         archive.add(fitted)
+        if time.monotonic() > deadline:
+            return
         alive = []
         for result in fitted:
             places = _least_salient(result.structure, problem, max(1, int(_SHARE * result.structure.n_free)))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
 
-from sklearn_eql.archive import description_length
+from sklearn_eql.archive import Archive, description_length
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.problem import EXACT, Scaling
 from sklearn_eql.sparse import Structure
@@ -22,8 +23,8 @@ from sklearn_eql.training.refine import FitResult, levenberg_marquardt, standard
 
 _REFINE_STEPS = 40
 _TIDY_STEPS = 12
-_TIDY_ROWS = 4000  # rows on which constants are tried; the outcome is checked on all rows
-_CONFIRMED = 6.6  # chi-squared with one degree of freedom, 99th percentile
+_POLISH_STEPS = 4  # on all rows, from the optimum on a sample
+_SAMPLE_ROWS = 4000  # on which laws are finished where there are more rows; the front is then refitted on all
 _NOISE_FREE = 1e-24  # relative mean squared error below which differences are rounding
 
 
@@ -36,11 +37,12 @@ class Law:
     relative_loss: float  # the same over the variance of y
     complexity: int
     n_free: int  # coefficients that are no recognised constants
+    n_symbols: int  # see Structure.n_symbols
     trial: int
 
     def description_length(self, n_rows: int) -> float:
         """See :func:`sklearn_eql.archive.description_length`."""
-        return description_length(self.relative_loss, n_rows, self.n_free, self.complexity)
+        return description_length(self.relative_loss, n_rows, self.n_free, self.n_symbols)
 
 
 class Table:
@@ -67,25 +69,34 @@ class Table:
         mean = np.average(self.y, weights=self.weight)
         self.variance = float(np.average((self.y.numpy() - mean) ** 2, weights=self.weight)) or 1.0
         self.few: Table | None = None
-        if len(self.y) > _TIDY_ROWS:
-            rows = np.random.default_rng(seed).choice(len(self.y), _TIDY_ROWS, replace=False)
+        if len(self.y) > _SAMPLE_ROWS:
+            rows = np.random.default_rng(seed).choice(len(self.y), _SAMPLE_ROWS, replace=False)
             weight = None if self.weight is None else self.weight.numpy()[rows]
             chosen = (self.X.numpy()[rows] * scaling.x, self.y.numpy()[rows] * scaling.y, weight)
             self.few = Table(*chosen, scaling, primitives, seed)
 
+    def fit(self, structures: Sequence[Structure], max_iter: int) -> list[FitResult]:
+        """Levenberg-Marquardt on all rows, on structures in scaled units."""
+        return levenberg_marquardt(structures, self.primitives, self.X, self.y, self.weight, max_iter=max_iter)
+
     def refit(self, equation: Equation, free: np.ndarray, max_iter: int = _TIDY_STEPS) -> tuple[Equation, float]:
         """Best coefficients where `free`, in user units, and the relative loss; infinite where undefined on a row."""
         structure = self._scaled(equation, free)
-        fitted = levenberg_marquardt([structure], self.primitives, self.X, self.y, self.weight, max_iter=max_iter)[0]
+        fitted = self.fit([structure], max_iter)[0]
         if not math.isfinite(fitted.loss):
             return equation, math.inf
         moved = self._unscaled(fitted.structure).coefficients()
         values = np.where(free, moved, equation.coefficients())
         return equation.with_coefficients(values), fitted.loss / self.variance
 
-    def accepts(self, old: float, new: float) -> bool:
-        """Whether a change of the relative loss is within the noise (likelihood ratio) or within rounding."""
-        return len(self.y) * math.log((new + _NOISE_FREE) / (old + _NOISE_FREE)) < _CONFIRMED
+    def accepts(self, old: float, new: float, n_fixed: int) -> bool:
+        """Whether fixing `n_fixed` coefficients is worth the rise of the relative loss.
+
+        By the Bayesian information criterion: each saves ``log(N)`` of the description. Without noise the rise must
+        stay within rounding.
+        """
+        n_rows = len(self.y)
+        return n_rows * math.log((new + _NOISE_FREE) / (old + _NOISE_FREE)) < n_fixed * math.log(n_rows)
 
     def errors(self, equation: Equation) -> np.ndarray:
         """Standard error of every coefficient, in user units; infinite for those that are not free."""
@@ -98,8 +109,7 @@ class Table:
     def loss(self, equation: Equation) -> float:
         """Relative loss as it stands."""
         structure = self._scaled(equation, np.zeros(len(equation.coefficients()), dtype=bool))
-        fitted = levenberg_marquardt([structure], self.primitives, self.X, self.y, self.weight, max_iter=0)[0]
-        return fitted.loss / self.variance
+        return self.fit([structure], 0)[0].loss / self.variance
 
     def _unit_of_coefficients(self, equation: Equation) -> np.ndarray:
         """What each coefficient of the scaled equation is multiplied by to give that of the user's equation."""
@@ -117,60 +127,78 @@ class Table:
         return equation.with_coefficients(equation.coefficients() * self._unit_of_coefficients(equation))
 
 
-def finish(found: Iterable[FitResult], table: Table) -> list[Law]:
-    """Laws in user units, refined on all rows, constants recognised; distinct, most accurate first.
+def rerank(archive: Archive, table: Table) -> Archive:
+    """The same structures refitted on more rows than the search saw, where there are more."""
+    judge = table.few or table
+    structures = [result.structure for result in archive.ranked()]
+    fitted = judge.fit(structures, _TIDY_STEPS)
+    renewed = Archive(len(judge.y), archive.per_size)
+    for old, new in zip(archive.ranked(), fitted, strict=True):
+        renewed.keep(replace(new, trial=old.trial))
+    return renewed
 
-    Structures that are undefined on some row are left out.
+
+def finish(found: Iterable[FitResult], table: Table) -> list[Law]:
+    """Laws in user units on the accuracy/complexity front, constants recognised, refined on all rows.
+
+    Where there are very many rows, everything is done on a sample of them, and the laws that reach the front are then
+    refitted on all. Structures that are undefined on some row are left out.
     """
+    judge = table.few or table
     laws: dict[tuple, Law] = {}
-    for result in found:
-        law = _finish_one(result, table)
-        if law is None:
-            continue
-        key = structure_key(law.equation, table.primitives)
-        if key not in laws or law.relative_loss < laws[key].relative_loss:
-            laws[key] = law
-    return sorted(laws.values(), key=lambda law: (law.relative_loss, law.complexity))
+    # An exponential growth over 1e30-scaled data may overflow while scales are moved; such a law is no candidate.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        for result in found:
+            law = _finish_one(result, judge)
+            if law is None:
+                continue
+            key = structure_key(law.equation, table.primitives)
+            if key not in laws or law.relative_loss < laws[key].relative_loss:
+                laws[key] = law
+        front = pareto(laws.values())
+        if judge is not table:
+            front = pareto(law for law in (_on_all_rows(law, table) for law in front) if law is not None)
+    return front
 
 
 def _finish_one(result: FitResult, table: Table) -> Law | None:
     primitives, scaling = table.primitives, table.scaling
-    # An exponential growth over 1e30-scaled data may overflow while scales are moved; such a law is no candidate.
-    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        equation = rescale(result.structure.to_equation(), scaling.x, scaling.y, primitives)
-        if not np.isfinite(equation.coefficients()).all():
-            return None
-        equation, loss = table.refit(equation, free_mask(equation, primitives), _REFINE_STEPS)
-        if not math.isfinite(loss):
-            return None
-        equation, loss = _recognise_constants(equation, loss, table)
-        equation = canonicalize(equation, primitives)
-        values = equation.coefficients()
-        if not np.isfinite(values).all():
-            return None
-    free = free_mask(equation, primitives)
-    n_free = sum(recognise(value) is None for value in values[free])
+    equation = rescale(result.structure.to_equation(), scaling.x, scaling.y, primitives)
+    if not np.isfinite(equation.coefficients()).all():
+        return None
+    equation, loss = table.refit(equation, free_mask(equation, primitives), _REFINE_STEPS)
+    if not math.isfinite(loss):
+        return None
+    equation, loss = tidy(equation, loss, table.refit, table.accepts, primitives, table.errors(equation))
+    return _as_law(canonicalize(equation, primitives), loss, result.trial, table)
+
+
+def _on_all_rows(law: Law, table: Table) -> Law | None:
+    """The law refitted on all rows; recognised constants stay if all rows confirm them."""
+    free = free_mask(law.equation, table.primitives)
+    constant = np.array([recognise(value) is not None for value in law.equation.coefficients()])
+    tidied, loss = table.refit(law.equation, free & ~constant, _POLISH_STEPS)
+    if (free & constant).any():
+        loose, lowest = table.refit(law.equation, free, _POLISH_STEPS)
+        if not table.accepts(lowest, loss, int(np.sum(free & constant))):
+            tidied, loss = loose, lowest
+    return _as_law(tidied, loss, law.trial, table) if math.isfinite(loss) else None
+
+
+def _as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | None:
+    values = equation.coefficients()
+    if not (np.isfinite(values).all() and math.isfinite(loss)):
+        return None
+    free = free_mask(equation, table.primitives)
     return Law(
         equation,
-        loss * table.variance * scaling.y**2,
+        loss * table.variance * table.scaling.y * table.scaling.y,  # infinite, not an error, for y of 1e200
         loss,
-        equation_complexity(equation, primitives),
-        n_free,
-        result.trial,
+        equation_complexity(equation, table.primitives),
+        sum(recognise(value) is None for value in values[free]),
+        Structure.from_equation(equation, free).n_symbols,
+        trial,
     )
-
-
-def _recognise_constants(equation: Equation, loss: float, table: Table) -> tuple[Equation, float]:
-    judge = table.few or table
-    start = equation if judge is table else judge.refit(equation, free_mask(equation, table.primitives))[0]
-    level = loss if judge is table else judge.loss(start)
-    tidied, new_loss = tidy(start, level, judge.refit, judge.accepts, table.primitives, judge.errors(start))
-    if judge is table:
-        return (tidied, new_loss) if math.isfinite(new_loss) else (equation, loss)
-    values = tidied.coefficients()
-    free = free_mask(tidied, table.primitives) & np.array([recognise(value) is None for value in values])
-    tidied, new_loss = table.refit(tidied, free)
-    return (tidied, new_loss) if table.accepts(loss, new_loss) else (equation, loss)
 
 
 def pareto(laws: Iterable[Law]) -> list[Law]:
@@ -183,9 +211,9 @@ def pareto(laws: Iterable[Law]) -> list[Law]:
 
 
 def scores(front: list[Law]) -> list[float]:
-    """Fall of the log loss per added node, from each row to the next; 0 for the first (the measure that PySR prints)."""
+    """Fall of the log loss per added node, row by row; 0 for the first (the measure that PySR prints)."""
     found = [0.0]
-    for simpler, law in zip(front, front[1:], strict=False):
+    for simpler, law in pairwise(front):
         fall = math.log(max(simpler.relative_loss, EXACT)) - math.log(max(law.relative_loss, EXACT))
         found.append(fall / (law.complexity - simpler.complexity))
     return found[: len(front)]

@@ -100,6 +100,10 @@ class Primitive:
             return self.torch_fn(*args)
         return self.torch_fn(*(interval.clamp(g) for interval, g in zip(self.domain, args, strict=True)))
 
+    def __reduce_ex__(self, protocol):
+        # Built-in ones travel by name: their lambdas do not pickle, and in another process they are the same objects.
+        return (_lookup, (self.name,)) if PRIMITIVES.get(self.name) is self else super().__reduce_ex__(protocol)
+
 
 def _sympy_sigmoid(gain: int) -> Callable[[sympy.Expr], sympy.Expr]:
     return lambda g: 1 / (1 + sympy.exp(-gain * g))
@@ -218,3 +222,59 @@ def _lookup(name: Any) -> Primitive:
         f"functions: {name!r} is not a known function. Known functions: {sorted(PRIMITIVES)}. "
         "Pass a sklearn_eql.Primitive to add one of your own."
     )
+
+
+def check_primitive(primitive: Primitive) -> None:
+    """Raise InvalidFunctionsError where a user's function cannot be evaluated, differentiated or printed.
+
+    Both definitions are evaluated at a few points of the domain and held against each other.
+    """
+    name, arity = primitive.name, primitive.arity
+    points = [_inside(interval) for interval in primitive.domain] or [torch.ones(3, dtype=torch.float64)]
+    args = [g.clone().requires_grad_(arity > 0) for g in points]
+    asked = f"Expected an elementwise, differentiable function of {max(arity, 1)} float tensors, as in torch.sin."
+    try:
+        value = primitive.torch_fn(*args)
+    except Exception as error:
+        raise InvalidFunctionsError(
+            f"Primitive {name!r}: torch_fn failed with {len(args)} tensors of shape (3,): {type(error).__name__}: "
+            f"{error}. {asked} Check that arity={arity} fits."
+        ) from error
+    if not isinstance(value, torch.Tensor) or value.shape != points[0].shape or value.dtype != points[0].dtype:
+        got = f"shape {tuple(value.shape)}, {value.dtype}" if isinstance(value, torch.Tensor) else type(value).__name__
+        raise InvalidFunctionsError(
+            f"Primitive {name!r}: torch_fn returned {got} for tensors of shape (3,), {points[0].dtype}; expected a "
+            f"tensor of the same shape and dtype. {asked}"
+        )
+    if arity and not value.requires_grad:
+        raise InvalidFunctionsError(
+            f"Primitive {name!r}: the result of torch_fn has no gradient. {asked} Leave out detach, numpy and item."
+        )
+    symbols = sympy.symbols(f"g:{arity}", real=True)
+    try:
+        expression = sympy.sympify(primitive.sympy_fn(*symbols), strict=True)
+    except Exception as error:
+        raise InvalidFunctionsError(
+            f"Primitive {name!r}: sympy_fn failed with {arity} symbols: {type(error).__name__}: {error}. Expected "
+            "the same function as torch_fn on SymPy expressions, as sympy.sin is for torch.sin."
+        ) from error
+    for i, computed in enumerate(value.tolist()):
+        printed = expression.subs({s: float(g[i]) for s, g in zip(symbols, points, strict=False)}).evalf()
+        if printed.is_real and math.isfinite(computed) and not math.isclose(printed, computed, rel_tol=1e-6):
+            at = [float(g[i]) for g in points[:arity]]
+            raise InvalidFunctionsError(
+                f"Primitive {name!r}: at {at} torch_fn gives {computed:.8g} and sympy_fn {float(printed):.8g}. "
+                "Expected two definitions of the same function: laws are fitted with one and printed with the other."
+            )
+
+
+def _inside(interval: Interval) -> torch.Tensor:
+    """Three points of an interval, float64."""
+    low, high = interval.lower, interval.upper
+    if math.isinf(low) and math.isinf(high):
+        low, high = -1.0, 2.0
+    elif math.isinf(high):
+        high = low + 2.0
+    elif math.isinf(low):
+        low = high - 2.0
+    return low + (high - low) * torch.tensor([0.15, 0.45, 0.9], dtype=torch.float64)

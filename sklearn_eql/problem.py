@@ -17,7 +17,7 @@ EXACT = 1e-20  # relative mean squared error of a law without noise, in float64
 
 @dataclass(frozen=True)
 class Scaling:
-    """Units of the rows: ``X_scaled = X / x``, ``y_scaled = y / y``. Nothing is centred, so that laws keep their form."""
+    """Units of the rows: ``X_scaled = X / x``, ``y_scaled = y / y``. Not centred: laws would lose their form."""
 
     x: np.ndarray  # (n_features,)
     y: float
@@ -49,8 +49,12 @@ class Problem:
 
     @property
     def max_free(self) -> int:
-        """Free coefficients that the rows can support: more of them interpolate rather than explain."""
-        return max(1, len(self.y) // 3)
+        """Free coefficients that the rows can support: more of them interpolate rather than explain.
+
+        Three where the rows allow it: a table of two booleans has four distinct rows, and "or" three coefficients.
+        """
+        n_rows = len(self.y)
+        return max(1, min(3, n_rows - 1), n_rows // 3)
 
     def fit(self, structures: Sequence[Structure], max_iter: int) -> list[FitResult]:
         """Levenberg-Marquardt on all structures, except those with more coefficients than the rows support."""

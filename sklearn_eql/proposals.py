@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -16,6 +16,8 @@ _EXPONENTS = (-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 3.0)
 _FREQUENCIES = (0.3, 12.0)  # range of start values inside periodic units, per root mean square of the argument
 _GAINS = (0.3, 8.0)  # of sigmoid and tanh
 _SCALES = (0.3, 3.0)  # of everything else
+_OPENING_FEATURES = 6  # the most important ones are tried systematically
+_OPENING_SIZE = 384  # structures in one batch of the opening, at most
 # How often an argument gets a constant term: needed where f(x + c) is common in laws.
 _OFFSET_ODDS = {"sin": 0.3, "cos": 0.1, "log": 0.5, "sqrt": 0.5, "div": 0.3, "inv": 0.7, "pow": 0.4}
 
@@ -51,6 +53,41 @@ class Proposer:
         chosen = [f for f in self.by_importance if f in self.features][: self.max_linear]
         terms = [(0, 0.0, True)] + [(f, 1.0, True) for f in sorted(chosen)]
         return Structure(self.n_features, (), tuple(terms))
+
+    def opening(self) -> Iterator[list[Structure]]:
+        """The smallest networks, systematically: single units beside linear terms, three starts each, then units inside
+        units, with nothing beside them.
+        """
+        plain = [n for n in self.names if n in self.primitives]
+        singles = [[f] for f in self.by_importance[:_OPENING_FEATURES] if f in self.features]
+        pairs = [[a[0], b[0]] for a in singles for b in singles]
+        inner = [(n, combination) for n in plain for combination in (singles, pairs)[self.primitives[n].arity - 1]]
+        yield self._single_outputs([self._over(*i, sign) for i in inner for sign in (1, -1, 1)], True)
+        if self.max_depth > 1:
+            outer = [n for n in plain if self.primitives[n].arity == 1]
+            nested = [(f, i, sign) for f in outer for i in inner for sign in (1, -1)]
+            chosen = [nested[k] for k in self.rng.permutation(len(nested))[:_OPENING_SIZE]]
+            yield self._single_outputs(
+                [Node(f, [[[self._over(*i, 1), sign * abs(self._value(f, 0, None))]]]) for f, i, sign in chosen], False
+            )
+
+    def _over(self, name: str, features: Sequence[int], sign: int) -> Node:
+        """A unit over single features, its first coefficient of the given sign: fits seldom cross zero."""
+        args = [[[f, self._value(name, a, f)]] for a, f in enumerate(features)]
+        args[0][0][1] = sign * abs(args[0][0][1])
+        if name == "pow":
+            args[1] = self._argument("pow", 1, ())
+        return Node(name, args)
+
+    def _single_outputs(self, units: list[Node], with_linear: bool) -> list[Structure]:
+        found = []
+        for unit in units[:_OPENING_SIZE]:
+            draft = Draft(self.linear() if with_linear else Structure(self.n_features, (), ()))
+            draft.output.append([unit, 1.0])
+            structure = self._finish(draft)
+            if structure is not None:
+                found.append(structure)
+        return found
 
     def mutate(self, parent: Structure, mate: Structure) -> Structure | None:
         """An edited copy of `parent`; `mate` lends terms. ``None`` where the edit leads nowhere."""
@@ -106,31 +143,33 @@ class Proposer:
     # Pieces ----------------------------------------------------------------------------------------------------
 
     def _feature(self) -> int:
-        return self.features[
-            min(int(np.searchsorted(self.cumulative, self.rng.random() * self.cumulative[-1])), len(self.features) - 1)
-        ]
+        position = int(np.searchsorted(self.cumulative, self.rng.random() * self.cumulative[-1]))
+        return self.features[min(position, len(self.features) - 1)]
 
-    def _source(self, nodes: Sequence[Node]):
+    def _source(self, nodes: Sequence[Node], depth: int = 1):
         if nodes and self.rng.random() < 0.3:
             return nodes[self.rng.integers(len(nodes))]
+        if depth < self.max_depth and self.rng.random() < 0.2:
+            return self._unit((), depth + 1)
         return self._feature()
 
-    def _argument(self, name: str, argument: int, nodes: Sequence[Node]) -> list[list]:
+    def _argument(self, name: str, argument: int, nodes: Sequence[Node], depth: int = 1) -> list[list]:
         if name == "pow" and argument == 1:
             return [[0, self._value(name, argument, 0)]]
         n_terms = 1 + int(self.rng.random() < 0.3) + int(self.rng.random() < 0.1)
-        sources = [self._source(nodes) for _ in range(n_terms)]
+        sources = [self._source(nodes, depth) for _ in range(n_terms)]
         form = [[s, self._value(name, argument, s)] for s in sources]
         if self.rng.random() < _OFFSET_ODDS.get(name, 0.2):
             form.append([0, self._value(name, argument, 0)])
         return form
 
-    def _unit(self, nodes: Sequence[Node]) -> Node:
+    def _unit(self, nodes: Sequence[Node], depth: int = 1) -> Node:
+        """A unit over features, the given units, and now and then new ones, down to `depth` layers below the output."""
         name = self.names[self.rng.integers(len(self.names))]
         if name == "power law":
             return self._power_law()
         arity = self.primitives[name].arity
-        return Node(name, [self._argument(name, a, nodes) for a in range(arity)])
+        return Node(name, [self._argument(name, a, nodes, depth) for a in range(arity)])
 
     def _power_law(self) -> Node:
         """``exp(sum a_i log x_i)``, sometimes times an exponential of a feature."""

@@ -7,23 +7,25 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
+from typing import ClassVar
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql._base import EquationReader, Selection
-from sklearn_eql._compat import Interval, StrOptions, check_sample_weight, fit_context
+from sklearn_eql._compat import HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.evolution import EvolutionSettings
-from sklearn_eql.exceptions import SearchInterruptedWarning
+from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
 from sklearn_eql.gradient import GradientSettings
 from sklearn_eql.laws import Law
 from sklearn_eql.penalties import Penalty
-from sklearn_eql.primitives import PRIMITIVES, Primitive, resolve_functions
-from sklearn_eql.rows import check_varies, merge_duplicates
+from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
+from sklearn_eql.rows import check_varies, merge_duplicates, read_rows, read_table, read_weight
 from sklearn_eql.search import SearchResult, SearchSettings, search
 from sklearn_eql.selection import RULES, extrapolation_errors, outer_rows, select
 from sklearn_eql.training.schedule import Phase
@@ -55,11 +57,11 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         Sparse networks fitted together in one generation.
     n_generations : int, default=60
         Generations at most.
-    patience : int, default=8
+    patience : int, default=12
         Generations without progress after which the search ends.
     n_islands : int, default=1
         Independent searches, spread over `n_jobs`; further ones are skipped once one ends with an exact law.
-    max_rows : int, default=256
+    max_rows : int, default=160
         Rows used in the search, drawn at random; all rows are used for refinement and selection.
     scale : bool, default=True
         Search on columns of unit scale. Equations are always in the user's units.
@@ -120,7 +122,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
     x0**2/x1
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict] = {
         "functions": [str, Mapping, Sequence],
         "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
         "selection": [StrOptions(set(RULES)), callable],
@@ -132,14 +134,14 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         "max_rows": [Interval(Integral, 2, None, closed="left")],
         "scale": ["boolean"],
         "n_trials": [Interval(Integral, 1, None, closed="left")],
-        "penalty": [StrOptions({"l05", "l0", "l1"}), Penalty],
+        "penalty": [StrOptions({"l05", "l0", "l1"}), HasMethods(["gates", "value"])],
         "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "schedule": [StrOptions({"fast", "paper", "paper-code"}), Sequence],
         "optimizer": [StrOptions({"rmsprop", "adam"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "device": [str],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
@@ -154,9 +156,9 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         search: str = "evolution",
         population_size: int = 256,
         n_generations: int = 60,
-        patience: int = 8,
+        patience: int = 12,
         n_islands: int = 1,
-        max_rows: int = 256,
+        max_rows: int = 160,
         scale: bool = True,
         n_trials: int = 32,
         penalty: str | Penalty = "l05",
@@ -218,9 +220,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             No network stayed finite on all rows.
         """
         deadline = math.inf if self.max_time is None else time.monotonic() + self.max_time
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2)
-        y = np.asarray(y, dtype=np.float64)
-        weight = self._checked_weight(sample_weight, X)
+        X, y = read_table(self, X, y)
+        weight = read_weight(sample_weight, X)
         targets = y[:, None] if y.ndim == 1 else y
         kept = slice(None) if weight is None else weight > 0
         names = ["y"] if y.ndim == 1 else [f"y[:, {k}]" for k in range(y.shape[1])]
@@ -229,11 +230,19 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
         variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
 
-        before = self._laws if self.warm_start and hasattr(self, "_laws") else None
+        before = self._laws if self.warm_start and hasattr(self, "_laws") else []
+        if len(before) != targets.shape[1]:
+            before = [[]] * targets.shape[1]
+        self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
         outcomes = []
-        for k, (column, seed) in enumerate(zip(targets.T, seeds.tolist(), strict=True)):
-            initial = before[k] if before is not None and len(before) == targets.shape[1] else ()
-            outcomes.append(self._fit_output(X, column, weight, settings, initial, seed, deadline, variables))
+        for column, seed, laws in zip(targets.T, seeds.tolist(), before, strict=True):
+            initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
+            result, best = self._fit_output(X, column, weight, settings, initial, seed, deadline, variables)
+            if any(earlier.interrupted for earlier, _ in outcomes):
+                result = replace(result, stop_reason="interrupted", interrupted=True)
+            if result.interrupted:
+                deadline = time.monotonic()  # the other outputs get no search, but an equation all the same
+            outcomes.append((result, best))
         results = [result for result, _ in outcomes]
         self._laws = [result.front for result in results]
         self._best = [best for _, best in outcomes]
@@ -271,8 +280,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             Rows on which the equation is undefined (a logarithm of a negative number) or overflows.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return self._evaluate(X, index)
+        return self._evaluate(read_rows(self, X), index)
 
     def _fit_output(
         self, X, y, weight, settings: SearchSettings, initial: Sequence[Law], seed: int, deadline: float, variables
@@ -281,10 +289,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         X, y, weight = merge_duplicates(X, y, weight)
         if self.selection != "extrapolation":
             result = search(X, y, weight, settings, initial, seed, deadline)
-            table = None
-            if callable(self.selection):
-                self._names = variables
-                table = self._table(result.front)
+            table = self._table(result.front, variables) if callable(self.selection) else None
             return result, select(self.selection, result.front, result.n_rows, table)
         outer = outer_rows(X)
         if outer.all() or len(np.unique(y[~outer])) < 2:
@@ -292,24 +297,34 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
                 f"selection='extrapolation' holds out the outer rows, and the {int((~outer).sum())} inner ones of "
                 f"{len(y)} do not vary. Give more rows, or use selection='best'."
             )
-        inner_weight = None if weight is None else weight[~outer]
-        result = search(X[~outer], y[~outer], inner_weight, settings, initial, seed, deadline)
-        errors = extrapolation_errors(result.front, X[outer], y[outer], settings.primitives)
-        return result, int(np.argmin(errors))
+        inner, held_out = (None, None) if weight is None else (weight[~outer], weight[outer])
+        result = search(X[~outer], y[~outer], inner, settings, initial, seed, deadline)
+        errors = extrapolation_errors(result.front, X[outer], y[outer], held_out, settings.primitives)
+        defined = np.flatnonzero(np.isfinite(errors))
+        if not len(defined):
+            raise AllTrialsFailedError(
+                f"No law found on the inner rows is defined on all of the {int(outer.sum())} outer ones. Use "
+                "selection='best', which searches on all rows, or functions that are defined everywhere."
+            )
+        return replace(result, front=[result.front[i] for i in defined]), int(np.argmin(errors[defined]))
 
     def _settings(self) -> SearchSettings:
         units = resolve_functions(self.functions)
         copies = Counter(p.name for p in units)
+        for primitive in {p.name: p for p in units if PRIMITIVES.get(p.name) != p}.values():
+            check_primitive(primitive)
         if not any(p.arity for p in units):
             raise ValueError(
                 f"functions={self.functions!r} holds constants only. Name at least one function of an argument."
             )
+        # Without functions of an argument there is one structure, the linear form: nothing to evolve.
+        n_generations = self.n_generations if any(p.arity and p.name != "id" for p in units) else 0
         return SearchSettings(
             primitives={**PRIMITIVES, **{p.name: p for p in units}},
             copies=dict(copies),
             n_hidden_layers=self.n_hidden_layers,
             method=self.search,
-            evolution=EvolutionSettings(self.population_size, self.n_generations, self.patience),
+            evolution=EvolutionSettings(self.population_size, n_generations, self.patience),
             gradient=GradientSettings(
                 units,
                 self.n_trials,
@@ -327,21 +342,17 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             verbose=self.verbose,
         )
 
-    def _checked_weight(self, sample_weight, X: np.ndarray) -> np.ndarray | None:
-        if sample_weight is None:
-            return None
-        weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if np.count_nonzero(weight) < 2:
-            raise ValueError(
-                f"sample_weight: {np.count_nonzero(weight)} rows have a positive weight, expected at least 2."
-            )
-        return weight
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.non_deterministic = self.max_time is not None
         return tags
+
+
+def _is_usable(law: Law, settings: SearchSettings, n_features: int) -> bool:
+    """Whether a law of an earlier fit can start this search: the same columns, functions that still exist."""
+    names = {unit.primitive for unit in law.equation.units}
+    return law.equation.n_features == n_features and names <= settings.primitives.keys()
 
 
 def _resolve_device(device: str) -> str:
@@ -351,12 +362,17 @@ def _resolve_device(device: str) -> str:
     try:
         parsed = torch.device(device)
     except RuntimeError:
-        raise ValueError(f"device={device!r} is unknown. Expected 'auto', 'cpu', 'cuda' or 'cuda:1'.") from None
+        parsed = None
+    if parsed is None or parsed.type not in ("cpu", "cuda"):
+        raise ValueError(
+            f"device={device!r} is unknown. Expected 'auto', 'cpu', 'cuda' or 'cuda:1'. Use 'auto', which takes a GPU "
+            "if there is one."
+        )
     if parsed.type == "cuda":
         n_devices = torch.cuda.device_count()
         if (parsed.index or 0) >= n_devices:
             raise ValueError(
-                f"device={device!r} is not there: torch sees {n_devices} CUDA devices. Use device='cpu' or 'auto', or "
-                "install a CUDA build of torch."
+                f"device={device!r} is not there: torch sees {n_devices} CUDA devices. Expected a device that exists. "
+                "Use device='cpu' or 'auto', or install a CUDA build of torch."
             )
     return device

@@ -17,13 +17,14 @@ from sklearn_eql.archive import Archive
 from sklearn_eql.evolution import EvolutionResult, EvolutionSettings, evolve
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.gradient import GradientSettings, train_trials
-from sklearn_eql.laws import Law, Table, finish, pareto
+from sklearn_eql.laws import Law, Table, finish, rerank
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.problem import Problem, Scaling, make_problem
+from sklearn_eql.problem import EXACT, Problem, Scaling, make_problem
 from sklearn_eql.sparse import Structure
 from sklearn_eql.symbolic.canonical import free_mask, rescale
 
-_FINISHED_PER_SEARCH = 6  # members by score that are refined beside the accuracy/size front
+_FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front
+_RERANKED_PER_SIZE = 20
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def search(
     best = min(runs, key=lambda run: run.loss_curve[-1] if run.loss_curve else math.inf)
     reason = "interrupted" if interrupted else best.stop_reason
     return SearchResult(
-        pareto(laws), reason, sum(r.n_generations for r in runs), list(best.loss_curve), len(table.y), interrupted
+        laws, reason, sum(r.n_generations for r in runs), list(best.loss_curve), len(table.y), interrupted
     )
 
 
@@ -158,10 +159,13 @@ def _reporter(name: str):
 
 def _collect(runs: list[EvolutionResult], table: Table) -> list[Law]:
     """Refined laws of all islands."""
-    merged = Archive(len(table.y))
+    merged = Archive(len(table.y), per_size=_RERANKED_PER_SIZE)
     for run in runs:
         merged.merge(run.archive)
-    chosen = {r.structure.key: r for r in [*merged.front(), *merged.ranked()[:_FINISHED_PER_SEARCH]]}
+    merged = rerank(merged, table)
+    ranked = merged.ranked()
+    n_finished = _FINISHED_EXACT if ranked and ranked[0].loss < EXACT else _FINISHED_NOISY
+    chosen = {r.structure.key: r for r in [*merged.front(), *ranked[:n_finished]]}
     return finish(chosen.values(), table)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ def select(rule: str | Callable[[pd.DataFrame], int], front: list[Law], n_rows: 
 
 
 def _check_choice(index: Any, table: pd.DataFrame) -> int:
-    if index not in table.index:
+    if not isinstance(index, Hashable) or index not in table.index:
         raise ValueError(
             f"selection: the callable returned {index!r}, which is no row of the equation table. "
             f"Return one of its labels: {list(table.index)}."
@@ -62,11 +62,19 @@ def outer_rows(X: np.ndarray) -> np.ndarray:
     return chosen
 
 
-def extrapolation_errors(front: list[Law], X: np.ndarray, y: np.ndarray, primitives) -> np.ndarray:
-    """Mean squared error of each law on held-out rows, shape (n_laws,); infinite where a law is undefined."""
+def extrapolation_errors(
+    front: list[Law], X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, primitives
+) -> np.ndarray:
+    """Mean squared error of each law on held-out rows, in units of the largest ``y**2``, shape (n_laws,).
+
+    Infinite where a law is undefined, and floored at the level of an exact law, so that among exact laws the shortest
+    is first.
+    """
     errors = []
+    unit = float(np.abs(y).max()) or 1.0
     for law in front:
-        residual = law.equation.evaluate(X, primitives) - y
-        error = float(np.mean(residual**2))
-        errors.append(error if np.isfinite(error) else np.inf)
+        with np.errstate(over="ignore", invalid="ignore"):
+            residual = (law.equation.evaluate(X, primitives) - y) / unit
+            error = float(np.average(residual**2, weights=sample_weight))
+        errors.append(max(error, EXACT) if np.isfinite(error) else np.inf)
     return np.array(errors)

@@ -20,6 +20,11 @@ import torch
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.symbolic.equation import Equation, Unit
 
+ALGEBRAIC = frozenset({"const", "id", "square", "cube", "mul", "mul10", "div", "inv", "sqrt", "pow"})
+"""Functions that may be nested at no extra cost."""
+
+_NESTING = 3  # symbols that one level of nested transcendental functions counts for
+
 Term = tuple[int, float, bool]
 """``(source, coefficient, free)``; coefficients that are not free keep their value while the rest is fitted."""
 
@@ -68,6 +73,19 @@ class Structure:
     def size(self) -> int:
         """Number of terms plus number of units: how much there is to read."""
         return sum(len(a) for u in self.units for a in u.args) + len(self.units) + len(self.output)
+
+    @cached_property
+    def n_symbols(self) -> int:
+        """`size`, and a surcharge for every transcendental unit inside another: ``cos(sin(x))`` is no law of nature."""
+        nested = 0
+        holds: list[bool] = []  # per unit: is there a transcendental unit in it?
+        first = 1 + self.n_features
+        for unit, depth in zip(self.units, self.depths, strict=True):
+            below = any(holds[s - first] for arg in unit.args for s, _, _ in arg if s >= first)
+            transcendental = unit.primitive not in ALGEBRAIC and depth > 0
+            nested += below and transcendental
+            holds.append(below or transcendental)
+        return self.size + _NESTING * nested
 
     @cached_property
     def n_free(self) -> int:

@@ -1,28 +1,35 @@
 """The benchmarks' rules for what counts as the true law."""
 
-import importlib.util
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import sympy
 
 from sklearn_eql.datasets import TABLE_V, make_table_v
 
-_PATH = Path(__file__).parents[1] / "benchmarks" / "_forms.py"
-if not _PATH.exists():
+_FOLDER = Path(__file__).parents[1] / "benchmarks"
+if not _FOLDER.exists():
     pytest.skip("the benchmarks are not part of this copy", allow_module_level=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _benchmarks_on_path():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(_FOLDER)
+        yield
 
 
 @pytest.fixture(scope="module")
 def forms():
-    import sys
+    return import_module("_forms")
 
-    spec = importlib.util.spec_from_file_location("benchmark_forms", _PATH)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+
+@pytest.fixture(scope="module")
+def table_v():
+    return import_module("table_v")
 
 
 x, y, z = sympy.symbols("x y z")
@@ -144,3 +151,44 @@ def test_a_law_with_too_many_terms_is_judged_at_once(forms):
     monster = sympy.prod(sum(sin((i + 2) * j * x + i) for j in range(1, 7)) for i in range(8))
     assert not forms.same_law(monster, WAVE)
     assert not forms.same_form(monster, WAVE)
+
+
+def test_a_law_is_found_if_its_form_is_right_and_its_error_small(table_v):
+    assert table_v.judge(tanh(5 * x) / 2 + 0.5, SIGMOID, 1e-9, 0.0) == (True, True)
+    assert table_v.judge(1000 * sin(x / 1000), x, 5e-7, 0.0) == (False, True)
+    assert table_v.judge(x, x, 2e-6, 0.0) == (False, True)
+    assert table_v.judge(x, x, 2e-3, 0.0) == (False, False)
+    assert table_v.judge(1.1 * x + 0.01, x, 0.1, 0.1) == (False, True)
+    assert table_v.judge(9 * x, x, 8.0, 0.1) == (False, False)
+    assert table_v.judge(x, x, None, 0.0) == (False, False)
+
+
+def test_trees_of_pyoperon_are_read_from_the_last_argument_to_the_first(table_v):
+    def node(name, arity=0, value=1.0, key=None):
+        constant = name == "constant"
+        return SimpleNamespace(
+            Name=name, Arity=arity, Value=value, HashValue=key, IsVariable=key is not None, IsConstant=constant
+        )
+
+    nodes = [
+        node("variable", value=3.0, key="b"),
+        node("constant", value=2.0),
+        node("/", 2),  # 2 / (3*b)
+        node("variable", value=5.0, key="a"),
+        node("square", 1),
+        node("-", 2),  # (5*a)**2 - 2 / (3*b)
+    ]
+    model = SimpleNamespace(variables_={"a": "X1", "b": "X2"}, model_=SimpleNamespace(Nodes=nodes))
+    x0, x1 = sympy.symbols("x0 x1")
+    assert sympy.simplify(table_v.law_of_operon(model) - (25.0 * x0**2 - 2.0 / (3.0 * x1))) == 0
+
+
+def test_the_report_counts_and_compares_seed_by_seed(table_v):
+    def record(method, seed, found, seconds):
+        same = {"function": "x", "noise": 0.0, "version": "v", "error": 0.0, "printed_against_predict": 0.0}
+        return same | {"method": method, "seed": seed, "found": found, "found_laxly": True, "seconds": seconds}
+
+    records = [record("eql", s, True, 1.0 + s) for s in range(3)] + [record("operon", s, s < 2, 4.0) for s in range(3)]
+    text = table_v.report(records, ["x"], [0, 1, 2], 0.0)
+    assert "| x | 3/3 | 3 | 2.00 | 3.00 | 0.0e+00 | 2/3 | 3 | 4.00 | 0.0e+00 | 0.50 |" in text
+    assert table_v.relative_error(np.array([np.nan]), np.array([1.0])) is None

@@ -167,7 +167,12 @@ def _table() -> tuple[list[float], list[_Entry]]:
             ratio = Fraction(p, q)
             if ratio.denominator == q:
                 ratios[ratio] = 1.0 + math.log2(p) + _integer_cost(q)
-    entries = [_Entry(float(ratio), cost, ratio.as_integer_ratio(), -1) for ratio, cost in ratios.items()]
+    # Fifths and tenths are left to the decimals: 3.7 reads better than 37/10.
+    entries = [
+        _Entry(float(ratio), cost, ratio.as_integer_ratio(), -1)
+        for ratio, cost in ratios.items()
+        if ratio.denominator % 5 != 0
+    ]
     for i, (irrational, (cost, bits)) in enumerate(_IRRATIONALS.items()):
         size = float(irrational)
         for ratio, ratio_cost in ratios.items():

@@ -13,12 +13,14 @@ from sklearn_eql.symbolic.constants import Constant, simplest_first
 from sklearn_eql.symbolic.equation import Equation
 
 Refit = Callable[[Equation, np.ndarray], tuple[Equation, float]]
-Accept = Callable[[float, float], bool]
+Accept = Callable[[float, float, int], bool]
 
 _N_ERRORS = 3.0  # half width of the interval a coefficient is known to lie in, in standard errors
 _UNKNOWN = 1e-3  # relative half width where there are no standard errors
 _ROUNDING = 1e-9  # relative; a converged refinement leaves this much, whatever its standard errors say
-_WIDEST = 0.05  # relative; a coefficient known less well is no evidence for any constant
+_WIDEST = 0.05  # relative; a coefficient known less well is no evidence for any constant ...
+_WIDEST_SIMPLE = 0.15  # ... but for 1, 2 or 1/2, which most coefficients of laws are
+_SIMPLE_COST = 2.0  # bits
 _MAX_CANDIDATES = 3  # per coefficient
 
 
@@ -45,8 +47,8 @@ def tidy(
         ``refit(equation, free) -> (equation, loss)`` minimises the error over the coefficients where `free`, bool of
         shape ``(n_coefficients,)``, is True and leaves the others untouched; `free` may be False throughout.
     accept : callable
-        ``accept(old_loss, new_loss) -> bool`` tells whether the error confirms a replacement. `old_loss` is always
-        the `loss` passed in, so that many small losses do not add up unseen.
+        ``accept(old_loss, new_loss, n_fixed) -> bool`` tells whether the error confirms that `n_fixed` coefficients
+        are replaced. `old_loss` is always the `loss` passed in, so that many small losses do not add up unseen.
     primitives : mapping of str to Primitive
         Functions by name.
     standard_errors : ndarray, shape (n_coefficients,), optional
@@ -64,13 +66,15 @@ def tidy(
     def options(current: Equation, i: int) -> list[Constant]:
         value = float(current.coefficients()[i])
         near = simplest_first(value, float(tolerances[i]))
+        if tolerances[i] > _WIDEST * abs(value):
+            near = [c for c in near if c.cost <= _SIMPLE_COST]
         return sorted(near, key=lambda c: _surprise(c, value, float(tolerances[i])))[:_MAX_CANDIDATES]
 
     first = {i: found[0] for i in np.flatnonzero(free) if (found := options(equation, i))}
     if not first:
         return equation, loss
     together = _fixed(equation, {i: c.value for i, c in first.items()}, free, refit)
-    if accept(loss, together[1]):
+    if accept(loss, together[1], len(first)):
         return canonicalize(together[0], primitives), together[1]
 
     best, snapped = (equation, loss), {}
@@ -78,7 +82,7 @@ def tidy(
     for i in sorted(first, key=certainty.__getitem__):
         for constant in options(best[0], i):
             attempt = _fixed(best[0], snapped | {i: constant.value}, free, refit)
-            if accept(loss, attempt[1]):
+            if accept(loss, attempt[1], len(snapped) + 1):
                 best, snapped[i] = attempt, constant.value
                 break
     return (canonicalize(best[0], primitives), best[1]) if snapped else (equation, loss)
@@ -90,7 +94,7 @@ def _tolerances(equation: Equation, standard_errors: np.ndarray | None) -> np.nd
     if standard_errors is None:
         return _UNKNOWN * size
     width = np.maximum(_N_ERRORS * np.asarray(standard_errors, dtype=np.float64), _ROUNDING * size)
-    return np.where(width <= _WIDEST * size, width, math.nan)
+    return np.where(width <= _WIDEST_SIMPLE * size, width, math.nan)
 
 
 def _surprise(constant: Constant, value: float, tolerance: float) -> float:

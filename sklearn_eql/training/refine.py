@@ -72,6 +72,8 @@ def levenberg_marquardt(
     -------
     results : list of FitResult, in the order of `structures`
     """
+    if not structures:
+        return []
     batch = SparseBatch(structures, primitives, X)
     root = None if sample_weight is None else sample_weight.sqrt()
     target = y if root is None else y * root
@@ -174,7 +176,8 @@ def joint_curvature(
     for structure in structures:
         batch = SparseBatch([structure], primitives, X)
         point = batch.evaluate(batch.theta)
-        output = torch.tensor([[c for _, c, _ in structure.output]], dtype=torch.float64)
+        output = torch.zeros_like(batch.output_fixed)  # padded: the law 0 has no terms
+        output[0, : len(structure.output)] = torch.tensor([c for _, c, _ in structure.output], dtype=torch.float64)
         residual = y - (output[:, None, :] @ point.phi)[0, 0]
         columns = [batch.jacobian(point, output)[0][batch.inner_mask[0]], point.phi[0][batch.output_mask[0]]]
         jac = torch.cat(columns)
@@ -200,5 +203,5 @@ def standard_errors(
     variance = loss * n_rows / max(n_rows - len(values), 1)
     # 0 * inf: a coefficient without part in an undetermined direction is not affected by it.
     parts = np.where(vectors**2 > floor, vectors**2, 0.0)
-    spread = np.where(parts > 0, parts * inverse, 0.0).sum(axis=1)
+    spread = np.multiply(parts, inverse, where=parts > 0, out=np.zeros_like(parts)).sum(axis=1)
     return np.sqrt(variance * spread) / scale

@@ -1,0 +1,427 @@
+"""What a fitted EQLRegressor offers: attributes, readings of the law, the course of the search, the user's choices."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import sympy
+import torch
+
+from sklearn_eql import EQLRegressor, Interval, Phase, Primitive
+from sklearn_eql import evolution as evolution_module
+from sklearn_eql.exceptions import SearchInterruptedWarning
+from sklearn_eql.penalties import SmoothedL05
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(1, 3, (60, 2))
+NEW = RNG.uniform(1, 5, (50, 2))
+X0, X1 = sympy.symbols("x0 x1")
+
+
+def quick(**parameters):
+    small = {"population_size": 48, "n_generations": 10, "n_hidden_layers": 1, "random_state": 0}
+    return EQLRegressor(**{**small, **parameters})
+
+
+def law(rows):
+    return rows[:, 0] ** 2 / rows[:, 1]
+
+
+def values(expression, rows, names=("x0", "x1")):
+    """Values of an expression, to 30 digits on the way, independent of the package's own evaluation."""
+    symbols = [sympy.Symbol(str(name)) for name in names]
+    return np.array(
+        [float(expression.evalf(30, subs=dict(zip(symbols, map(sympy.Float, row), strict=True)))) for row in rows]
+    )
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    return quick(n_hidden_layers=2).fit(X, law(X) + 0.1 * RNG.normal(size=60))
+
+
+@pytest.fixture(scope="module")
+def double():
+    return quick().fit(X, np.c_[law(X), 2 * X[:, 0] + 3])
+
+
+def test_the_law_is_found_in_the_users_units():
+    model = quick().fit(X, 2.5 * law(X))
+    assert sympy.simplify(model.sympy_expr_ - sympy.Rational(5, 2) * X0**2 / X1) == 0
+    assert model.stop_reason_ == "exact"
+    np.testing.assert_allclose(model.predict(NEW), 2.5 * law(NEW), rtol=1e-10)
+
+
+def test_every_row_of_the_table_prints_what_it_predicts(noisy):
+    for index, row in noisy.equations_.iterrows():
+        predicted = noisy.predict(NEW, index=index)
+        np.testing.assert_allclose(values(row["sympy_expr"], NEW), predicted, rtol=1e-6)
+        np.testing.assert_allclose(noisy.torch_module(index)(torch.from_numpy(NEW)).detach(), predicted, rtol=1e-12)
+
+
+def test_without_index_everything_reads_the_selected_row(noisy):
+    best = noisy.best_index_
+    np.testing.assert_array_equal(noisy.predict(NEW), noisy.predict(NEW, index=best))
+    assert noisy.sympy_expr_ == noisy.sympy() == noisy.sympy(best) == noisy.equations_["sympy_expr"][best]
+    assert noisy.latex() == noisy.latex(best)
+
+
+def test_the_table_is_a_front(noisy):
+    table = noisy.equations_
+    assert list(table.columns) == ["complexity", "loss", "score", "equation", "sympy_expr", "trial"]
+    assert table["complexity"].is_monotonic_increasing
+    assert table["complexity"].is_unique
+    assert table["loss"].is_monotonic_decreasing
+    assert table["loss"].is_unique
+    assert table["equation"].is_unique
+    assert (table["score"].iloc[1:] > 0).all()
+    assert [str(expression) for expression in table["sympy_expr"]] == table["equation"].tolist()
+    assert table["trial"].dtype.kind == "i"
+
+
+def test_the_loss_is_the_weighted_mean_squared_error():
+    target, weight = law(X) + 0.1 * RNG.normal(size=60), RNG.uniform(0.5, 2, 60)
+    model = quick().fit(X, target, sample_weight=weight)
+    for index, loss in model.equations_["loss"].items():
+        error = np.average((model.predict(X, index=index) - target) ** 2, weights=weight)
+        assert error == pytest.approx(loss, rel=1e-6)
+
+
+def test_the_course_of_the_search_is_recorded(noisy):
+    assert noisy.n_features_in_ == 2
+    assert noisy.n_outputs_ == 1
+    assert noisy.n_iter_ == len(noisy.loss_curve_) > 0
+    assert noisy.stop_reason_ in ("generations", "patience")
+    assert noisy.interrupted_ is False
+    assert not hasattr(noisy, "feature_names_in_")
+
+
+def test_several_outputs_get_a_law_each(double):
+    assert double.sympy_expr_ == [X0**2 / X1, 2 * X0 + 3]
+    assert double.latex() == [r"\frac{x_{0}^{2}}{x_{1}}", r"2 x_{0} + 3"]
+    assert [type(table) for table in double.equations_] == [pd.DataFrame, pd.DataFrame]
+    assert double.n_outputs_ == 2
+    for listed in (double.best_index_, double.stop_reason_, double.loss_curve_):
+        assert len(listed) == 2
+    np.testing.assert_allclose(double.predict(NEW), np.c_[law(NEW), 2 * NEW[:, 0] + 3], rtol=1e-9)
+    np.testing.assert_allclose(double.torch_module()(torch.from_numpy(NEW)).detach(), double.predict(NEW), rtol=1e-12)
+
+
+def test_rows_may_be_given_per_output(double):
+    simplest = double.predict(NEW, index=[0, double.best_index_[1]])
+    np.testing.assert_array_equal(simplest[:, 1], double.predict(NEW)[:, 1])
+    assert double.sympy([0, 0]) == [table["sympy_expr"][0] for table in double.equations_]
+    np.testing.assert_array_equal(double.predict(NEW, index=np.int64(0)), double.predict(NEW, index=[0, 0]))
+
+
+def test_latex_rounds_to_the_precision_asked_for():
+    model = quick(functions=["id"]).fit(X, 1.234567 * X[:, 0])
+    assert model.latex() == r"1.23 x_{0}"
+    assert model.latex(precision=5) == r"1.2346 x_{0}"
+
+
+def test_the_torch_module_is_differentiable():
+    module = quick().fit(X, law(X)).torch_module()
+    rows = torch.from_numpy(NEW).requires_grad_()
+    module(rows).sum().backward()
+    slopes = np.c_[2 * NEW[:, 0] / NEW[:, 1], -(NEW[:, 0] ** 2) / NEW[:, 1] ** 2]
+    np.testing.assert_allclose(rows.grad, slopes, rtol=1e-9)
+    assert all(parameter.requires_grad for parameter in module.parameters())
+
+
+NAMES = ["lambda", "E", "C_0 (m)", "x**2", "I", "class", "größe", "a b"]
+
+
+def test_any_column_name_appears_in_the_law():
+    table = pd.DataFrame(RNG.uniform(1, 2, (60, len(NAMES))), columns=NAMES)
+    for name in NAMES:
+        model = quick(functions=["id"]).fit(table, 2 * table[name])
+        assert model.sympy_expr_ == 2 * sympy.Symbol(name)
+        assert model.equations_["equation"].iloc[model.best_index_] == f"2*{name}"
+    assert model.feature_names_in_.tolist() == NAMES
+    product = quick().fit(table, table["lambda"] * table["x**2"])
+    assert product.sympy_expr_ == sympy.Symbol("lambda") * sympy.Symbol("x**2")
+    assert product.latex() in (r"\lambda \text{x**2}", r"\text{x**2} \lambda")
+
+
+def test_integer_column_names_become_plain_symbols():
+    model = quick().fit(pd.DataFrame(X, columns=[7, 3]), law(X))
+    assert model.sympy_expr_ == X0**2 / X1
+
+
+GAUSS = Primitive("gauss", 1, lambda g: torch.exp(-g * g), lambda g: sympy.exp(-(g**2)), parity="even")
+
+
+def test_a_function_of_the_users_appears_in_the_law():
+    target = 2 * np.exp(-(X[:, 0] ** 2)) + X[:, 1]
+    model = quick(functions=["id", GAUSS]).fit(X, target)
+    assert model.sympy_expr_ == 2 * sympy.exp(-(X0**2)) + X1
+    np.testing.assert_allclose(model.predict(NEW), 2 * np.exp(-(NEW[:, 0] ** 2)) + NEW[:, 1], rtol=1e-9)
+
+
+def test_a_users_function_has_its_domain_respected():
+    acosh = Primitive("acosh", 1, torch.acosh, sympy.acosh, domain=Interval(lower=1.0))
+    model = quick(functions=["id", acosh]).fit(X, 3 * np.arccosh(X[:, 0]))
+    assert model.sympy_expr_ == 3 * sympy.acosh(X0)
+
+
+@pytest.mark.parametrize("functions", ["polynomial", {"mul": 1}, ["mul", "sin"]], ids=["preset", "mapping", "sequence"])
+def test_functions_may_be_given_in_three_ways(functions):
+    assert quick(functions=functions).fit(X, X[:, 0] * X[:, 1]).sympy_expr_ == X0 * X1
+
+
+def test_only_the_functions_named_are_used(noisy):
+    model = quick(functions=["sin", "mul"], n_hidden_layers=2).fit(X, law(X))
+    used = {type(f) for expression in model.equations_["sympy_expr"] for f in expression.atoms(sympy.Function)}
+    assert used <= {sympy.sin}
+
+
+def test_functions_are_nested_no_deeper_than_the_hidden_layers():
+    target = np.sin(np.exp(np.sin(X[:, 0] * X[:, 1])))
+    model = quick(functions=["sin", "exp"]).fit(X, target)
+    for expression in model.equations_["sympy_expr"]:
+        for outer in expression.atoms(sympy.Function):
+            assert not any(argument.has(sympy.Function) for argument in outer.args)
+
+
+def test_linear_forms_need_no_search():
+    model = quick(functions=["id"]).fit(X, 3 * X[:, 0] - X[:, 1] + 0.5)
+    assert model.sympy_expr_ == 3 * X0 - X1 + sympy.Rational(1, 2)
+    assert model.n_iter_ == 0
+
+
+def test_zero_is_a_law():
+    corners = np.array([[-1.0, -1], [-1, 1], [1, -1], [1, 1]] * 5)
+    model = quick(functions=["id"]).fit(corners, corners[:, 0] * corners[:, 1])
+    assert model.sympy_expr_ == 0
+    assert model.predict(corners).tolist() == [0.0] * 20
+    assert model.latex() == "0"
+    assert model.torch_module()(torch.from_numpy(corners)).tolist() == [0.0] * 20
+
+
+def test_equal_seeds_give_equal_results_and_the_seed_matters():
+    target = law(X) + 0.3 * RNG.normal(size=60)
+    fits = [quick(random_state=seed, n_generations=3).fit(X, target) for seed in (1, 1, 2)]
+    pd.testing.assert_frame_equal(fits[0].equations_, fits[1].equations_)
+    assert fits[0].loss_curve_ == fits[1].loss_curve_
+    assert fits[0].loss_curve_ != fits[2].loss_curve_
+
+
+def test_results_do_not_depend_on_the_number_of_jobs():
+    target = law(X) + 0.3 * RNG.normal(size=60)
+    settings = {"n_islands": 2, "n_generations": 2, "functions": ["id", "pow", "exp", GAUSS]}
+    one, two = (quick(**settings, n_jobs=n).fit(X, target) for n in (1, 2))
+    pd.testing.assert_frame_equal(one.equations_, two.equations_)
+    assert one.loss_curve_ == two.loss_curve_
+
+
+def test_more_rows_than_the_search_reads_are_all_used_for_refinement():
+    rows = RNG.uniform(1, 3, (500, 2))
+    target = law(rows) + 0.1 * RNG.normal(size=500)
+    model = quick(max_rows=50).fit(rows, target)
+    losses = [np.mean((model.predict(rows, index=i) - target) ** 2) for i in model.equations_.index]
+    np.testing.assert_allclose(model.equations_["loss"], losses, rtol=1e-9)
+
+
+def test_a_time_limit_keeps_the_best_so_far():
+    model = quick(max_time=1e-6).fit(X, law(X) + RNG.normal(size=60))
+    assert model.stop_reason_ == "max_time"
+    assert model.n_iter_ == 0
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_a_generous_time_limit_changes_nothing():
+    assert quick(max_time=1e6).fit(X, law(X)).stop_reason_ == "exact"
+
+
+def interrupt_at(monkeypatch, call):
+    """Let Ctrl-C arrive at a generation."""
+    propose, calls = evolution_module._propose, []
+
+    def proposing(*args):
+        calls.append(None)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return propose(*args)
+
+    monkeypatch.setattr(evolution_module, "_propose", proposing)
+
+
+def test_an_interrupted_fit_keeps_the_best_so_far_and_warns_once(monkeypatch):
+    interrupt_at(monkeypatch, 2)
+    with pytest.warns(SearchInterruptedWarning, match="fit was interrupted; the best.*max_time.*warm_start") as caught:
+        model = quick().fit(X, law(X) + 0.3 * RNG.normal(size=60))
+    assert len(caught) == 1
+    assert model.interrupted_ is True
+    assert model.stop_reason_ == "interrupted"
+    assert 1 <= model.n_iter_ < 10
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_an_interruption_holds_for_all_outputs(monkeypatch):
+    interrupt_at(monkeypatch, 2)
+    noise = 0.3 * RNG.normal(size=(60, 2))
+    with pytest.warns(SearchInterruptedWarning) as caught:
+        model = quick().fit(X, np.c_[law(X), law(X)] + noise)
+    assert len(caught) == 1
+    assert model.stop_reason_ == ["interrupted", "interrupted"]
+    assert len(model.loss_curve_[1]) == 0
+    assert model.predict(X).shape == (60, 2)
+
+
+def test_an_interruption_inside_a_users_function_is_kept_too():
+    calls = []
+
+    def once(g):
+        calls.append(None)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return torch.exp(-g * g)
+
+    gauss = Primitive("gauss", 1, once, lambda g: sympy.exp(-(g**2)))
+    with pytest.warns(SearchInterruptedWarning):
+        model = quick(functions=[gauss]).fit(X, law(X) + 0.3 * RNG.normal(size=60))
+    assert model.interrupted_ is True
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_an_interruption_before_the_first_law_is_an_interruption(monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sklearn_eql.search._evolve_island", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        quick().fit(X, law(X))
+
+
+def test_a_warm_start_begins_with_the_laws_of_the_last_fit():
+    model = quick(warm_start=True).fit(X, law(X))
+    model.set_params(n_generations=0).fit(X, law(X))
+    assert model.sympy_expr_ == X0**2 / X1
+    assert model.n_iter_ == 0
+    cold = quick(n_generations=0).fit(X, law(X))
+    assert cold.sympy_expr_ != X0**2 / X1
+
+
+def test_a_warm_start_drops_laws_that_do_not_fit_any_more():
+    target = 2 * np.exp(-(X[:, 0] ** 2))
+    model = quick(warm_start=True, functions=["id", GAUSS]).fit(X, target)
+    model.set_params(functions=["mul"]).fit(X, X[:, 0] * X[:, 1])
+    assert model.sympy_expr_ == X0 * X1
+    model.fit(X[:, :1], X[:, 0] ** 2)
+    assert model.sympy_expr_ == X0**2
+    model.fit(X[:, :1], np.c_[X[:, 0], X[:, 0] ** 2])
+    assert model.sympy_expr_ == [X0, X0**2]
+
+
+def test_selection_rules_order_accuracy_and_simplicity():
+    target = law(X) + 0.3 * RNG.normal(size=60)
+    picked = {rule: quick(selection=rule).fit(X, target) for rule in ("accurate", "best", "simple")}
+    table = picked["best"].equations_
+    assert picked["accurate"].best_index_ == table.index[-1]
+    assert picked["simple"].best_index_ <= picked["accurate"].best_index_
+    losses = table["loss"]
+    assert losses[picked["simple"].best_index_] <= 2 * losses.min()
+    assert picked["best"].sympy_expr_.has(X0, X1)
+
+
+def test_a_callable_reads_the_table_and_names_a_row():
+    seen = []
+    model = quick(selection=lambda table: seen.append(table) or table["complexity"].idxmin()).fit(X, law(X))
+    assert model.best_index_ == 0
+    pd.testing.assert_frame_equal(seen[0], model.equations_)
+
+
+def test_extrapolation_judges_on_outer_rows():
+    rows = RNG.uniform(-3, 3, (80, 1))
+    target = np.sin(rows[:, 0]) + 0.05 * RNG.normal(size=80)
+    model = quick(selection="extrapolation", n_generations=5).fit(rows, target)
+    for index in model.equations_.index:  # defined on the rows held out, too
+        assert np.isfinite(model.predict(rows, index=index)).all()
+    assert model.score(rows, target) > 0.95
+
+
+GRADIENT = {
+    "search": "gradient",
+    "functions": ["id", "mul"],
+    "n_trials": 4,
+    "schedule": [Phase(150), Phase(150, alpha_scale=0.0, threshold=0.01)],
+}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"penalty": "l05", "alpha": 5e-3},
+        {"penalty": "l0", "alpha": 5e-3},
+        {"penalty": "l1", "alpha": 1e-3},
+        {"penalty": SmoothedL05(threshold=0.05), "alpha": "auto"},
+        {"optimizer": "adam", "batch_size": 20, "scale": False},
+        {"device": "cpu"},
+    ],
+    ids=["l05", "l0", "l1", "object", "adam", "cpu"],
+)
+def test_gradient_training_finds_a_product(parameters):
+    rows = X - 2
+    model = quick(**GRADIENT, **parameters).fit(rows, rows[:, 0] * rows[:, 1])
+    assert model.sympy_expr_ == X0 * X1
+    assert model.n_iter_ == 300
+    assert model.stop_reason_ == "exact"
+    assert len(model.loss_curve_) > 0
+
+
+def test_gradient_training_stops_in_time():
+    model = quick(**{**GRADIENT, "schedule": "paper"}, max_time=0.2).fit(X - 2, law(X) + RNG.normal(size=60))
+    assert model.stop_reason_ == "max_time"
+    assert model.n_iter_ < 12_000
+    assert np.isfinite(model.predict(X - 2)).all()
+
+
+def test_gradient_training_is_interrupted_with_a_law(monkeypatch):
+    from sklearn_eql.training import loop
+
+    step, calls = loop._Run.execute, []
+
+    def execute(self, deadline, callback, check_every):
+        def interrupting(progress):
+            calls.append(None)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+
+        return step(self, deadline, interrupting, check_every)
+
+    monkeypatch.setattr(loop._Run, "execute", execute)
+    with pytest.warns(SearchInterruptedWarning):
+        model = quick(**GRADIENT).fit(X - 2, law(X))
+    assert model.interrupted_ is True
+
+
+def test_auto_trains_networks_where_evolution_found_no_exact_law():
+    rows = X - 2
+    settings = {**GRADIENT, "search": "auto"}
+    model = quick(**settings, n_generations=0).fit(rows, 2 * rows[:, 0] * rows[:, 1] + rows[:, 0])
+    assert model.stop_reason_ == "exact"
+    assert model.n_iter_ == 300
+    exact = quick(**settings).fit(rows, 2 * rows[:, 0])
+    assert exact.n_iter_ == 0
+
+
+def test_progress_is_told_on_stderr_only_if_asked_for(capsys):
+    target = law(X) + 0.3 * RNG.normal(size=60)
+    quick(n_generations=1).fit(X, target)
+    assert capsys.readouterr() == ("", "")
+    quick(n_generations=1, verbose=1).fit(X, target)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "generation 1: relative loss" in err
+
+
+def test_a_deep_law_needs_the_layers():
+    rows = RNG.uniform(-1, 1, (60, 1))
+    target = np.exp(np.sin(2 * rows[:, 0]))
+    shallow = quick(functions=["sin", "exp"]).fit(rows, target)
+    deep = quick(functions=["sin", "exp"], n_hidden_layers=2, n_generations=40).fit(rows, target)
+    assert deep.sympy_expr_ == sympy.exp(sympy.sin(2 * X0))
+    assert shallow.equations_["loss"].min() > 1e-12
+    assert math.isclose(deep.score(rows, target), 1.0)

@@ -1,0 +1,152 @@
+"""Rules that pick one law of a front, and the table of rows they are judged on."""
+
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_eql.laws import Law, pareto, scores
+from sklearn_eql.primitives import PRIMITIVES
+from sklearn_eql.problem import EXACT
+from sklearn_eql.rows import check_varies, merge_duplicates, read_weight
+from sklearn_eql.selection import OUTER_FRACTION, extrapolation_errors, outer_rows, select
+from sklearn_eql.symbolic.equation import Equation, Unit
+
+RNG = np.random.default_rng(0)
+
+
+def law(loss, complexity, n_free=1, equation=None):
+    """A law of a front, everything else zero."""
+    zeros = dict.fromkeys((field.name for field in fields(Law)), 0)
+    known = {"loss": loss, "relative_loss": loss, "complexity": complexity, "n_free": n_free, "n_symbols": complexity}
+    return Law(**{**zeros, **known, "equation": equation or Equation(1, (), ((1, 1.0),))})
+
+
+FRONT = [law(1.0, 1), law(0.1, 4), law(0.06, 9, n_free=3), law(0.05, 30, n_free=12)]
+
+
+def test_accurate_takes_the_lowest_loss():
+    assert select("accurate", FRONT, 60, None) == 3
+
+
+def test_simple_takes_the_shortest_within_twice_the_lowest_loss():
+    assert select("simple", FRONT, 60, None) == 1
+
+
+def test_best_weighs_accuracy_against_size():
+    assert select("best", FRONT, 20, None) == 1
+    assert select("best", FRONT, 100_000, None) == 3
+
+
+@pytest.mark.parametrize("rule", ["accurate", "simple", "best"])
+def test_among_exact_laws_every_rule_takes_the_shortest(rule):
+    exact = [law(1.0, 1), law(EXACT / 2, 5), law(EXACT / 50, 9), law(0.0, 20)]
+    assert select(rule, exact, 60, None) == 1
+
+
+@pytest.mark.parametrize("rule", ["accurate", "simple", "best"])
+def test_a_front_of_one_law_leaves_no_choice(rule):
+    assert select(rule, FRONT[:1], 60, None) == 0
+
+
+def test_a_callable_names_a_label():
+    table = pd.DataFrame({"loss": [3.0, 1.0, 2.0]})
+    assert select(lambda rows: rows["loss"].idxmin(), FRONT, 60, table) == 1
+    with pytest.raises(
+        ValueError, match=r"selection: the callable returned 7, .*Return one of its labels: \[0, 1, 2\]"
+    ):
+        select(lambda rows: 7, FRONT, 60, table)
+
+
+def test_a_front_is_better_than_everything_simpler():
+    laws = [law(0.5, 5), law(0.9, 3), law(0.6, 6), law(0.4, 8), law(0.95, 3), law(0.0, 9), law(EXACT / 3, 20)]
+    assert [(x.complexity, x.loss) for x in pareto(laws)] == [(3, 0.9), (5, 0.5), (8, 0.4), (9, 0.0)]
+
+
+def test_the_score_is_the_fall_of_the_log_loss_per_node():
+    assert scores([law(1.0, 1), law(np.exp(-6), 4)]) == pytest.approx([0.0, 2.0])
+    assert scores([law(1.0, 1)]) == [0.0]
+    assert scores([]) == []
+
+
+def test_outer_rows_are_those_far_from_the_middle():
+    rows = np.c_[np.arange(20.0), np.zeros(20)]
+    outer = outer_rows(rows)
+    assert outer.sum() == int(OUTER_FRACTION * 20)
+    assert np.flatnonzero(outer).tolist() == [0, 1, 18, 19]
+
+
+def test_outer_rows_do_not_depend_on_the_units():
+    rows = RNG.normal(size=(50, 3))
+    np.testing.assert_array_equal(outer_rows(rows), outer_rows(rows * [1e-30, 1e30, 1.0]))
+
+
+def test_extrapolation_errors_are_infinite_where_a_law_is_undefined():
+    rows = np.array([[-1.0], [2.0]])
+    square = Equation(1, (Unit("square", (((1, 1.0),),)),), ((2, 1.0),))
+    log = Equation(1, (Unit("log", (((1, 1.0),),)),), ((2, 1.0),))
+    front = [law(0, 1), law(0, 2, equation=square), law(0, 3, equation=log)]
+    errors = extrapolation_errors(front, rows, np.array([1.0, 4.0]), None, PRIMITIVES)
+    np.testing.assert_allclose(errors, [(4 + 4) / 2 / 16, EXACT, np.inf])
+
+
+def test_extrapolation_errors_are_weighted():
+    rows, target = np.array([[1.0], [2.0]]), np.array([1.0, 4.0])
+    assert extrapolation_errors([law(0, 1)], rows, target, np.array([3.0, 1.0]), PRIMITIVES) == pytest.approx([1 / 16])
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_extrapolation_errors_do_not_overflow(scale):
+    rows, target = np.array([[1.0], [2.0]]) * scale, np.array([1.0, 4.0]) * scale
+    assert extrapolation_errors([law(0, 1)], rows, target, None, PRIMITIVES) == pytest.approx([2 / 16])
+
+
+# Rows --------------------------------------------------------------------------------------------------------------
+
+
+def test_equal_rows_are_merged_into_weights():
+    X = np.array([[2.0, 1.0], [1.0, 5.0], [2.0, 1.0], [2.0, 1.0]])
+    y = np.array([3.0, 4.0, 3.0, 9.0])
+    rows, target, weight = merge_duplicates(X, y, None)
+    assert rows.tolist() == [[1, 5], [2, 1], [2, 1]]
+    assert target.tolist() == [4, 3, 9]
+    assert weight.tolist() == [1, 2, 1]
+
+
+def test_weights_of_equal_rows_add_up_and_rows_without_weight_go():
+    X = np.array([[1.0], [2.0], [1.0], [3.0]])
+    rows, _, weight = merge_duplicates(X, np.zeros(4), np.array([0.5, 0.25, 0.25, 0.0]))
+    assert rows.ravel().tolist() == [1, 2]
+    assert weight.tolist() == [0.75, 0.25]
+
+
+def test_equal_weights_are_no_weights():
+    X = RNG.normal(size=(5, 2))
+    assert merge_duplicates(X, X[:, 0], np.full(5, 3.0))[2] is None
+    assert merge_duplicates(np.r_[X, X], np.r_[X[:, 0], X[:, 0]], None)[2] is None
+
+
+def test_merged_rows_do_not_depend_on_their_order():
+    X, order = RNG.integers(0, 3, (40, 2)).astype(float), RNG.permutation(40)
+    one = merge_duplicates(X, X[:, 0], None)
+    other = merge_duplicates(X[order], X[order, 0], None)
+    for ours, theirs in zip(one, other, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_given_rows_are_left_as_they_are():
+    X = RNG.normal(size=(5, 2))
+    before = X.copy()
+    merge_duplicates(X, X[:, 0], np.arange(5.0))
+    np.testing.assert_array_equal(X, before)
+
+
+def test_the_largest_weight_is_one():
+    assert read_weight([1e300, 0.0, 5e299], np.zeros((3, 1))).tolist() == [1.0, 0.0, 0.5]
+    assert read_weight(None, np.zeros((3, 1))) is None
+
+
+def test_values_over_the_whole_range_of_float64_vary():
+    extreme = np.array([[-1e308], [1e308]])
+    check_varies(extreme, extreme, ["y"])

@@ -1,0 +1,234 @@
+"""Batches of sparse networks: values, derivatives, independence of the trials, and the edits of structures."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_eql.draft import Draft, smaller, without_terms
+from sklearn_eql.primitives import PRESETS, PRIMITIVES
+from sklearn_eql.problem import Scaling, make_problem
+from sklearn_eql.proposals import Proposer
+from sklearn_eql.sparse import SparseBatch, SparseUnit, Structure
+from sklearn_eql.symbolic.canonical import free_mask
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(0.5, 2, (30, 3))
+ROWS = torch.from_numpy(X)
+
+
+def problem(signed=True, copies=PRESETS["default"]):
+    rows = X if signed else X - 1.2
+    target = rows[:, 0] * rows[:, 1] + rows[:, 2]
+    return make_problem(rows, target, None, Scaling.of(rows, target, False), PRIMITIVES, dict(copies), 3, 256, 0)
+
+
+def random_structures(seed, count=40, **options):
+    """Structures as a search would propose them: random ones, and mutations of them."""
+    proposer = Proposer(problem(**options), np.random.default_rng(seed))
+    found = [proposer.linear()]
+    while len(found) < count:
+        if len(found) < count // 2:
+            structure = proposer.random(1 + len(found) % 3)
+        else:
+            i, j = proposer.rng.integers(len(found), size=2)
+            structure = proposer.mutate(found[i], found[j])
+        if structure is not None:
+            found.append(structure)
+    return found
+
+
+def finite(structures, rows=ROWS):
+    kept = []
+    for structure in structures:
+        values = structure.to_equation().evaluate(rows.numpy())
+        if np.isfinite(values).all() and np.abs(values).max() < 1e6:
+            kept.append(structure)
+    return kept
+
+
+def output_of(batch, theta):
+    """Outputs (T, N) at inner coefficients theta and the output coefficients of the structures."""
+    point = batch.evaluate(theta)
+    coefficients = output_coefficients(batch)
+    return (coefficients[:, :, None] * point.phi).sum(dim=1), point
+
+
+def output_coefficients(batch):
+    coefficients = torch.zeros_like(batch.output_fixed)
+    for t, structure in enumerate(batch.structures):
+        for m, (_, value, _) in enumerate(structure.output):
+            coefficients[t, m] = value
+    return coefficients
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_batch_evaluates_every_structure_as_its_equation(seed):
+    structures = finite(random_structures(seed))
+    assert len(structures) > 20
+    batch = SparseBatch(structures, PRIMITIVES, ROWS)
+    values, _ = output_of(batch, batch.theta)
+    for structure, row in zip(structures, values, strict=True):
+        np.testing.assert_allclose(row, structure.to_equation().evaluate(X), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_jacobian_agrees_with_finite_differences(seed):
+    structures = finite(random_structures(seed))
+    batch = SparseBatch(structures, PRIMITIVES, ROWS)
+    _, point = output_of(batch, batch.theta)
+    jacobian = batch.jacobian(point, output_coefficients(batch))  # (T, K, N)
+    # A unit that saturates on an infinite argument has a value, but no slope.
+    smooth = [t for t in range(len(structures)) if torch.isfinite(jacobian[t]).all()]
+    assert len(smooth) > 0.8 * len(structures)
+    compared = 0
+    for k in range(batch.theta.shape[1]):
+        step = torch.zeros_like(batch.theta)
+        step[:, k] = 1e-6 * batch.theta[:, k].abs().clamp(min=1e-3)
+        above, below = output_of(batch, batch.theta + step)[0], output_of(batch, batch.theta - step)[0]
+        slope = (above - below) / (2 * step[:, k, None]).clamp(min=1e-300)
+        for t in smooth:
+            if not batch.inner_mask[t, k]:
+                assert (jacobian[t, k] == 0).all()
+            elif torch.isfinite(slope[t]).all():
+                size = float(jacobian[t].abs().max())
+                noise = 1e-9 * float(above[t].abs().max()) / float(step[t, k])
+                np.testing.assert_allclose(jacobian[t, k], slope[t], rtol=1e-4, atol=1e-5 * size + noise)
+                compared += 1
+    assert compared > 50
+
+
+def test_a_logarithm_of_negative_rows_disables_only_its_own_trial():
+    rows = ROWS - 1.2
+    log = Structure(3, (SparseUnit("log", (((1, 1.0, False),),)),), ((4, 2.0, True),))
+    square = Structure(3, (SparseUnit("square", (((1, 1.0, False),),)),), ((4, 2.0, True),))
+    batch = SparseBatch([log, square], PRIMITIVES, rows)
+    assert batch.valid.tolist() == [False, True]
+    np.testing.assert_allclose(output_of(batch, batch.theta)[0][1], 2 * rows[:, 0] ** 2)
+
+
+def test_structures_and_equations_translate_into_each_other():
+    for structure in random_structures(3):
+        equation = structure.to_equation()
+        free = np.array([free for form in structure.forms() for _, _, free in form])
+        assert Structure.from_equation(equation, free) == structure
+        coefficients = np.array([c for form in structure.forms() for _, c, _ in form])
+        np.testing.assert_array_equal(equation.coefficients(), coefficients)
+        inner = [c for form in structure.forms()[:-1] for _, c, is_free in form if is_free]
+        outer = [c for _, c, is_free in structure.output if is_free]
+        assert structure.with_coefficients(inner, outer) == structure
+        assert structure.n_free == len(inner) + len(outer)
+
+
+def test_the_key_ignores_free_coefficients_and_nothing_else():
+    def sine(inner, outer, source=1):
+        return Structure(3, (SparseUnit("sin", (((source, inner, True),),)),), ((4, outer, True),))
+
+    assert sine(1.0, 2.0).key == sine(3.0, 4.0).key
+    assert sine(1.0, 2.0).key != sine(1.0, 2.0, source=2).key
+
+
+def test_a_logarithm_of_a_feature_counts_as_an_input():
+    power = Structure(
+        3,
+        (SparseUnit("log", (((1, 1.0, False),),)), SparseUnit("exp", (((4, 1.5, True),),))),
+        ((5, 1.0, True),),
+    )
+    assert power.depths == (0, 1)
+    of_sum = SparseUnit("log", (((1, 1.0, False), (2, 1.0, True)),))
+    assert Structure(3, (of_sum,), ((4, 1.0, True),)).depths == (1,)
+
+
+def test_proposals_respect_depth_copies_and_vocabulary():
+    copies = {"sin": 1, "mul": 2}
+    for structure in random_structures(5, count=80, copies=copies):
+        assert max(structure.depths, default=0) <= 3
+        layers = [(unit.primitive, depth) for unit, depth in zip(structure.units, structure.depths, strict=True)]
+        for name, depth in layers:
+            assert layers.count((name, depth)) <= copies[name]
+
+
+def test_power_laws_are_proposed_over_features_of_one_sign_only():
+    names = {
+        unit.primitive
+        for s in random_structures(6, count=60, signed=False, copies={"pow": 1, "mul": 1})
+        for unit in s.units
+    }
+    assert "log" not in names
+    names = {unit.primitive for s in random_structures(6, count=60, copies={"pow": 1, "mul": 1}) for unit in s.units}
+    assert "log" in names
+
+
+def test_constant_columns_are_never_proposed():
+    rows = X.copy()
+    rows[:, 1] = 5.0
+    constant = make_problem(
+        rows, rows[:, 0], None, Scaling.of(rows, rows[:, 0]), PRIMITIVES, dict(PRESETS["default"]), 2, 256, 0
+    )
+    proposer = Proposer(constant, np.random.default_rng(0))
+    structures = [proposer.linear(), *(proposer.random(2) for _ in range(50))]
+    sources = {s for structure in structures if structure for form in structure.forms() for s, _, _ in form}
+    assert {1, 3} <= sources
+    assert 2 not in sources
+
+
+def structure_of_two():
+    """``3*sin(2*x0 + 1) + 4*x1*x2 + 5``."""
+    sine = SparseUnit("sin", (((0, 1.0, True), (1, 2.0, True)),))
+    product = SparseUnit("mul", (((2, 1.0, False),), ((3, 1.0, False),)))
+    return Structure(3, (sine, product), ((0, 5.0, True), (4, 3.0, True), (5, 4.0, True)))
+
+
+def test_removing_a_term_of_the_output_removes_the_unit_it_read():
+    left = without_terms(structure_of_two(), [(3, 1)], PRIMITIVES)
+    assert [unit.primitive for unit in left.units] == ["mul"]
+    assert left.output == ((0, 5.0, True), (4, 4.0, True))
+
+
+def test_removing_a_term_of_an_argument_keeps_the_rest():
+    left = without_terms(structure_of_two(), [(0, 0)], PRIMITIVES)
+    assert left.units[0].args == (((1, 2.0, True),),)
+    assert left.size == structure_of_two().size - 1
+
+
+def test_nothing_is_left_when_every_term_goes():
+    assert without_terms(Structure(3, (), ((1, 2.0, True),)), [(0, 0)], PRIMITIVES) is None
+
+
+def test_smaller_structures_are_smaller_and_lack_one_term_each():
+    for structure in random_structures(7, count=30):
+        for child in smaller(structure, PRIMITIVES):
+            assert child.size < structure.size
+            assert child.n_features == structure.n_features
+    assert len(smaller(structure_of_two(), PRIMITIVES)) == 7
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_finishing_a_draft_only_rescales_what_its_consumers_can_undo(seed):
+    """A finished structure is in its gauge, and finishing it again changes nothing."""
+    for structure in random_structures(seed):
+        again = Draft(structure).finish(PRIMITIVES)
+        assert again == structure
+        for unit in structure.units:
+            for slot, arg in enumerate(unit.args):
+                fixed = [c for _, c, free in arg if not free]
+                assert all(abs(c) == 1 for c in fixed)
+                if PRIMITIVES[unit.primitive].degree[slot] is not None:
+                    assert len(fixed) == 1
+
+
+def test_exponentials_carry_no_constant_term():
+    draft = Draft(Structure(3, (SparseUnit("exp", (((0, 1.0, True), (1, 2.0, True)),)),), ((4, 3.0, True),)))
+    assert draft.finish(PRIMITIVES).units[0].args == (((1, 2.0, True),),)
+
+
+def test_the_gauge_keeps_the_sign_where_the_domain_asks_for_it():
+    root = Structure(3, (SparseUnit("sqrt", (((0, 3.0, True), (1, -2.0, True)),)),), ((4, 1.0, True),))
+    finished = Draft(root).finish(PRIMITIVES)
+    assert finished.units[0].args == (((0, 1.5, True), (1, -1.0, False)),)
+
+
+def test_free_coefficients_of_structures_are_those_of_canonical_equations():
+    for structure in random_structures(8, count=30):
+        equation = structure.to_equation()
+        gauged = np.array([free for form in structure.forms() for _, _, free in form])
+        assert (gauged | ~free_mask(equation, PRIMITIVES)).all()
