@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from sklearn_eql.problem import EXACT
 from sklearn_eql.training.refine import FitResult
 
 _NATS_PER_SYMBOL = 4.0  # twice the choice of a function (log 13) or of a source (log 4), on average
@@ -17,10 +16,10 @@ def description_length(loss: float, n_rows: int, n_free: int, n_symbols: int) ->
 
     ``N log(loss) + n_free log(N) + 4 n_symbols``: the Bayesian information criterion, extended by a price for the
     choice among the many structures that were tried (as in the extended BIC of Chen and Chen, 2008). `loss` is
-    relative to the variance of the target and floored at the level of an exact law, so that among exact laws the
-    shortest wins.
+    relative to the variance of the target, and floored at the level of an exact law, so that among exact laws
+    the shortest wins.
     """
-    return n_rows * math.log(max(loss, EXACT)) + n_free * math.log(n_rows) + _NATS_PER_SYMBOL * n_symbols
+    return n_rows * math.log(loss) + n_free * math.log(n_rows) + _NATS_PER_SYMBOL * n_symbols
 
 
 _SAME_LOSS = 1e-5  # relative
@@ -31,6 +30,7 @@ class Archive:
     """The most accurate structures of each size."""
 
     n_rows: int
+    exact: float  # losses below are equal
     per_size: int = 20
     members: dict[int, list[FitResult]] = field(default_factory=dict)
     n_trials: int = 0  # networks fitted so far; each result is numbered by it
@@ -48,10 +48,10 @@ class Archive:
     def _thinned(self, shelf: list[FitResult]) -> list[FitResult]:
         """The best of a shelf, one for each loss: equal losses are one function written in several ways."""
         kept: list[FitResult] = []
-        for result in sorted(shelf, key=lambda r: (max(r.loss, EXACT), r.structure.n_symbols, r.structure.n_free)):
+        for result in sorted(shelf, key=lambda r: (self.level(r), r.structure.n_symbols, r.structure.n_free)):
             if len(kept) == self.per_size:
                 break
-            if not kept or max(result.loss, EXACT) > max(kept[-1].loss, EXACT) * (1 + _SAME_LOSS):
+            if not kept or self.level(result) > self.level(kept[-1]) * (1 + _SAME_LOSS):
                 kept.append(result)
         return kept
 
@@ -66,9 +66,13 @@ class Archive:
         elif result.loss < shelf[same].loss:
             shelf[same] = result
 
+    def level(self, result: FitResult) -> float:
+        """Loss, not less than that of an exact law."""
+        return max(result.loss, self.exact)
+
     def score(self, result: FitResult) -> float:
         """Description length of a member."""
-        return description_length(result.loss, self.n_rows, result.structure.n_free, result.structure.n_symbols)
+        return description_length(self.level(result), self.n_rows, result.structure.n_free, result.structure.n_symbols)
 
     def ranked(self) -> list[FitResult]:
         """All members by score."""
@@ -85,6 +89,6 @@ class Archive:
         kept: list[FitResult] = []
         for size in sorted(self.members):
             best = min(self.members[size], key=lambda r: r.loss)
-            if not kept or max(best.loss, EXACT) < max(kept[-1].loss, EXACT):
+            if not kept or self.level(best) < self.level(kept[-1]):
                 kept.append(best)
         return kept

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse import SparseUnit, Structure
 
-MAX_TERMS = 6  # terms of one linear form; longer ones do not read as a law
-
 
 class Node:
     """A unit: its primitive and one linear form (list of ``[source, coefficient]``) per argument."""
@@ -64,8 +62,11 @@ class Draft:
             for a, arg in enumerate(node.args):
                 yield node, a, arg
 
-    def finish(self, primitives: Mapping[str, Primitive]) -> Structure | None:
-        """The structure in its gauge, or ``None`` if the draft is not a network (empty argument, too long a form)."""
+    def finish(self, primitives: Mapping[str, Primitive], max_terms: float = math.inf) -> Structure | None:
+        """The structure in its gauge, or ``None`` if it is no network: an empty form, or one of over `max_terms`.
+
+        The output may be twice as long.
+        """
         nodes = self.nodes()
         index = {id(node): 1 + self.n_features + i for i, node in enumerate(nodes)}
 
@@ -83,12 +84,12 @@ class Draft:
             for a, arg in enumerate(node.args):
                 terms = collect(arg)
                 gauged = _gauge(primitive, a, terms)
-                if gauged is None:
+                if gauged is None or len(gauged) > max_terms:
                     return None
                 args.append(gauged)
             units.append(SparseUnit(node.primitive, tuple(args)))
         output = collect(self.output)
-        if not output or len(output) > 2 * MAX_TERMS:
+        if not output or len(output) > 2 * max_terms:
             return None
         return Structure(self.n_features, tuple(units), tuple((s, c, True) for s, c in sorted(output.items())))
 
@@ -156,7 +157,7 @@ def _gauge(primitive: Primitive, argument: int, terms: dict[int, float]) -> tupl
     """Terms of one argument, without the coefficients that consumers of the unit can express."""
     if primitive.name == "exp":
         terms.pop(0, None)  # exp(b + g) = exp(b) * exp(g)
-    if not terms or len(terms) > MAX_TERMS:
+    if not terms:
         return None
     leading = min((s for s in terms if s > 0), default=None)
     if leading is None:  # an argument without variables: only an exponent may be a constant

@@ -16,7 +16,7 @@ import numpy as np
 
 from sklearn_eql.archive import Archive
 from sklearn_eql.draft import smaller
-from sklearn_eql.problem import EXACT, Problem
+from sklearn_eql.problem import Problem
 from sklearn_eql.proposals import Proposer
 from sklearn_eql.sparse import Structure
 from sklearn_eql.training.refine import FitResult
@@ -64,13 +64,13 @@ def evolve(
     seeds : iterable of Structure
         Structures to start from beside random ones, for instance pruned gradient-trained networks.
     deadline : float
-        ``time.monotonic()`` value after which no generation starts.
+        Value of ``time.time()`` after which no generation starts.
     report : callable, optional
         Called with the generation's number and the best member so far.
     """
     rng = np.random.default_rng(seed)
     proposer = Proposer(problem, rng)
-    archive = Archive(len(problem.y))
+    archive = Archive(len(problem.y), problem.exact)
     archive.add(problem.fit([proposer.linear(), *seeds], settings.fit_iterations))
     starts: dict[tuple, int] = {}
     curve: list[float] = []
@@ -78,15 +78,17 @@ def evolve(
     generation = 0
     opening = proposer.opening()
     try:
-        while generation < settings.n_generations:
+        while True:
             leader = archive.ranked()[0] if archive.members else None
-            if leader and leader.loss < EXACT and is_well_conditioned(leader.structure, problem):
+            if leader and leader.loss < problem.exact and is_well_conditioned(leader.structure, problem):
                 reason = "exact"
+                break
+            if generation == settings.n_generations:
                 break
             if generation - best_at >= settings.patience:
                 reason = "patience"
                 break
-            if time.monotonic() > deadline:
+            if time.time() > deadline:
                 reason = "max_time"
                 break
             batch = next(opening, None) or _propose(archive, proposer, settings, starts, rng)
@@ -112,7 +114,7 @@ def _fit_in_two_stages(batch: list[Structure], problem: Problem, settings: Evolu
     """A few iterations for all, the rest for the better half: most proposals show early that they lead nowhere."""
     fitted = problem.fit(batch, settings.first_iterations)
     order = sorted(range(len(fitted)), key=lambda i: fitted[i].loss)[: len(fitted) // 2]
-    going_on = sorted(i for i in order if EXACT / 100 < fitted[i].loss < math.inf)
+    going_on = sorted(i for i in order if problem.exact / 100 < fitted[i].loss < math.inf)
     further = problem.fit([fitted[i].structure for i in going_on], settings.fit_iterations)
     for i, result in zip(going_on, further, strict=True):
         fitted[i] = result
@@ -158,7 +160,7 @@ def simplify(archive: Archive, problem: Problem, settings: EvolutionSettings, de
     done: set[tuple] = set()
     for _ in range(settings.max_size):
         parents = [r for r in archive.ranked()[:width] if r.structure.key not in done]
-        if not parents or time.monotonic() > deadline:
+        if not parents or time.time() > deadline:
             return
         children: dict[tuple, Structure] = {}
         for parent in parents:
@@ -178,4 +180,5 @@ def is_well_conditioned(structure: Structure, problem: Problem, limit: float = 1
     values = equation.sources(problem.X, problem.primitives)
     for source, coefficient in equation.output:
         total += np.abs(coefficient * values[source])
-    return bool(np.sqrt(np.mean(total**2)) < limit)
+    size = max(1.0, float(problem.y.square().mean().sqrt()))
+    return bool(np.sqrt(np.mean(total**2)) < limit * size)

@@ -16,7 +16,7 @@ from sklearn_eql.evolution import EvolutionResult, EvolutionSettings, simplify
 from sklearn_eql.network import BatchedEQL
 from sklearn_eql.penalties import Penalty
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.problem import EXACT, Problem
+from sklearn_eql.problem import Problem
 from sklearn_eql.proposals import Proposer
 from sklearn_eql.sparse import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
@@ -73,18 +73,20 @@ def train_trials(
         alpha=alpha,
         sample_weight=None if problem.sample_weight is None else problem.sample_weight.numpy(),
         batch_size=settings.batch_size,
-        deadline=deadline if math.isfinite(deadline) else None,
+        # The loop measures by the monotonic clock, which other machines do not share.
+        deadline=time.monotonic() + deadline - time.time() if math.isfinite(deadline) else None,
         callback=show if verbose else None,
     )
     structures = []
     for (equation,), record in zip(network.to_equations(result.weights), result.records, strict=True):
         if record.status is not Status.DIVERGED:
             equation = canonicalize(_defined_part(equation, problem), problem.primitives)
-            structures.append(Structure.from_equation(equation, free_mask(equation, problem.primitives)))
-    archive = Archive(len(problem.y))
+            structure = Structure.from_equation(equation, free_mask(equation, problem.primitives))
+            structures.append(_thinned(structure, problem))
+    archive = Archive(len(problem.y), problem.exact)
     reason = {Status.TIMED_OUT: "max_time", Status.INTERRUPTED: "interrupted"}.get(result.status, "schedule")
     if reason == "interrupted":
-        deadline = time.monotonic()  # what was trained is refitted once, and no more
+        deadline = time.time()  # what was trained is refitted once, and no more
     try:
         if structures:  # with the linear form for comparison; if every trial diverged there is nothing to compare
             archive.add(problem.fit([Proposer(problem, np.random.default_rng(seed)).linear()], _FIT_STEPS))
@@ -95,7 +97,7 @@ def train_trials(
             raise
         reason = "interrupted"
     curve = tuple(float(row) for row in np.nanmin(result.loss_curve, axis=1)) if len(result.loss_curve) else ()
-    if reason != "interrupted" and any(r.loss < EXACT for r in archive.ranked()[:1]):
+    if reason != "interrupted" and any(r.loss < problem.exact for r in archive.ranked()[:1]):
         reason = "exact"
     return EvolutionResult(archive, result.n_steps, reason, curve)
 
@@ -122,6 +124,20 @@ def _defined_part(equation: Equation, problem: Problem) -> Equation:
         equation = Equation(equation.n_features, tuple(units), strip(equation.output))
 
 
+def _thinned(structure: Structure, problem: Problem) -> Structure:
+    """The structure without its smallest coefficients, as many as the rows cannot support."""
+    while structure.n_free > problem.max_free:
+        terms = [
+            (abs(c), (f, i)) for f, form in enumerate(structure.forms()) for i, (_, c, free) in enumerate(form) if free
+        ]
+        smallest = sorted(terms)[: structure.n_free - problem.max_free]
+        thinner = without_terms(structure, [place for _, place in smallest], problem.primitives)
+        if thinner is None:
+            return Structure(structure.n_features, (), ((0, 0.0, True),))
+        structure = thinner
+    return structure
+
+
 def eliminate(structures: Sequence[Structure], problem: Problem, archive: Archive, deadline: float = math.inf) -> None:
     """Backward elimination of all networks at once, each by its own least salient terms.
 
@@ -133,7 +149,7 @@ def eliminate(structures: Sequence[Structure], problem: Problem, archive: Archiv
     while alive:
         fitted = [r for r in problem.fit(alive, _FIT_STEPS) if r.loss < _HOPELESS]
         archive.add(fitted)
-        if time.monotonic() > deadline:
+        if time.time() > deadline:
             return
         alive = []
         for result in fitted:

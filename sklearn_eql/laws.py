@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -12,7 +13,7 @@ import torch
 
 from sklearn_eql.archive import Archive, description_length
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.problem import EXACT, Scaling
+from sklearn_eql.problem import Scaling
 from sklearn_eql.sparse import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, structure_key
 from sklearn_eql.symbolic.complexity import equation_complexity
@@ -24,8 +25,7 @@ from sklearn_eql.training.refine import FitResult, levenberg_marquardt, standard
 _REFINE_STEPS = 40
 _TIDY_STEPS = 12
 _POLISH_STEPS = 4  # on all rows, from the optimum on a sample
-_SAMPLE_ROWS = 4000  # on which laws are finished where there are more rows; the front is then refitted on all
-_NOISE_FREE = 1e-24  # relative mean squared error below which differences are rounding
+_SAMPLE_ROWS = 1000  # on which laws are finished where there are more rows; the front is then refitted on all
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,20 @@ class Law:
     equation: Equation
     loss: float  # weighted mean squared error over all rows, in units of y squared
     relative_loss: float  # the same over the variance of y
+    exact: float  # relative loss below which a law is exact
     complexity: int
     n_free: int  # coefficients that are no recognised constants
     n_symbols: int  # see Structure.n_symbols
     trial: int
 
+    @property
+    def level(self) -> float:
+        """Relative loss, not less than that of an exact law."""
+        return max(self.relative_loss, self.exact)
+
     def description_length(self, n_rows: int) -> float:
         """See :func:`sklearn_eql.archive.description_length`."""
-        return description_length(self.relative_loss, n_rows, self.n_free, self.n_symbols)
+        return description_length(self.level, n_rows, self.n_free, self.n_symbols)
 
 
 class Table:
@@ -68,6 +74,7 @@ class Table:
         )
         mean = np.average(self.y, weights=self.weight)
         self.variance = float(np.average((self.y.numpy() - mean) ** 2, weights=self.weight)) or 1.0
+        self.exact = scaling.exact * self.variance
         self.few: Table | None = None
         if len(self.y) > _SAMPLE_ROWS:
             rows = np.random.default_rng(seed).choice(len(self.y), _SAMPLE_ROWS, replace=False)
@@ -96,15 +103,21 @@ class Table:
         stay within rounding.
         """
         n_rows = len(self.y)
-        return n_rows * math.log((new + _NOISE_FREE) / (old + _NOISE_FREE)) < n_fixed * math.log(n_rows)
+        exact = self.scaling.exact
+        return n_rows * math.log((new + exact) / (old + exact)) < n_fixed * math.log(n_rows)
 
     def errors(self, equation: Equation) -> np.ndarray:
-        """Standard error of every coefficient, in user units; infinite for those that are not free."""
+        """Standard error of every coefficient, in user units, at least the resolution of the data.
+
+        Infinite for those that are not free.
+        """
         free = free_mask(equation, self.primitives)
         structure = self._scaled(equation, free)
         found = np.full(len(free), np.inf)
         found[free] = standard_errors(structure, self.primitives, self.X, self.y, self.weight)
-        return found * self._unit_of_coefficients(equation)
+        found = found * self._unit_of_coefficients(equation)
+        resolution = math.sqrt(self.scaling.exact)  # no coefficient is known better than the data
+        return np.maximum(found, resolution * np.abs(equation.coefficients()))
 
     def loss(self, equation: Equation) -> float:
         """Relative loss as it stands."""
@@ -132,33 +145,46 @@ def rerank(archive: Archive, table: Table) -> Archive:
     judge = table.few or table
     structures = [result.structure for result in archive.ranked()]
     fitted = judge.fit(structures, _TIDY_STEPS)
-    renewed = Archive(len(judge.y), archive.per_size)
+    renewed = Archive(len(judge.y), archive.exact, archive.per_size)
     for old, new in zip(archive.ranked(), fitted, strict=True):
         renewed.keep(replace(new, trial=old.trial))
     return renewed
 
 
-def finish(found: Iterable[FitResult], table: Table) -> list[Law]:
+def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf) -> tuple[list[Law], bool]:
     """Laws in user units on the accuracy/complexity front, constants recognised, refined on all rows.
 
     Where there are very many rows, everything is done on a sample of them, and the laws that reach the front are then
-    refitted on all. Structures that are undefined on some row are left out.
+    refitted on all. Structures that are undefined on some row are left out. After `deadline` (``time.time()``), or
+    Ctrl-C, what is finished by then is returned, once there is something.
+
+    Returns
+    -------
+    laws : list of Law, by complexity
+    interrupted : bool
     """
     judge = table.few or table
     laws: dict[tuple, Law] = {}
+    front: list[Law] = []
+    interrupted = False
     # An exponential growth over 1e30-scaled data may overflow while scales are moved; such a law is no candidate.
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        for result in found:
-            law = _finish_one(result, judge)
-            if law is None:
-                continue
-            key = structure_key(law.equation, table.primitives)
-            if key not in laws or law.relative_loss < laws[key].relative_loss:
-                laws[key] = law
+        try:
+            for result in found:
+                if laws and time.time() > deadline:
+                    break
+                law = _finish_one(result, judge)
+                key = None if law is None else structure_key(law.equation, table.primitives)
+                if key and (key not in laws or law.relative_loss < laws[key].relative_loss):
+                    laws[key] = law
+        except KeyboardInterrupt:
+            if not laws:
+                raise
+            interrupted = True
         front = pareto(laws.values())
         if judge is not table:
             front = pareto(law for law in (_on_all_rows(law, table) for law in front) if law is not None)
-    return front
+    return front, interrupted
 
 
 def _finish_one(result: FitResult, table: Table) -> Law | None:
@@ -194,6 +220,7 @@ def _as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | 
         equation,
         loss * table.variance * table.scaling.y * table.scaling.y,  # infinite, not an error, for y of 1e200
         loss,
+        table.scaling.exact,
         equation_complexity(equation, table.primitives),
         sum(recognise(value) is None for value in values[free]),
         Structure.from_equation(equation, free).n_symbols,
@@ -205,7 +232,7 @@ def pareto(laws: Iterable[Law]) -> list[Law]:
     """Laws that are more accurate than everything simpler, by complexity."""
     front: list[Law] = []
     for law in sorted(laws, key=lambda law: (law.complexity, law.relative_loss, law.n_free)):
-        if not front or max(law.relative_loss, EXACT) < max(front[-1].relative_loss, EXACT):
+        if not front or law.level < front[-1].level:
             front.append(law)
     return front
 
@@ -214,6 +241,6 @@ def scores(front: list[Law]) -> list[float]:
     """Fall of the log loss per added node, row by row; 0 for the first (the measure that PySR prints)."""
     found = [0.0]
     for simpler, law in pairwise(front):
-        fall = math.log(max(simpler.relative_loss, EXACT)) - math.log(max(law.relative_loss, EXACT))
+        fall = math.log(simpler.level) - math.log(law.level)
         found.append(fall / (law.complexity - simpler.complexity))
     return found[: len(front)]

@@ -16,7 +16,7 @@ import torch
 
 from sklearn_eql.exceptions import InvalidFunctionsError
 
-_MARGIN = 1e-3  # distance from the border of a domain that ``Interval.clamp`` keeps
+_MARGIN = 0.1  # distance from the border of a domain that ``Interval.clamp`` keeps
 
 
 @dataclass(frozen=True)

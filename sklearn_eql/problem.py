@@ -12,6 +12,7 @@ from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse import Structure
 from sklearn_eql.training.refine import FitResult, levenberg_marquardt
 
+_FLOAT64 = float(np.finfo(np.float64).eps)
 EXACT = 1e-20  # relative mean squared error of a law without noise, in float64
 
 
@@ -21,17 +22,23 @@ class Scaling:
 
     x: np.ndarray  # (n_features,)
     y: float
+    exact: float  # mean squared error, relative to the variance of y, below which a law is exact
 
     @classmethod
-    def of(cls, X: np.ndarray, y: np.ndarray, enabled: bool = True) -> Scaling:
-        """Root mean square of each column, and the standard deviation of the target; ones if not `enabled`."""
+    def of(cls, X: np.ndarray, y: np.ndarray, enabled: bool = True, resolution: float = _FLOAT64) -> Scaling:
+        """Root mean square of each column, and the standard deviation of the target; ones if not `enabled`.
+
+        `resolution` is the relative rounding error of the data as they were given.
+        """
+        top = float(np.abs(y).max()) or 1.0
+        spread = float(np.std(y / top)) or 1.0  # relative to the largest value
+        exact = max(EXACT, (resolution / spread) ** 2)
         if not enabled:
-            return cls(np.ones(X.shape[1]), 1.0)
+            return cls(np.ones(X.shape[1]), 1.0, exact)
         largest = np.abs(X).max(axis=0)
         largest = np.where(largest > 0, largest, 1.0)
         rms = largest * np.sqrt(np.mean((X / largest) ** 2, axis=0))  # squares of 1e200 would overflow
-        top = float(np.abs(y).max()) or 1.0
-        return cls(np.where(rms > 0, rms, 1.0), top * float(np.std(y / top)) or top)
+        return cls(np.where(rms > 0, rms, 1.0), top * spread, exact)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class Problem:
     primitives: Mapping[str, Primitive]
     copies: Mapping[str, int]  # functions that may be used, and copies per layer
     max_depth: int  # hidden layers
+    exact: float  # loss below which a law is exact
 
     @property
     def max_free(self) -> int:
@@ -62,7 +70,7 @@ class Problem:
         if not supported:
             return []
         return levenberg_marquardt(
-            supported, self.primitives, self.X, self.y, self.sample_weight, max_iter=max_iter, floor=EXACT / 100
+            supported, self.primitives, self.X, self.y, self.sample_weight, max_iter=max_iter, floor=self.exact / 100
         )
 
 
@@ -97,6 +105,7 @@ def make_problem(
         primitives,
         copies,
         max_depth,
+        scaling.exact * float(np.var(y / scaling.y)),
     )
 
 

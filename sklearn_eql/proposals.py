@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sklearn_eql.draft import Draft, Node, has_fixed_scale
+from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.problem import Problem
 from sklearn_eql.sparse import Structure
 
@@ -16,6 +17,7 @@ _EXPONENTS = (-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 3.0)
 _FREQUENCIES = (0.3, 12.0)  # range of start values inside periodic units, per root mean square of the argument
 _GAINS = (0.3, 8.0)  # of sigmoid and tanh
 _SCALES = (0.3, 3.0)  # of everything else
+_MAX_TERMS = 6  # of one linear form; longer ones do not read as a law
 _OPENING_FEATURES = 6  # the most important ones are tried systematically
 _OPENING_SIZE = 384  # structures in one batch of the opening, at most
 # How often an argument gets a constant term: needed where f(x + c) is common in laws.
@@ -38,7 +40,8 @@ class Proposer:
         self.signed = [f for f in self.features if self.signs[f - 1]]
         self.max_linear = min(problem.max_free - 1, 30)
         self.names = [n for n in copies if self.primitives[n].arity > 0 and n != "id"]
-        if "pow" in copies and self.signed:
+        ours = all(self.primitives[n] is PRIMITIVES[n] for n in ("exp", "log"))  # not a user's function of that name
+        if "pow" in copies and self.signed and ours:
             self.names += ["power law", "power law"]  # one macro for all exponents, so drawn as often as two functions
 
     def random(self, n_units: int) -> Structure | None:
@@ -112,7 +115,7 @@ class Proposer:
         return self._finish(draft)
 
     def _finish(self, draft: Draft) -> Structure | None:
-        structure = draft.finish(self.primitives)
+        structure = draft.finish(self.primitives, _MAX_TERMS)
         if structure is None or max(structure.depths, default=0) > self.max_depth:
             return None
         used = Counter((u.primitive, d) for u, d in zip(structure.units, structure.depths, strict=True) if d > 0)
@@ -197,7 +200,7 @@ class Proposer:
         """One more term somewhere: a feature, a constant or a unit that exists already."""
         node, a, form = self._pick_form(draft)
         name = node.primitive if node else "id"
-        if name == "exp" and self.signed and self.rng.random() < 0.5 and "pow" in self.copies:
+        if name == "exp" and "power law" in self.names and self.rng.random() < 0.5:
             f = self.signed[self.rng.integers(len(self.signed))]
             form.append([Node("log", [[[f, float(self.signs[f - 1])]]]), self._value("pow", 1, 0)])
             return

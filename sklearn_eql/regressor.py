@@ -12,6 +12,7 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
@@ -219,14 +220,15 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         AllTrialsFailedError
             No network stayed finite on all rows.
         """
-        deadline = math.inf if self.max_time is None else time.monotonic() + self.max_time
+        deadline = math.inf if self.max_time is None else time.time() + self.max_time
+        resolution = max(_resolution(X), _resolution(y))
         X, y = read_table(self, X, y)
         weight = read_weight(sample_weight, X)
         targets = y[:, None] if y.ndim == 1 else y
         kept = slice(None) if weight is None else weight > 0
         names = ["y"] if y.ndim == 1 else [f"y[:, {k}]" for k in range(y.shape[1])]
         check_varies(X[kept], targets[kept], names)
-        settings = self._settings()
+        settings = self._settings(resolution)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
         variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
 
@@ -241,7 +243,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             if any(earlier.interrupted for earlier, _ in outcomes):
                 result = replace(result, stop_reason="interrupted", interrupted=True)
             if result.interrupted:
-                deadline = time.monotonic()  # the other outputs get no search, but an equation all the same
+                deadline = time.time()  # the other outputs get no search, but an equation all the same
             outcomes.append((result, best))
         results = [result for result, _ in outcomes]
         self._laws = [result.front for result in results]
@@ -308,7 +310,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             )
         return replace(result, front=[result.front[i] for i in defined]), int(np.argmin(errors[defined]))
 
-    def _settings(self) -> SearchSettings:
+    def _settings(self, resolution: float) -> SearchSettings:
         units = resolve_functions(self.functions)
         copies = Counter(p.name for p in units)
         for primitive in {p.name: p for p in units if PRIMITIVES.get(p.name) != p}.values():
@@ -338,6 +340,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             n_islands=self.n_islands,
             max_rows=self.max_rows,
             scale=self.scale,
+            resolution=resolution,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
@@ -353,6 +356,13 @@ def _is_usable(law: Law, settings: SearchSettings, n_features: int) -> bool:
     """Whether a law of an earlier fit can start this search: the same columns, functions that still exist."""
     names = {unit.primitive for unit in law.equation.units}
     return law.equation.n_features == n_features and names <= settings.primitives.keys()
+
+
+def _resolution(data) -> float:
+    """Relative rounding error of data as they were given: float32 tables carry no more than seven digits."""
+    kinds = np.atleast_1d(getattr(data, "dtypes", getattr(data, "dtype", None)))  # one for a Series, or many
+    floats = [k for k in kinds if isinstance(k, np.dtype) and k.kind == "f"]
+    return max((float(np.finfo(k).eps) for k in floats), default=float(np.finfo(np.float64).eps))
 
 
 def _resolve_device(device: str) -> str:

@@ -19,7 +19,7 @@ from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.gradient import GradientSettings, train_trials
 from sklearn_eql.laws import Law, Table, finish, rerank
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.problem import EXACT, Problem, Scaling, make_problem
+from sklearn_eql.problem import Problem, Scaling, make_problem
 from sklearn_eql.sparse import Structure
 from sklearn_eql.symbolic.canonical import free_mask, rescale
 
@@ -40,6 +40,7 @@ class SearchSettings:
     n_islands: int
     max_rows: int
     scale: bool
+    resolution: float  # relative rounding error of the data
     n_jobs: int | None
     verbose: int
 
@@ -70,7 +71,7 @@ def search(
     Seeds of all islands are drawn before any work starts and their results are taken in order, so the outcome depends
     neither on ``n_jobs`` nor on which island ends first.
     """
-    scaling = Scaling.of(X, y, settings.scale)
+    scaling = Scaling.of(X, y, settings.scale, settings.resolution)
     shape = (scaling, settings.primitives, settings.copies, settings.n_hidden_layers, settings.max_rows)
     problem = make_problem(X, y, sample_weight, *shape, seed)
     table = Table(X, y, sample_weight, scaling, settings.primitives, seed)
@@ -89,7 +90,8 @@ def search(
             raise
         interrupted = True
     with single_threaded():
-        laws = _collect(runs, table)
+        laws, stopped = _collect(runs, table, deadline)
+    interrupted |= stopped
     if not laws:
         raise AllTrialsFailedError(
             "No trial ended with a law that is finite on every row. Check the data for extreme values, allow more "
@@ -145,28 +147,28 @@ def _scaled_structure(law: Law, scaling: Scaling, primitives: Mapping[str, Primi
 
 
 def _reporter(name: str):
-    start = time.monotonic()
+    start = time.time()
 
     def report(generation: int, leader) -> None:
         print(
             f"[sklearn_eql] {name}, generation {generation}: relative loss {leader.loss:.3g}, "
-            f"size {leader.structure.size}, {time.monotonic() - start:.1f} s",
+            f"size {leader.structure.size}, {time.time() - start:.1f} s",
             file=sys.stderr,
         )
 
     return report
 
 
-def _collect(runs: list[EvolutionResult], table: Table) -> list[Law]:
-    """Refined laws of all islands."""
-    merged = Archive(len(table.y), per_size=_RERANKED_PER_SIZE)
+def _collect(runs: list[EvolutionResult], table: Table, deadline: float) -> tuple[list[Law], bool]:
+    """Refined laws of all islands, and whether Ctrl-C cut that short."""
+    merged = Archive(len(table.y), table.exact, per_size=_RERANKED_PER_SIZE)
     for run in runs:
         merged.merge(run.archive)
     merged = rerank(merged, table)
     ranked = merged.ranked()
-    n_finished = _FINISHED_EXACT if ranked and ranked[0].loss < EXACT else _FINISHED_NOISY
-    chosen = {r.structure.key: r for r in [*merged.front(), *ranked[:n_finished]]}
-    return finish(chosen.values(), table)
+    n_finished = _FINISHED_EXACT if ranked and ranked[0].loss < merged.exact else _FINISHED_NOISY
+    chosen = {r.structure.key: r for r in [*ranked[:n_finished], *merged.front()]}
+    return finish(chosen.values(), table, deadline)
 
 
 @contextmanager

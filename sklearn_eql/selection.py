@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from sklearn_eql.laws import Law
-from sklearn_eql.problem import EXACT
 
 RULES = ("best", "accurate", "simple", "extrapolation")
 OUTER_FRACTION = 0.2  # of the rows, held out of the search by selection="extrapolation"
@@ -32,7 +31,7 @@ def select(rule: str | Callable[[pd.DataFrame], int], front: list[Law], n_rows: 
     """
     if callable(rule):
         return _check_choice(rule(table), table)
-    losses = np.maximum([law.relative_loss for law in front], EXACT)
+    losses = np.array([law.level for law in front])
     if rule == "accurate":
         return int(np.argmin(losses))
     if rule == "simple":
@@ -76,5 +75,5 @@ def extrapolation_errors(
         with np.errstate(over="ignore", invalid="ignore"):
             residual = (law.equation.evaluate(X, primitives) - y) / unit
             error = float(np.average(residual**2, weights=sample_weight))
-        errors.append(max(error, EXACT) if np.isfinite(error) else np.inf)
+        errors.append(max(error, law.exact) if np.isfinite(error) else np.inf)
     return np.array(errors)

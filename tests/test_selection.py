@@ -20,6 +20,7 @@ def law(loss, complexity, n_free=1, equation=None):
     """A law of a front, everything else zero."""
     zeros = dict.fromkeys((field.name for field in fields(Law)), 0)
     known = {"loss": loss, "relative_loss": loss, "complexity": complexity, "n_free": n_free, "n_symbols": complexity}
+    known["exact"] = EXACT
     return Law(**{**zeros, **known, "equation": equation or Equation(1, (), ((1, 1.0),))})
 
 

@@ -14,7 +14,7 @@ EXACT = [
     sympy.Integer(123456),
     sympy.Rational(1, 3),
     sympy.Rational(-5, 12),
-    sympy.Rational(1, 10),
+    sympy.Rational(3, 7),
     sympy.pi,
     -sympy.pi / 2,
     2 * sympy.pi,
@@ -40,6 +40,12 @@ def test_constants_are_recognised_to_the_last_bit_only(exact):
 @pytest.mark.parametrize("value", [9.81, 0.123, 1e7, 6.674e-11, -1.2345])
 def test_measured_numbers_are_not_given_names(value):
     assert recognise(value) is None
+
+
+@pytest.mark.parametrize("value", [0.1, 3.7, -0.6])
+def test_tenths_and_fifths_stay_decimals(value):
+    assert recognise(value) is None
+    assert candidates(value, 1e-9 * abs(value))[0].exact == sympy.Float(value)
 
 
 def test_random_floats_are_never_recognised():
@@ -109,8 +115,17 @@ class _LeastSquares:
         return np.concatenate([[1e-12], np.sqrt(np.diag(covariance))])
 
 
-def _confirmed(old, new):
+def _confirmed(old, new, n_fixed):
+    assert n_fixed >= 1
     return new <= 1.1 * old + 1e-20
+
+
+def _always(old, new, n_fixed):
+    return True
+
+
+def _never(old, new, n_fixed):
+    return False
 
 
 def test_a_law_without_noise_gets_all_its_constants_with_one_refit():
@@ -141,27 +156,42 @@ def test_one_wrong_constant_does_not_cost_the_others():
 def test_constants_the_error_contradicts_are_not_taken():
     refit = _LeastSquares(np.array([0.50003, 3.14165, -2.0002]))
     law, loss = refit.solve()
-    tidied, new_loss = tidy(law, loss, refit, lambda old, new: False)
+    tidied, new_loss = tidy(law, loss, refit, _never)
     assert (tidied, new_loss) == (law, loss)
 
 
 def test_constants_outside_the_standard_errors_are_not_tried():
     refit = _LeastSquares(np.array([0.5003, 3.1423, -2.0007]))
     law, loss = refit.solve()
-    tidied, _ = tidy(law, loss, refit, lambda old, new: True, standard_errors=np.full(4, 1e-7))
+    tidied, _ = tidy(law, loss, refit, _always, standard_errors=np.full(4, 1e-7))
     assert 0.5 not in tidied.coefficients()
     assert math.pi not in tidied.coefficients()
+
+
+def test_the_error_is_asked_about_as_many_coefficients_as_are_fixed():
+    refit = _LeastSquares(np.array([0.50003, math.pi, -2.0]))
+    law, loss = refit.solve()
+    asked = []
+
+    def accept(old, new, n_fixed):
+        asked.append(n_fixed)
+        return _confirmed(old, new, n_fixed)
+
+    tidied, _ = tidy(law, loss, refit, accept)
+    n_constants = sum(recognise(value) is not None for value in tidied.coefficients())
+    assert asked[0] == 3, "all at once first"
+    assert max(asked[1:]) <= n_constants + 1
 
 
 def test_coefficients_known_too_badly_are_left_alone():
     refit = _LeastSquares(np.array([0.49, 3.3, -2.1]))
     law, loss = refit.solve()
     for errors in (np.full(4, np.inf), np.full(4, np.nan), np.full(4, 0.5)):
-        assert tidy(law, loss, refit, lambda old, new: True, standard_errors=errors) == (law, loss)
+        assert tidy(law, loss, refit, _always, standard_errors=errors) == (law, loss)
     assert refit.calls == 0
 
 
 def test_a_tidied_phase_of_a_quarter_turn_makes_a_cosine():
     law = Equation(1, (Unit("sin", (((0, math.pi / 2 - 1e-10), (1, 1.7)),)),), ((2, 1.0),))
-    tidied, _ = tidy(law, 0.0, lambda equation, free: (equation, 0.0), lambda old, new: True)
+    tidied, _ = tidy(law, 0.0, lambda equation, free: (equation, 0.0), _always)
     assert tidied.units[0].primitive == "cos"

@@ -16,6 +16,7 @@ from sklearn_eql.sparse import SparseBatch, Structure
 
 _DAMPING_START, _DAMPING_MIN, _DAMPING_MAX = 1e-2, 1e-12, 1e10
 _JITTER = 1e-13  # relative to the diagonal: keeps a rank-deficient system solvable without moving its solution
+_ROWS_AT_ONCE = 50_000  # structures times rows in one batch: bounds the memory, and more is no faster
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ def levenberg_marquardt(
     """
     if not structures:
         return []
+    size = max(1, _ROWS_AT_ONCE // len(y))
+    if len(structures) > size:
+        chunks = [structures[i : i + size] for i in range(0, len(structures), size)]
+        options = {"max_iter": max_iter, "tol": tol, "floor": floor}
+        return [r for c in chunks for r in levenberg_marquardt(c, primitives, X, y, sample_weight, **options)]
     batch = SparseBatch(structures, primitives, X)
     root = None if sample_weight is None else sample_weight.sqrt()
     target = y if root is None else y * root
