@@ -27,7 +27,7 @@ from problems import PAPER_RATES, load
 
 from sklearn_eql.network import INIT_SCALES, INIT_SCALES_L0, BatchedEQL
 from sklearn_eql.primitives import PRIMITIVES, resolve_functions
-from sklearn_eql.sparse import Structure
+from sklearn_eql.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.loop import train

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.sparse import SparseUnit, Structure
+from sklearn_eql.structure import SparseUnit, Structure
 
 
 class Node:

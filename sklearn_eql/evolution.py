@@ -18,7 +18,7 @@ from sklearn_eql.archive import Archive
 from sklearn_eql.draft import smaller
 from sklearn_eql.problem import Problem
 from sklearn_eql.proposals import Proposer
-from sklearn_eql.sparse import Structure
+from sklearn_eql.structure import Structure
 from sklearn_eql.training.refine import FitResult
 
 

@@ -13,15 +13,16 @@ import numpy as np
 from sklearn_eql.archive import Archive
 from sklearn_eql.draft import without_terms
 from sklearn_eql.evolution import EvolutionResult, EvolutionSettings, simplify
-from sklearn_eql.network import BatchedEQL
-from sklearn_eql.penalties import Penalty
+from sklearn_eql.network import INIT_SCALES, INIT_SCALES_L0, BatchedEQL
+from sklearn_eql.penalties import HardConcreteL0, Penalty, resolve_penalty
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.problem import Problem
 from sklearn_eql.proposals import Proposer
-from sklearn_eql.sparse import Structure
+from sklearn_eql.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 from sklearn_eql.symbolic.equation import Affine, Equation, Unit
-from sklearn_eql.training.loop import Status, train
+from sklearn_eql.training.loop import train
+from sklearn_eql.training.records import Status
 from sklearn_eql.training.refine import joint_curvature
 from sklearn_eql.training.schedule import Phase, alpha_ladder
 
@@ -52,7 +53,17 @@ def train_trials(
     One seed per trial is drawn before training starts.
     """
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_trials).tolist()
-    network = BatchedEQL(problem.X.shape[1], 1, settings.units, problem.max_depth, seeds=seeds, device=settings.device)
+    penalty = resolve_penalty(settings.penalty)
+    init_scales = INIT_SCALES_L0 if isinstance(penalty, HardConcreteL0) else INIT_SCALES
+    network = BatchedEQL(
+        problem.X.shape[1],
+        1,
+        settings.units,
+        problem.max_depth,
+        seeds,
+        init_scales=init_scales,
+        device=settings.device,
+    )
     alpha = alpha_ladder(settings.n_trials) if settings.alpha == "auto" else settings.alpha
 
     def show(progress) -> None:
@@ -69,7 +80,7 @@ def train_trials(
         problem.y[:, None],
         settings.schedule,
         optimizer=settings.optimizer,
-        penalty=settings.penalty,
+        penalty=penalty,
         alpha=alpha,
         sample_weight=None if problem.sample_weight is None else problem.sample_weight.numpy(),
         batch_size=settings.batch_size,

@@ -14,7 +14,7 @@ import torch
 from sklearn_eql.archive import Archive, description_length
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.problem import Scaling
-from sklearn_eql.sparse import Structure
+from sklearn_eql.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, structure_key
 from sklearn_eql.symbolic.complexity import equation_complexity
 from sklearn_eql.symbolic.constants import recognise

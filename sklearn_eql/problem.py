@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.sparse import Structure
+from sklearn_eql.structure import Structure
 from sklearn_eql.training.refine import FitResult, levenberg_marquardt
 
 _FLOAT64 = float(np.finfo(np.float64).eps)

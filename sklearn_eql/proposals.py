@@ -11,7 +11,7 @@ import numpy as np
 from sklearn_eql.draft import Draft, Node, has_fixed_scale
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.problem import Problem
-from sklearn_eql.sparse import Structure
+from sklearn_eql.structure import Structure
 
 _EXPONENTS = (-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 3.0)
 _FREQUENCIES = (0.3, 12.0)  # range of start values inside periodic units, per root mean square of the argument

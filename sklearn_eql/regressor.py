@@ -12,7 +12,6 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
@@ -29,7 +28,7 @@ from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resol
 from sklearn_eql.rows import check_varies, merge_duplicates, read_rows, read_table, read_weight
 from sklearn_eql.search import SearchResult, SearchSettings, search
 from sklearn_eql.selection import RULES, extrapolation_errors, outer_rows, select
-from sklearn_eql.training.schedule import Phase
+from sklearn_eql.training.schedule import SCHEDULES, Phase
 
 
 class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
@@ -72,7 +71,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         Gradient search: smoothed L0.5 (eq. 3), relaxed L0 with hard-concrete gates (Appendix B), or L1.
     alpha : float or "auto", default="auto"
         Gradient search: penalty weight (lambda in the paper); "auto" gives every trial its own, from 2e-4 to 1e-2.
-    schedule : {"fast", "paper", "paper-code"} or sequence of Phase, default="fast"
+    schedule : {"fast", "paper", "paper-l0", "paper-code", "paper-code-l0"} or sequence of Phase, default="fast"
         Gradient search: phases with their learning rates, lengths and thresholds; "paper" is Appendix A.
     optimizer : {"rmsprop", "adam"}, default="rmsprop"
     batch_size : int or None, default=None
@@ -137,7 +136,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         "n_trials": [Interval(Integral, 1, None, closed="left")],
         "penalty": [StrOptions({"l05", "l0", "l1"}), HasMethods(["gates", "value"])],
         "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
-        "schedule": [StrOptions({"fast", "paper", "paper-code"}), Sequence],
+        "schedule": [StrOptions(set(SCHEDULES)), Sequence],
         "optimizer": [StrOptions({"rmsprop", "adam"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],

@@ -20,7 +20,7 @@ from sklearn_eql.gradient import GradientSettings, train_trials
 from sklearn_eql.laws import Law, Table, finish, rerank
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.problem import Problem, Scaling, make_problem
-from sklearn_eql.sparse import Structure
+from sklearn_eql.structure import Structure
 from sklearn_eql.symbolic.canonical import free_mask, rescale
 
 _FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front

@@ -12,7 +12,7 @@ from sklearn_eql.evolution import EvolutionSettings, evolve, is_well_conditioned
 from sklearn_eql.gradient import eliminate
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
 from sklearn_eql.problem import EXACT, Scaling, make_problem
-from sklearn_eql.sparse import SparseUnit, Structure
+from sklearn_eql.structure import SparseUnit, Structure
 from sklearn_eql.training.refine import FitResult
 
 RNG = np.random.default_rng(0)

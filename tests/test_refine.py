@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sklearn_eql.primitives import PRIMITIVES
-from sklearn_eql.sparse import SparseUnit, Structure
+from sklearn_eql.structure import SparseUnit, Structure
 from sklearn_eql.training.refine import joint_curvature, levenberg_marquardt, standard_errors
 
 RNG = np.random.default_rng(0)

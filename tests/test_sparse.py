@@ -8,7 +8,8 @@ from sklearn_eql.draft import Draft, smaller, without_terms
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
 from sklearn_eql.problem import Scaling, make_problem
 from sklearn_eql.proposals import Proposer
-from sklearn_eql.sparse import SparseBatch, SparseUnit, Structure
+from sklearn_eql.sparse import SparseBatch
+from sklearn_eql.structure import SparseUnit, Structure
 from sklearn_eql.symbolic.canonical import free_mask
 
 RNG = np.random.default_rng(0)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sklearn_eql.sparse import SparseBatch, Structure
+from sklearn_eql.sparse import SparseBatch
+from sklearn_eql.structure import Structure
 
 _DAMPING_START, _DAMPING_MIN, _DAMPING_MAX = 1e-2, 1e-12, 1e10
 _JITTER = 1e-13  # relative to the diagonal: keeps a rank-deficient system solvable without moving its solution

@@ -1,0 +1,123 @@
+"""The structure of a sparse EQL network: which units there are, what each reads, which coefficients are to be fitted.
+
+A dense network (:mod:`sklearn_eql.network`) holds every possible connection; what is left of it after pruning is a
+:class:`Structure`. Sources are numbered as in :class:`sklearn_eql.symbolic.equation.Equation`: 0 is the constant 1,
+then the features, then the units in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sklearn_eql.symbolic.equation import Equation, Unit
+
+ALGEBRAIC = frozenset({"const", "id", "square", "cube", "mul", "mul10", "div", "inv", "sqrt", "pow"})
+"""Functions that may be nested at no extra cost."""
+
+_NESTING = 3  # symbols that one level of nested transcendental functions counts for
+
+Term = tuple[int, float, bool]
+"""``(source, coefficient, free)``; coefficients that are not free keep their value while the rest is fitted."""
+
+
+@dataclass(frozen=True)
+class SparseUnit:
+    """``primitive(sum of terms, ...)``."""
+
+    primitive: str
+    args: tuple[tuple[Term, ...], ...]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A sparse network: units in topological order and the terms of the linear output."""
+
+    n_features: int
+    units: tuple[SparseUnit, ...]
+    output: tuple[Term, ...]
+
+    @cached_property
+    def depths(self) -> tuple[int, ...]:
+        """Layer of each unit: 1 for units that read features only, 0 for the logarithm of a feature.
+
+        A power law ``x**a * z**b`` is ``exp(a*log(x) + b*log(z))``: one layer on inputs given twice, as they are and
+        as their logarithms.
+        """
+        depths: list[int] = []
+        first = 1 + self.n_features
+        for unit in self.units:
+            below = [depths[s - first] for arg in unit.args for s, _, _ in arg if s >= first]
+            is_input = unit.primitive == "log" and not below and len(unit.args[0]) == 1 and not unit.args[0][0][2]
+            depths.append(0 if is_input else 1 + max(below, default=0))
+        return tuple(depths)
+
+    @cached_property
+    def key(self) -> tuple:
+        """Hashable identity of the structure without the values of its free coefficients."""
+        units = tuple(
+            (u.primitive, tuple(tuple((s, None if free else c) for s, c, free in arg) for arg in u.args))
+            for u in self.units
+        )
+        return units, tuple((s, None if free else c) for s, c, free in self.output)
+
+    @cached_property
+    def size(self) -> int:
+        """Number of terms plus number of units: how much there is to read."""
+        return sum(len(a) for u in self.units for a in u.args) + len(self.units) + len(self.output)
+
+    @cached_property
+    def n_symbols(self) -> int:
+        """`size`, and a surcharge for every transcendental unit inside another: ``cos(sin(x))`` is no law of nature."""
+        nested = 0
+        holds: list[bool] = []  # per unit: is there a transcendental unit in it?
+        first = 1 + self.n_features
+        for unit, depth in zip(self.units, self.depths, strict=True):
+            below = any(holds[s - first] for arg in unit.args for s, _, _ in arg if s >= first)
+            transcendental = unit.primitive not in ALGEBRAIC and depth > 0
+            nested += below and transcendental
+            holds.append(below or transcendental)
+        return self.size + _NESTING * nested
+
+    @cached_property
+    def n_free(self) -> int:
+        """Number of free coefficients."""
+        return sum(free for form in self.forms() for _, _, free in form)
+
+    def forms(self) -> list[tuple[Term, ...]]:
+        """Every linear form: arguments of the units in order, then the output."""
+        return [arg for u in self.units for arg in u.args] + [self.output]
+
+    def to_equation(self) -> Equation:
+        """The equation of the current coefficients."""
+
+        def strip(form: tuple[Term, ...]) -> tuple[tuple[int, float], ...]:
+            return tuple((s, float(c)) for s, c, _ in form)
+
+        return Equation(
+            self.n_features, tuple(Unit(u.primitive, tuple(map(strip, u.args))) for u in self.units), strip(self.output)
+        )
+
+    @classmethod
+    def from_equation(cls, equation: Equation, free: np.ndarray) -> Structure:
+        """A structure of which the coefficients marked in `free` (order of ``coefficients()``) are to be fitted."""
+        stream = iter(np.asarray(free, dtype=bool).tolist())
+
+        def mark(form: tuple[tuple[int, float], ...]) -> tuple[Term, ...]:
+            return tuple((s, c, next(stream)) for s, c in form)
+
+        units = tuple(SparseUnit(u.primitive, tuple(mark(a) for a in u.args)) for u in equation.units)
+        return cls(equation.n_features, units, mark(equation.output))
+
+    def with_coefficients(self, inner: Sequence[float], output: Sequence[float]) -> Structure:
+        """The same structure with the free coefficients replaced, those of the units and those of the output."""
+        stream = iter(inner)
+
+        def refill(form: tuple[Term, ...], values) -> tuple[Term, ...]:
+            return tuple((s, float(next(values)) if free else c, free) for s, c, free in form)
+
+        units = tuple(SparseUnit(u.primitive, tuple(refill(a, stream) for a in u.args)) for u in self.units)
+        return Structure(self.n_features, units, refill(self.output, iter(output)))
