@@ -27,7 +27,7 @@ from sklearn_eql.penalties import Penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
 from sklearn_eql.rows import check_varies, merge_duplicates, read_rows, read_table, read_weight
 from sklearn_eql.search import SearchResult, SearchSettings, search
-from sklearn_eql.selection import RULES, extrapolation_errors, outer_rows, select
+from sklearn_eql.selection import RULES, extrapolation_errors, outer_rows, select, simplest_outside
 from sklearn_eql.training.schedule import SCHEDULES, Phase
 
 
@@ -49,8 +49,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
     selection : {"best", "accurate", "simple", "extrapolation"} or callable, default="best"
         How one equation is picked from `equations_`. "best": the shortest description of data and law together (an
         extended Bayesian information criterion). "accurate": lowest loss. "simple": fewest nodes within twice the
-        lowest loss. "extrapolation": lowest error on the outer fifth of the rows, held out of the search
-        (section III-A). A callable gets the table and returns a row label.
+        lowest loss. "extrapolation": the simplest law within a standard error of the lowest error on the outer
+        fifth of the rows, which are held out of the search (section III-A). A callable gets the table and returns a row label.
     search : {"evolution", "gradient", "auto"}, default="evolution"
         "auto" adds gradient-trained networks where evolution found no exact law.
     population_size : int, default=256
@@ -307,7 +307,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
                 f"No law found on the inner rows is defined on all of the {int(outer.sum())} outer ones. Use "
                 "selection='best', which searches on all rows, or functions that are defined everywhere."
             )
-        return replace(result, front=[result.front[i] for i in defined]), int(np.argmin(errors[defined]))
+        best = simplest_outside(errors[defined], int(outer.sum()))
+        return replace(result, front=[result.front[i] for i in defined]), best
 
     def _settings(self, resolution: float) -> SearchSettings:
         units = resolve_functions(self.functions)

@@ -77,3 +77,12 @@ def extrapolation_errors(
             error = float(np.average(residual**2, weights=sample_weight))
         errors.append(max(error, law.exact) if np.isfinite(error) else np.inf)
     return np.array(errors)
+
+
+def simplest_outside(errors: np.ndarray, n_rows: int) -> int:
+    """Position of the simplest law whose error on `n_rows` held-out rows is within a standard error of the lowest.
+
+    `errors` are by complexity. The mean of `n` squared Gaussian residuals has a relative standard error of
+    ``sqrt(2 / n)``; a longer law has to do better than that.
+    """
+    return int(np.argmax(errors <= errors.min() * (1 + np.sqrt(2 / n_rows))))

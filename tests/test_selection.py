@@ -10,7 +10,7 @@ from sklearn_eql.laws import Law, pareto, scores
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.problem import EXACT
 from sklearn_eql.rows import check_varies, merge_duplicates, read_weight
-from sklearn_eql.selection import OUTER_FRACTION, extrapolation_errors, outer_rows, select
+from sklearn_eql.selection import OUTER_FRACTION, extrapolation_errors, outer_rows, select, simplest_outside
 from sklearn_eql.symbolic.equation import Equation, Unit
 
 RNG = np.random.default_rng(0)
@@ -151,3 +151,9 @@ def test_the_largest_weight_is_one():
 def test_values_over_the_whole_range_of_float64_vary():
     extreme = np.array([[-1e308], [1e308]])
     check_varies(extreme, extreme, ["y"])
+
+
+def test_a_longer_law_must_beat_a_simpler_one_by_a_standard_error_outside():
+    assert simplest_outside(np.array([1.0, 0.21, 0.20]), 50) == 1
+    assert simplest_outside(np.array([1.0, 0.25, 0.20]), 50) == 2
+    assert simplest_outside(np.array([0.3, 0.25, 0.20]), 2) == 0
