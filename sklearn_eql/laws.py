@@ -23,6 +23,7 @@ from sklearn_eql.symbolic.tidy import tidy
 from sklearn_eql.training.refine import FitResult, levenberg_marquardt, standard_errors
 
 _REFINE_STEPS = 40
+_SAME_LOSS = 1e-9  # relative; closer losses are one law written in two ways
 _TIDY_STEPS = 12
 _POLISH_STEPS = 4  # on all rows, from the optimum on a sample
 _SAMPLE_ROWS = 1000  # on which laws are finished where there are more rows; the front is then refitted on all
@@ -232,7 +233,7 @@ def pareto(laws: Iterable[Law]) -> list[Law]:
     """Laws that are more accurate than everything simpler, by complexity."""
     front: list[Law] = []
     for law in sorted(laws, key=lambda law: (law.complexity, law.relative_loss, law.n_free)):
-        if not front or law.level < front[-1].level:
+        if not front or law.level < front[-1].level * (1 - _SAME_LOSS):
             front.append(law)
     return front
 

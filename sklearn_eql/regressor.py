@@ -49,8 +49,9 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
     selection : {"best", "accurate", "simple", "extrapolation"} or callable, default="best"
         How one equation is picked from `equations_`. "best": the shortest description of data and law together (an
         extended Bayesian information criterion). "accurate": lowest loss. "simple": fewest nodes within twice the
-        lowest loss. "extrapolation": the simplest law within a standard error of the lowest error on the outer
-        fifth of the rows, which are held out of the search (section III-A). A callable gets the table and returns a row label.
+        lowest loss. "extrapolation": the simplest law within a standard error of the lowest error on the outer fifth
+        of the rows, which are held out of the search (section III-A). A callable gets the table and returns a row
+        label.
     search : {"evolution", "gradient", "auto"}, default="evolution"
         "auto" adds gradient-trained networks where evolution found no exact law.
     population_size : int, default=256
