@@ -25,6 +25,7 @@ from sklearn_eql.training.refine import FitResult, levenberg_marquardt, standard
 _REFINE_STEPS = 40
 _SAME_LOSS = 1e-9  # relative; closer losses are one law written in two ways
 _TIDY_STEPS = 12
+_UNSURPRISING = 6.6  # chi-squared with one degree of freedom, 99th percentile
 _POLISH_STEPS = 4  # on all rows, from the optimum on a sample
 _SAMPLE_ROWS = 1000  # on which laws are finished where there are more rows; the front is then refitted on all
 
@@ -48,8 +49,13 @@ class Law:
         return max(self.relative_loss, self.exact)
 
     def description_length(self, n_rows: int) -> float:
-        """See :func:`sklearn_eql.archive.description_length`."""
-        return description_length(self.level, n_rows, self.n_free, self.n_symbols)
+        """See :func:`sklearn_eql.archive.description_length`; with the unbiased variance of the residuals.
+
+        Few rows make a law with many coefficients look better than it is: the mean of squared residuals is too small
+        by ``(N - n_free) / N``.
+        """
+        unbiased = self.level * n_rows / max(n_rows - self.n_free, 1)
+        return description_length(unbiased, n_rows, self.n_free, self.n_symbols)
 
 
 class Table:
@@ -100,12 +106,13 @@ class Table:
     def accepts(self, old: float, new: float, n_fixed: int) -> bool:
         """Whether fixing `n_fixed` coefficients is worth the rise of the relative loss.
 
-        By the Bayesian information criterion: each saves ``log(N)`` of the description. Without noise the rise must
-        stay within rounding.
+        By the Bayesian information criterion each saves ``log(N)`` of the description; where there are few rows, a
+        deviation that occurs by chance in one of a hundred is no evidence either. Without noise the rise must stay
+        within rounding.
         """
         n_rows = len(self.y)
         exact = self.scaling.exact
-        return n_rows * math.log((new + exact) / (old + exact)) < n_fixed * math.log(n_rows)
+        return n_rows * math.log((new + exact) / (old + exact)) < n_fixed * max(math.log(n_rows), _UNSURPRISING)
 
     def errors(self, equation: Equation) -> np.ndarray:
         """Standard error of every coefficient, in user units, at least the resolution of the data.
