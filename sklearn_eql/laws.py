@@ -127,11 +127,6 @@ class Table:
         resolution = math.sqrt(self.scaling.exact)  # no coefficient is known better than the data
         return np.maximum(found, resolution * np.abs(equation.coefficients()))
 
-    def loss(self, equation: Equation) -> float:
-        """Relative loss as it stands."""
-        structure = self._scaled(equation, np.zeros(len(equation.coefficients()), dtype=bool))
-        return self.fit([structure], 0)[0].loss / self.variance
-
     def _unit_of_coefficients(self, equation: Equation) -> np.ndarray:
         """What each coefficient of the scaled equation is multiplied by to give that of the user's equation."""
         x = np.concatenate([[1.0], 1 / self.scaling.x, np.ones(len(equation.units))])
@@ -151,10 +146,10 @@ class Table:
 def rerank(archive: Archive, table: Table) -> Archive:
     """The same structures refitted on more rows than the search saw, where there are more."""
     judge = table.few or table
-    structures = [result.structure for result in archive.ranked()]
-    fitted = judge.fit(structures, _TIDY_STEPS)
+    members = archive.ranked()
+    fitted = judge.fit([member.structure for member in members], _TIDY_STEPS)
     renewed = Archive(len(judge.y), archive.exact, archive.per_size)
-    for old, new in zip(archive.ranked(), fitted, strict=True):
+    for old, new in zip(members, fitted, strict=True):
         renewed.keep(replace(new, trial=old.trial))
     return renewed
 
