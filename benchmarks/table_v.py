@@ -100,8 +100,13 @@ _OPERON_NODES: dict[str, Callable[..., sympy.Expr]] = {
     "-": lambda first, *rest: first - sympy.Add(*rest) if rest else -first,
     "/": lambda first, *rest: first / sympy.Mul(*rest) if rest else 1 / first,
     "square": lambda g: g**2,
+    "sqrt": sympy.sqrt,
     "sin": sympy.sin,
+    "cos": sympy.cos,
+    "asin": sympy.asin,
+    "tanh": sympy.tanh,
     "exp": sympy.exp,
+    "log": sympy.log,
 }
 
 METHODS = {"eql": (fit_eql, law_of_eql), "operon": (fit_operon, law_of_operon)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from sklearn_eql.training.refine import FitResult
 
-_NATS_PER_SYMBOL = 4.0  # twice the choice of a function (log 13) or of a source (log 4), on average
+NATS_PER_SYMBOL = 4.0  # twice the choice of a function (log 13) or of a source (log 4), on average
 
 
 def description_length(loss: float, n_rows: int, n_free: int, n_symbols: int) -> float:
@@ -19,7 +19,7 @@ def description_length(loss: float, n_rows: int, n_free: int, n_symbols: int) ->
     relative to the variance of the target, and floored at the level of an exact law, so that among exact laws
     the shortest wins.
     """
-    return n_rows * math.log(loss) + n_free * math.log(n_rows) + _NATS_PER_SYMBOL * n_symbols
+    return n_rows * math.log(loss) + n_free * math.log(n_rows) + NATS_PER_SYMBOL * n_symbols
 
 
 _SAME_LOSS = 1e-5  # relative

@@ -21,6 +21,8 @@ from sklearn_eql.proposals import Proposer
 from sklearn_eql.structure import Structure
 from sklearn_eql.training.refine import FitResult
 
+_EXACT_WIDTH = 2  # laws simplified at a time, where they are exact
+
 
 @dataclass(frozen=True)
 class EvolutionSettings:
@@ -50,6 +52,7 @@ def evolve(
     settings: EvolutionSettings,
     *,
     seeds: Iterable[Structure] = (),
+    archive: Archive | None = None,
     deadline: float = math.inf,
     report: Callable[[int, FitResult], None] | None = None,
 ) -> EvolutionResult:
@@ -63,6 +66,8 @@ def evolve(
     settings : EvolutionSettings
     seeds : iterable of Structure
         Structures to start from beside random ones, for instance pruned gradient-trained networks.
+    archive : Archive, optional
+        Of an earlier search of the same problem, to go on from. It is extended.
     deadline : float
         Value of ``time.time()`` after which no generation starts.
     report : callable, optional
@@ -70,7 +75,8 @@ def evolve(
     """
     rng = np.random.default_rng(seed)
     proposer = Proposer(problem, rng)
-    archive = Archive(len(problem.y), problem.exact)
+    if archive is None:
+        archive = Archive(len(problem.y), problem.exact)
     archive.add(problem.fit([proposer.linear(), *seeds], settings.fit_iterations))
     starts: dict[tuple, int] = {}
     curve: list[float] = []
@@ -159,7 +165,10 @@ def simplify(archive: Archive, problem: Problem, settings: EvolutionSettings, de
     """
     done: set[tuple] = set()
     for _ in range(settings.max_size):
-        parents = [r for r in archive.ranked()[:width] if r.structure.key not in done]
+        ranked = archive.ranked()
+        if ranked and ranked[0].loss < problem.exact:
+            width = _EXACT_WIDTH  # nothing else can win
+        parents = [r for r in ranked[:width] if r.structure.key not in done]
         if not parents or time.time() > deadline:
             return
         children: dict[tuple, Structure] = {}

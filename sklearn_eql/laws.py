@@ -26,6 +26,7 @@ _REFINE_STEPS = 40
 _SAME_LOSS = 1e-9  # relative; closer losses are one law written in two ways
 _TIDY_STEPS = 12
 _UNSURPRISING = 6.6  # chi-squared with one degree of freedom, 99th percentile
+_RERANKED_AT_ONCE = 16  # structures
 _POLISH_STEPS = 4  # on all rows, from the optimum on a sample
 _SAMPLE_ROWS = 1000  # on which laws are finished where there are more rows; the front is then refitted on all
 
@@ -143,14 +144,21 @@ class Table:
         return equation.with_coefficients(equation.coefficients() * self._unit_of_coefficients(equation))
 
 
-def rerank(archive: Archive, table: Table) -> Archive:
-    """The same structures refitted on more rows than the search saw, where there are more."""
+def rerank(archive: Archive, table: Table, count: int, deadline: float = math.inf) -> Archive:
+    """The best `count` members and the front, refitted on more rows than the search saw, where there are more.
+
+    In order of their scores; after `deadline` (``time.time()``) the rest is left out.
+    """
     judge = table.few or table
-    members = archive.ranked()
-    fitted = judge.fit([member.structure for member in members], _TIDY_STEPS)
     renewed = Archive(len(judge.y), archive.exact, archive.per_size)
-    for old, new in zip(members, fitted, strict=True):
-        renewed.keep(replace(new, trial=old.trial))
+    members = list({r.structure.key: r for r in [*archive.ranked()[:count], *archive.front()]}.values())
+    for i in range(0, len(members), _RERANKED_AT_ONCE):
+        batch = members[i : i + _RERANKED_AT_ONCE]
+        fitted = judge.fit([member.structure for member in batch], _TIDY_STEPS)
+        for old, new in zip(batch, fitted, strict=True):
+            renewed.keep(replace(new, trial=old.trial))
+        if time.time() > deadline:
+            break
     return renewed
 
 

@@ -126,6 +126,7 @@ _ENTRIES = (
     Primitive("tanh", 1, torch.tanh, sympy.tanh, parity="odd"),
     Primitive("sqrt", 1, torch.sqrt, sympy.sqrt, domain=POSITIVE, degree=(0.5,)),
     Primitive("log", 1, torch.log, sympy.log, domain=POSITIVE),
+    Primitive("arcsin", 1, torch.arcsin, sympy.asin, domain=Interval(-1.0, 1.0), parity="odd"),
     Primitive("pow", 2, torch.pow, lambda a, b: a**b, domain=(POSITIVE, EVERYWHERE)),
     Primitive("sin2pi", 1, lambda g: torch.sin(2 * math.pi * g), lambda g: sympy.sin(2 * sympy.pi * g), parity="odd"),
     Primitive("sigmoid20", 1, lambda g: torch.sigmoid(20 * g), _sympy_sigmoid(20)),
@@ -151,6 +152,7 @@ PRESETS: Mapping[str, Mapping[str, int]] = {
         "sqrt": 1,
         "log": 1,
         "pow": 1,
+        "arcsin": 1,
     },
     # Appendix A.
     "paper": {"const": 2, "id": 4, "square": 4, "sin2pi": 2, "exp": 2, "sigmoid20": 2, "mul": 2},

@@ -54,6 +54,8 @@ class Problem:
     copies: Mapping[str, int]  # functions that may be used, and copies per layer
     max_depth: int  # hidden layers
     exact: float  # loss below which a law is exact
+    y_unit: float  # of the scaled target, in the user's units
+    x_units: np.ndarray  # (n_features,) likewise
 
     @property
     def max_free(self) -> int:
@@ -106,6 +108,8 @@ def make_problem(
         copies,
         max_depth,
         scaling.exact * float(np.var(y / scaling.y)),
+        scaling.y,
+        scaling.x,
     )
 
 

@@ -56,13 +56,15 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         "auto" adds gradient-trained networks where evolution found no exact law.
     population_size : int, default=256
         Sparse networks fitted together in one generation.
+    n_rungs : int or None, default=None
+        Rungs of the ladder of simple shapes that are tried before the evolution; all by default, 0 for none.
     n_generations : int, default=60
         Generations at most.
     patience : int, default=12
         Generations without progress after which the search ends.
     n_islands : int, default=1
         Independent searches, spread over `n_jobs`; further ones are skipped once one ends with an exact law.
-    max_rows : int, default=160
+    max_rows : int, default=200
         Rows used in the search, drawn at random; all rows are used for refinement and selection.
     scale : bool, default=True
         Search on columns of unit scale. Equations are always in the user's units.
@@ -129,6 +131,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         "selection": [StrOptions(set(RULES)), callable],
         "search": [StrOptions({"evolution", "gradient", "auto"})],
         "population_size": [Interval(Integral, 1, None, closed="left")],
+        "n_rungs": [Interval(Integral, 0, None, closed="left"), None],
         "n_generations": [Interval(Integral, 0, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "n_islands": [Interval(Integral, 1, None, closed="left")],
@@ -156,10 +159,11 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         selection: Selection = "best",
         search: str = "evolution",
         population_size: int = 256,
+        n_rungs: int | None = None,
         n_generations: int = 60,
         patience: int = 12,
         n_islands: int = 1,
-        max_rows: int = 160,
+        max_rows: int = 200,
         scale: bool = True,
         n_trials: int = 32,
         penalty: str | Penalty = "l05",
@@ -179,6 +183,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         self.selection = selection
         self.search = search
         self.population_size = population_size
+        self.n_rungs = n_rungs
         self.n_generations = n_generations
         self.patience = patience
         self.n_islands = n_islands
@@ -338,6 +343,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
                 self.batch_size,
                 _resolve_device(self.device),
             ),
+            n_rungs=self.n_rungs if self.n_hidden_layers > 1 else 0,
             n_islands=self.n_islands,
             max_rows=self.max_rows,
             scale=self.scale,

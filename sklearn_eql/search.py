@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from sklearn_eql.archive import Archive
 from sklearn_eql.evolution import EvolutionResult, EvolutionSettings, evolve
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.gradient import GradientSettings, train_trials
+from sklearn_eql.ladder import LADDER, Climb, climb
 from sklearn_eql.laws import Law, Table, finish, rerank
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.problem import Problem, Scaling, make_problem
@@ -24,7 +25,9 @@ from sklearn_eql.structure import Structure
 from sklearn_eql.symbolic.canonical import free_mask, rescale
 
 _FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front
+_SHORTER = 6  # members of the front below an exact law that are refined
 _RERANKED_PER_SIZE = 20
+_RERANKED = 96  # members by score that are refitted on more rows than the search saw, beside the front
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class SearchSettings:
     method: str  # "evolution", "gradient", or "auto": evolution, then gradient if no exact law was found
     evolution: EvolutionSettings
     gradient: GradientSettings
+    n_rungs: int | None  # of the ladder; None for all
     n_islands: int
     max_rows: int
     scale: bool
@@ -124,15 +128,19 @@ def _run_all(
 def _evolve_island(
     problem: Problem, settings: SearchSettings, starts: list[Structure], island: int, seed: int, deadline: float
 ) -> EvolutionResult:
+    archive = Archive(len(problem.y), problem.exact)
+    report = _reporter(f"island {island}") if settings.verbose else None
     with single_threaded():
-        return evolve(
-            problem,
-            seed,
-            settings.evolution,
-            seeds=starts,
-            deadline=deadline,
-            report=_reporter(f"island {island}") if settings.verbose else None,
-        )
+        archive.add(problem.fit(starts, settings.evolution.fit_iterations))
+        climbed = Climb(False, ())
+        if island == 0 and settings.evolution.n_generations:
+            climbed = climb(problem, seed, archive, rungs=LADDER[: settings.n_rungs], deadline=deadline, report=report)
+        run = evolve(problem, seed, settings.evolution, archive=archive, deadline=deadline, report=report)
+    return replace(
+        run,
+        n_generations=run.n_generations + len(climbed.loss_curve),
+        loss_curve=(*climbed.loss_curve, *run.loss_curve),
+    )
 
 
 def _train_trials(problem: Problem, settings: SearchSettings, seed: int, deadline: float) -> EvolutionResult:
@@ -149,9 +157,10 @@ def _scaled_structure(law: Law, scaling: Scaling, primitives: Mapping[str, Primi
 def _reporter(name: str):
     start = time.time()
 
-    def report(generation: int, leader) -> None:
+    def report(stage: int | str, leader) -> None:
+        what = f"generation {stage}" if isinstance(stage, int) else stage
         print(
-            f"[sklearn_eql] {name}, generation {generation}: relative loss {leader.loss:.3g}, "
+            f"[sklearn_eql] {name}, {what}: relative loss {leader.loss:.3g}, "
             f"size {leader.structure.size}, {time.time() - start:.1f} s",
             file=sys.stderr,
         )
@@ -164,11 +173,15 @@ def _collect(runs: list[EvolutionResult], table: Table, deadline: float) -> tupl
     merged = Archive(len(table.y), table.exact, per_size=_RERANKED_PER_SIZE)
     for run in runs:
         merged.merge(run.archive)
-    merged = rerank(merged, table)
     ranked = merged.ranked()
-    n_finished = _FINISHED_EXACT if ranked and ranked[0].loss < merged.exact else _FINISHED_NOISY
-    chosen = {r.structure.key: r for r in [*ranked[:n_finished], *merged.front()]}
-    return finish(chosen.values(), table, deadline)
+    if ranked and ranked[0].loss < merged.exact:
+        best = ranked[0]
+        shorter = [r for r in merged.front() if r.structure.size < best.structure.size]
+        chosen = [*ranked[:_FINISHED_EXACT], *shorter[-_SHORTER:]]
+    else:
+        merged = rerank(merged, table, _RERANKED, deadline)
+        chosen = [*merged.ranked()[:_FINISHED_NOISY], *merged.front()]
+    return finish({r.structure.key: r for r in chosen}.values(), table, deadline)
 
 
 @contextmanager

@@ -179,20 +179,30 @@ def joint_curvature(
         ``J.T @ J`` of the (weighted) residuals.
     """
     found = []
-    root = None if sample_weight is None else sample_weight.sqrt()
     for structure in structures:
-        batch = SparseBatch([structure], primitives, X)
-        point = batch.evaluate(batch.theta)
-        output = torch.zeros_like(batch.output_fixed)  # padded: the law 0 has no terms
-        output[0, : len(structure.output)] = torch.tensor([c for _, c, _ in structure.output], dtype=torch.float64)
-        residual = y - (output[:, None, :] @ point.phi)[0, 0]
-        columns = [batch.jacobian(point, output)[0][batch.inner_mask[0]], point.phi[0][batch.output_mask[0]]]
-        jac = torch.cat(columns)
-        if root is not None:
-            jac, residual = jac * root, residual * root
-        values = [c for form in structure.forms() for _, c, free in form if free]
-        found.append((np.array(values), (jac @ jac.T).numpy(), float(residual.square().mean())))
+        values, jac, residual = residual_jacobian(structure, primitives, X, y, sample_weight)
+        found.append((values, jac @ jac.T, float(np.mean(residual**2))))
     return found
+
+
+def residual_jacobian(
+    structure: Structure, primitives, X: torch.Tensor, y: torch.Tensor, sample_weight: torch.Tensor | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Free coefficients (P,), derivatives of the law by them (P, N), and residuals (N,), both times the root weights.
+
+    The coefficients are in the order of ``Equation.coefficients()``: units first, then the output.
+    """
+    root = None if sample_weight is None else sample_weight.sqrt()
+    batch = SparseBatch([structure], primitives, X)
+    point = batch.evaluate(batch.theta)
+    output = torch.zeros_like(batch.output_fixed)  # padded: the law 0 has no terms
+    output[0, : len(structure.output)] = torch.tensor([c for _, c, _ in structure.output], dtype=torch.float64)
+    residual = y - (output[:, None, :] @ point.phi)[0, 0]
+    jac = torch.cat([batch.jacobian(point, output)[0][batch.inner_mask[0]], point.phi[0][batch.output_mask[0]]])
+    if root is not None:
+        jac, residual = jac * root, residual * root
+    values = [c for form in structure.forms() for _, c, free in form if free]
+    return np.array(values), jac.numpy(), residual.numpy()
 
 
 def standard_errors(

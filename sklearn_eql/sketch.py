@@ -1,0 +1,203 @@
+"""What simple linear fits tell about a law before its form is known: where to start the search.
+
+Nothing here decides anything: a wrong hint costs a few starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations, combinations_with_replacement
+
+import numpy as np
+
+_RIDGE = 1e-9  # relative to the diagonal of the normal equations
+_DEGREES = (1, 2, 3, 4)
+_STEADY = 0.05  # largest variation of the logarithmic slope of a factor
+_NEAR = 0.12  # how far an exponent may be from the half-integer it is taken for
+
+
+@dataclass(frozen=True)
+class Monomials:
+    """Exponents read off the logarithmic slopes of a smooth fit.
+
+    A law ``p(x) * f(m(x))`` of monomials `p` and `m` has logarithmic slopes on a straight line: the exponents of `p`
+    plus a multiple of the exponents of `m`.
+    """
+
+    slopes: np.ndarray  # (n_features,) mean of d log|y| / d log|x_i|, 0 for features without logarithm
+    separable: np.ndarray  # (n_features,) exponents of features that seem to be factors of the law, 0 for the others
+    outer: tuple[np.ndarray, ...]  # candidates for the exponents of p
+    inner: tuple[np.ndarray, ...]  # candidates for the exponents of m
+
+
+def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int]) -> Monomials:
+    """Fit ``log|y|`` by a polynomial in the ``log|x|`` of the `signed` columns and a few of the others.
+
+    Parameters
+    ----------
+    X : ndarray (n_samples, n_features);  y : ndarray (n_samples,)
+    signed : list of int
+        Columns without change of sign.
+    """
+    n_features = X.shape[1]
+    nothing = Monomials(np.zeros(n_features), np.zeros(n_features), (), ())
+    keep = np.abs(y) > 1e-8 * np.abs(y).max()
+    if not signed or keep.sum() < 10:
+        return nothing
+    coordinates = X[keep].copy()
+    coordinates[:, signed] = np.log(np.abs(coordinates[:, signed]))
+    centre, spread = coordinates.mean(axis=0), coordinates.std(axis=0)
+    varies = spread > 0
+    spread = np.where(varies, spread, 1.0)
+    Z = (coordinates - centre) / spread
+    gradients = _polynomial_gradients(Z, np.log(np.abs(y[keep])))
+    if gradients is None:
+        return nothing
+    gradients = gradients / spread
+    gradients[:, ~varies] = 0.0
+    mean = gradients.mean(axis=0)
+    slopes = np.zeros(n_features)
+    slopes[signed] = mean[signed]
+    halves = np.round(2 * slopes) / 2
+    steady = (gradients.std(axis=0) < _STEADY) & (np.abs(slopes - halves) < _STEADY)
+    separable = np.where(steady, halves, 0.0)
+    deviations = (gradients - mean)[:, signed]
+    outer, inner = [], []
+    _, strength, directions = np.linalg.svd(deviations / np.sqrt(len(deviations)), full_matrices=False)
+    if len(strength) and strength[0] > 0.02:
+        for direction in directions[: 1 + int(len(strength) > 1 and strength[1] > 0.3 * strength[0])]:
+            m = _nearest_exponents(direction)
+            if m is not None:
+                full = np.zeros(n_features)
+                full[signed] = m
+                inner.append(full)
+                outer += _offsets(slopes, full)
+    return Monomials(slopes, separable, tuple(outer), tuple(inner))
+
+
+def _polynomial_gradients(Z: np.ndarray, target: np.ndarray) -> np.ndarray | None:
+    """Gradients (n_rows, n) of the polynomial of least cross-validated error."""
+    n_rows, n = Z.shape
+    best, chosen = np.inf, None
+    for degree in _DEGREES:
+        terms = [t for d in range(degree + 1) for t in combinations_with_replacement(range(n), d)]
+        if len(terms) > n_rows // 3:
+            break
+        powers = np.array([np.bincount(t, minlength=n) if t else np.zeros(n, int) for t in terms])  # (M, n)
+        phi = np.stack([np.prod(Z[:, list(t)], axis=1) for t in terms], axis=1)
+        q, r = np.linalg.qr(phi)
+        if np.abs(np.diag(r)).min() < 1e-10 * np.abs(np.diag(r)).max():
+            break
+        coefficients = np.linalg.solve(r, q.T @ target)
+        residual = target - phi @ coefficients
+        press = float(np.mean((residual / (1 - np.minimum((q**2).sum(axis=1), 0.999))) ** 2))
+        if press < best:
+            best, chosen = press, (powers, coefficients)
+    if chosen is None:
+        return None
+    powers, coefficients = chosen
+    gradients = np.zeros_like(Z)
+    for i in range(n):
+        lowered = powers.copy()
+        lowered[:, i] -= 1
+        used = powers[:, i] > 0
+        for row, c, k in zip(lowered[used], coefficients[used], powers[used, i], strict=True):
+            gradients[:, i] += c * k * np.prod(Z**row, axis=1)
+    return gradients
+
+
+def _nearest_exponents(direction: np.ndarray) -> np.ndarray | None:
+    """Small half-integers in proportion to `direction`, if there are any close to it; leading one positive."""
+    direction = np.where(np.abs(direction) < 0.08 * np.abs(direction).max(), 0.0, direction)
+    for unit in (1.0, 2.0, 0.5, 3.0):
+        largest = np.argmax(np.abs(direction))
+        scaled = direction * unit / direction[largest]
+        rounded = np.round(scaled)
+        if np.abs(scaled - rounded).max() < _NEAR * unit and np.any(rounded):
+            return rounded
+    return None
+
+
+def _offsets(slopes: np.ndarray, m: np.ndarray) -> list[np.ndarray]:
+    """Exponents on the line of slopes through half-integers."""
+    found: list[np.ndarray] = []
+    for i in np.flatnonzero(m):
+        for target in (0.0, 1.0, -1.0, 2.0, -2.0):
+            candidate = slopes - (slopes[i] - target) / m[i] * m
+            rounded = np.round(2 * candidate) / 2
+            if np.abs(candidate - rounded).max() < _NEAR and np.abs(rounded).max() <= 6:
+                if not any(np.array_equal(rounded, other) for other in found):
+                    found.append(rounded)
+    return sorted(found, key=lambda p: np.abs(p).sum())[:6]
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Argument of a sine or cosine: a monomial or a sum of features times a frequency."""
+
+    exponents: tuple[tuple[int, float], ...]  # (feature, exponent) of a monomial, or
+    weights: tuple[tuple[int, float], ...]  # (feature, coefficient) of a sum
+    frequency: float
+    loss: float  # sum of squared residuals relative to that without waves
+
+
+def screen_waves(
+    X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.ndarray, rng: np.random.Generator, n_kept: int = 24
+) -> list[Wave]:
+    """Arguments for which ``a(x) + b(x) cos(w m) + c(x) sin(w m)`` with quadratic `a`, `b`, `c` fits best.
+
+    All products and quotients of up to three features, sums and differences of two, and 40 frequencies each, by
+    batched linear least squares.
+    """
+    n_rows, n = X.shape
+    basis = _smooth_basis(X, n_rows)
+    arguments: list[tuple[tuple, tuple, np.ndarray]] = []
+    for count in (1, 2, 3, 4):
+        for chosen in combinations(range(n), count):
+            if count > 1 and not set(chosen) <= set(signed):
+                continue
+            for signs in range(2 ** (count - 1)):
+                exponents = (1.0,) + tuple(1.0 if signs >> b & 1 else -1.0 for b in range(count - 1))
+                values = np.prod([X[:, f] ** e for f, e in zip(chosen, exponents, strict=True)], axis=0)
+                arguments.append((tuple((f + 1, e) for f, e in zip(chosen, exponents, strict=True)), (), values))
+    for a, b in combinations(range(n), 2):
+        for sign in (1.0, -1.0):
+            weights = ((a + 1, float(x_units[a])), (b + 1, sign * float(x_units[b])))
+            values = sum(w * X[:, f - 1] for f, w in weights)
+            arguments.append(((), weights, values))
+            # difference times a third feature is left to the fit
+    if len(arguments) > 400:
+        arguments = [arguments[i] for i in rng.permutation(len(arguments))[:400]]
+    phases = np.arange(1, 41) * 1.0
+    found: list[Wave] = []
+    for exponents, weights, values in arguments:
+        spread = float(np.ptp(values))
+        if not (spread > 0 and np.isfinite(spread)):
+            continue
+        frequencies = phases / spread
+        for w, loss in zip(frequencies, _losses(basis, y, np.outer(frequencies, values)), strict=True):
+            found.append(Wave(exponents, weights, float(w), float(loss)))
+    return sorted(found, key=lambda wave: wave.loss)[:n_kept]
+
+
+def _smooth_basis(X: np.ndarray, n_rows: int) -> np.ndarray:
+    n = X.shape[1]
+    terms = [np.ones(n_rows), *X.T]
+    if 3 * (1 + n + n * (n + 1) // 2) <= n_rows // 2:
+        terms += [X[:, i] * X[:, j] for i, j in combinations_with_replacement(range(n), 2)]
+    q, _ = np.linalg.qr(np.stack(terms, axis=1))
+    return q
+
+
+def _losses(basis: np.ndarray, y: np.ndarray, phases: np.ndarray) -> np.ndarray:
+    """Residual sums of squares (n_phases,) of y on the basis and its products with cosine and sine of each phase."""
+    rest = y - basis @ (basis.T @ y)
+    cos, sin = np.cos(phases), np.sin(phases)  # (F, N)
+    columns = np.concatenate([cos[:, :, None] * basis, sin[:, :, None] * basis], axis=2)  # (F, N, 2B)
+    columns -= basis @ (basis.T @ columns)
+    gram = columns.transpose(0, 2, 1) @ columns
+    size = gram.shape[1]
+    gram[:, range(size), range(size)] += _RIDGE * np.trace(gram, axis1=1, axis2=2)[:, None] + 1e-300
+    right = columns.transpose(0, 2, 1) @ rest
+    solution = np.linalg.solve(gram, right[:, :, None])[:, :, 0]
+    return 1 - np.einsum("fb,fb->f", right, solution) / max(float(rest @ rest), 1e-300)
