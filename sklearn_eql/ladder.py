@@ -13,123 +13,229 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import torch
 
 from sklearn_eql.archive import Archive
 from sklearn_eql.evolution import is_well_conditioned
 from sklearn_eql.links import LINKS, LinkedProblem, linked
 from sklearn_eql.problem import Problem
-from sklearn_eql.rungs import Palette, Rung, distances, factored_sum, growth, polynomial, power_sum, quotient, scaled_function, wave_form
+from sklearn_eql.rungs import (
+    Palette,
+    Rung,
+    angular_sum,
+    distances,
+    factored_sum,
+    form_and_term,
+    growth,
+    hinted_functions,
+    polynomial,
+    power_sum,
+    quotient,
+    rational_forms,
+    repeated,
+    scaled_function,
+    scaled_waves,
+    wave_form,
+)
 from sklearn_eql.sketch import log_monomials
+from sklearn_eql.snapping import n_loose, snap
 from sklearn_eql.structure import Structure
 from sklearn_eql.thinning import thin
-from sklearn_eql.training.refine import FitResult
+from sklearn_eql.training.refine import FitResult, levenberg_marquardt
+from sklearn_eql.whiteness import is_white
 
 _ALL = tuple(link.name for link in LINKS)
 _MAIN = ("identity", "inv", "sqrt", "inv sqrt", "inv square", "exp")
 
 LADDER: tuple[Rung, ...] = (
-    Rung("power law", partial(power_sum, n_terms=1), 4, _ALL),
-    Rung("growth", growth, 1, ("identity", "exp"), needs_powers=False),
-    Rung("quadratic form", partial(polynomial, degree=2, with_base=False), 1, _ALL, needs_powers=False),
-    Rung("scaled quadratic form", partial(polynomial, degree=2, with_base=True), 1, _MAIN),
-    Rung("two powers", partial(power_sum, n_terms=2), 24, _ALL),
-    Rung("three powers", partial(power_sum, n_terms=3), 32, _MAIN),
-    Rung("quotient", quotient, 64, _MAIN),
-    Rung("distances", distances, 48, ("identity", "inv", "sqrt", "exp"), needs_powers=False),
-    Rung("wave form", wave_form, 8, ("identity", "sqrt", "inv"), needs_powers=False),
-    Rung("scaled function", scaled_function, 96, _MAIN),
-    Rung("factored sum", factored_sum, 96, _MAIN),
-    Rung("quotient, wide", quotient, 256, ("identity", "inv", "sqrt")),
-    Rung("scaled function, wide", scaled_function, 384, ("identity", "inv", "exp")),
-    Rung("factored sum, wide", factored_sum, 384, ("identity", "sqrt", "inv")),
-    Rung("scaled function, wider", scaled_function, 1024, ("identity", "inv")),
-    Rung("factored sum, wider", factored_sum, 1024, ("identity",)),
+    Rung("power law", repeated(partial(power_sum, n_terms=1), 4), _ALL),
+    Rung("growth", repeated(growth, 1), ("identity", "exp"), ("exp",)),
+    Rung("quadratic form", repeated(partial(polynomial, degree=2, with_base=False), 1), _ALL, ("mul",)),
+    Rung("cubic form", repeated(partial(polynomial, degree=3, with_base=False), 1), ("identity",), ("mul",)),
+    Rung("scaled quadratic form", repeated(partial(polynomial, degree=2, with_base=True), 1), _MAIN),
+    Rung("two powers", repeated(partial(power_sum, n_terms=2), 24), _ALL),
+    Rung("function of one monomial", hinted_functions, _MAIN),
+    Rung("scaled wave", scaled_waves, ("identity", "sqrt"), ("sin", "cos", "square")),
+    Rung("three powers", repeated(partial(power_sum, n_terms=3), 32), _MAIN),
+    Rung("quotient", repeated(quotient, 64), _MAIN),
+    Rung("rational form", rational_forms, ("identity",), ("pow", "mul")),
+    Rung("distances", repeated(distances, 48), ("identity", "inv", "sqrt", "exp"), ("square",)),
+    Rung("wave form", repeated(wave_form, 8), ("identity", "sqrt", "inv"), ("sin", "cos", "mul")),
+    Rung("form and term", repeated(form_and_term, 96), ("identity",), ("mul",)),
+    Rung("angular sum", repeated(angular_sum, 192), ("identity",), ("sin", "cos", "mul")),
+    Rung("scaled function", repeated(scaled_function, 96), _MAIN),
+    Rung("factored sum", repeated(factored_sum, 96), _MAIN, ("mul",)),
+    Rung("quotient, wide", repeated(quotient, 256), ("identity", "inv", "sqrt")),
+    Rung("form and term, wide", repeated(form_and_term, 512), ("identity",), ("mul",)),
+    Rung("angular sum, wide", repeated(angular_sum, 768), ("identity",), ("sin", "cos", "mul")),
+    Rung("scaled function, wide", repeated(scaled_function, 384), ("identity", "inv", "exp")),
+    Rung("factored sum, wide", repeated(factored_sum, 384), ("identity", "sqrt", "inv"), ("mul",)),
+    Rung("scaled function, wider", repeated(scaled_function, 1024), ("identity", "inv")),
+    Rung("factored sum, wider", repeated(factored_sum, 1024), ("identity",), ("mul",)),
 )
 
 _DEEPER = 2  # layers that a product and an outer link may add to those of the general search
 _FIRST, _SECOND, _LAST = 4, 12, 40  # Levenberg-Marquardt steps
 _KEPT = 12  # structures per rung that are fitted to the end
-_THINNED = 3  # of those, the best by description length
+_EXACT, _THINNED, _SNAPPED = 2, 12, 6  # of those, the best by description length
+_JUDGED_EVERY = 3  # rungs
+_CONFIRMED_BY = 800  # structures that do not shorten the description of noisy data any further
+_MOST = 0.5  # of the variance: less than that a law must leave over
 
 
 @dataclass(frozen=True)
 class Climb:
-    """How far the ladder was climbed."""
+    """What the ladder led to."""
 
-    exact: bool
+    archive: Archive  # of losses on the judging rows
+    stop_reason: str  # "exact", "noise": what the best law leaves over is noise; "all", "max_time"
     loss_curve: tuple[float, ...]  # best relative loss after each rung
 
 
 def climb(
     problem: Problem,
+    judge: Problem,
     seed: int,
-    archive: Archive,
     *,
     rungs: Sequence[Rung] = LADDER,
+    seeds: Sequence[Structure] = (),
     deadline: float = math.inf,
     report: Callable[[str, FitResult], None] | None = None,
 ) -> Climb:
-    """Try rungs in order until one yields an exact law; what they find goes to `archive`.
+    """Try rungs in order until a law is confirmed: exact, or short and with nothing but noise left over.
 
     Parameters
     ----------
     problem : Problem
+        Rows on which starts are fitted.
+    judge : Problem
+        The same with more rows, for the best laws of each rung.
     seed : int
         Everything random follows from it.
-    archive : Archive
     rungs : sequence of Rung
+    seeds : sequence of Structure
+        Laws to judge before anything else.
     deadline : float
         Value of ``time.time()`` after which no rung starts.
     report : callable, optional
         Called with a rung's name and the best member so far.
     """
     rng = np.random.default_rng(seed)
+    archive = Archive(len(judge.y), judge.exact)
+    archive.add(judge.fit(seeds, _SECOND))
     places = {link.name: place for link in LINKS if (place := linked(problem, link)) is not None}
     signed = [f for f, sign in enumerate(problem.signs) if sign and problem.importances[f]]
-    hints = log_monomials(problem.X.numpy(), problem.y.numpy(), signed)
+    hints = log_monomials(judge.X.numpy(), judge.y.numpy(), signed)
     palettes = {name: Palette(place.inner, rng, hints, place.link.degree) for name, place in places.items()}
     curve: list[float] = []
-    for rung in rungs:
-        if time.time() > deadline:
-            return Climb(False, tuple(curve))
-        found = _try(rung, palettes, places, problem)
-        archive.add(found)
-        if not found:
-            continue
-        thinned = [thin(r, problem) for r in sorted(found, key=archive.score)[:_THINNED]]
-        archive.add(thinned)
-        leader = archive.ranked()[0]
-        curve.append(leader.loss)
-        if report:
-            report(rung.name, leader)
-        if leader.loss < problem.exact and is_well_conditioned(leader.structure, problem):
-            return Climb(True, tuple(curve))
-    return Climb(False, tuple(curve))
+    pending: list[FitResult] = []  # of laws that are not exact, judged every few rungs
+    n_since, lowest, reason = 0, math.inf, "all"
+    try:
+        for number, rung in enumerate(rungs):
+            if time.time() > deadline:
+                reason = "max_time"
+                break
+            found, n_starts = _try(rung, palettes, places, problem)
+            n_since += n_starts
+            if any(r.loss < problem.exact for r in found):
+                archive.add(_confirmed(found, problem, judge))
+            else:
+                pending += found
+                if (number + 1) % _JUDGED_EVERY and rung is not rungs[-1]:
+                    continue
+                archive.add(_judged(pending, problem, judge))
+                pending = []
+            if not archive.members:
+                continue
+            leader = archive.ranked()[0]
+            curve.append(leader.loss)
+            if report:
+                report(rung.name, leader)
+            if leader.loss < judge.exact:
+                if is_well_conditioned(leader.structure, judge):
+                    reason = "exact"
+                    break
+                continue
+            if archive.score(leader) < lowest - 1.0:
+                lowest, n_since = archive.score(leader), 0
+            elif n_since >= _CONFIRMED_BY and _explains(leader, judge):
+                reason = "noise"
+                break
+    except KeyboardInterrupt:
+        if not archive.members:
+            raise
+        reason = "interrupted"
+    return Climb(archive, reason, tuple(curve))
 
 
-def _try(rung: Rung, palettes: dict[str, Palette], places: dict[str, LinkedProblem], problem: Problem) -> list[FitResult]:
-    """The rung's best laws for the target itself."""
-    entrants: list[tuple[float, LinkedProblem, Structure]] = []
+def _confirmed(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:
+    """The shortest of the exact laws, without superfluous terms, on the judging rows."""
+    ranking = Archive(len(problem.y), problem.exact)
+    ranking.add(found)
+    return judge.fit([thin(r, problem).structure for r in ranking.ranked()[:_EXACT]], _SECOND)
+
+
+def _judged(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:
+    """The best laws without superfluous terms, exponents put to round values, on the judging rows."""
+    ranking = Archive(len(problem.y), problem.exact)
+    ranking.add(found)
+    thinned = Archive(len(problem.y), problem.exact)
+    thinned.add(thin(r, problem) for r in ranking.ranked()[:_THINNED])
+    best = judge.fit([r.structure for r in thinned.ranked()[:_SNAPPED]], _SECOND)
+    return [*best, *(snap(thin(r, judge), judge) for r in best if math.isfinite(r.loss))]
+
+
+def _explains(leader: FitResult, judge: Problem) -> bool:
+    """Whether a law is short, explains most of the variance, and leaves nothing but noise."""
+    return (
+        leader.loss < _MOST * float(judge.y.var())
+        and not n_loose(leader.structure)
+        and is_white(leader.structure, judge)
+    )
+
+
+@dataclass
+class _Entrant:
+    """A structure under a link, on its way through the rounds of a rung."""
+
+    place: LinkedProblem
+    structure: Structure
+    loss: float = math.inf  # in units of the target, to first order
+
+
+def _try(
+    rung: Rung, palettes: dict[str, Palette], places: dict[str, LinkedProblem], problem: Problem
+) -> tuple[list[FitResult], int]:
+    """The rung's best laws for the target itself, and how many structures were tried."""
+    entrants: list[_Entrant] = []
     for name in rung.links:
-        place = places.get(name)
-        if place is None:
-            continue
-        structures = rung.structures(palettes[name], problem.primitives, problem.max_free, name == "exp")
-        if structures:
-            entrants += [(r.loss * place.factor, place, r.structure) for r in place.inner.fit(structures, _FIRST)]
-    entrants = _halve(entrants, 4, _KEPT * 3, _SECOND)
-    entrants = _halve(entrants, 3, _KEPT, _SECOND)
-    laws = [place.wrap(structure) for loss, place, structure in entrants if math.isfinite(loss)]
+        if name in places:
+            drawn = rung.structures(palettes[name], problem.primitives, problem.max_free, name == "exp")
+            entrants += [_Entrant(places[name], structure) for structure in drawn]
+    n_starts = len(entrants)
+    alive = _round(entrants, problem, _FIRST, max(3 * _KEPT, n_starts // 4))
+    alive = _round(alive, problem, _SECOND, max(_KEPT, n_starts // 12))
+    alive = _round(alive, problem, _SECOND, _KEPT)
+    laws = [entrant.place.wrap(entrant.structure) for entrant in alive]
     laws = [law for law in laws if law is not None and max(law.depths, default=0) <= problem.max_depth + _DEEPER]
-    return [r for r in problem.fit(laws, _LAST) if math.isfinite(r.loss)]
+    return [r for r in problem.fit(laws, _LAST) if math.isfinite(r.loss)], n_starts
 
 
-def _halve(entrants, divisor: int, least: int, steps: int):
-    """The best part of the entrants, fitted further under their links."""
-    entrants = sorted((e for e in entrants if math.isfinite(e[0])), key=lambda e: e[0])
-    entrants = entrants[: max(least, len(entrants) // divisor)]
-    result = []
-    for place in {id(e[1]): e[1] for e in entrants}.values():
-        mine = [e[2] for e in entrants if e[1] is place]
-        result += [(r.loss * place.factor, place, r.structure) for r in place.inner.fit(mine, steps)]
-    return sorted(result, key=lambda e: e[0])[: max(least, len(entrants) // divisor)]
+def _round(entrants: list[_Entrant], problem: Problem, steps: int, n_kept: int) -> list[_Entrant]:
+    """Fit all under their links, in one batch, and keep the best."""
+    if not entrants:
+        return []
+    inner = [entrant.place.inner for entrant in entrants]
+    weighted = any(p.sample_weight is not None for p in inner)
+    ones = torch.ones_like(problem.y)
+    fitted = levenberg_marquardt(
+        [entrant.structure for entrant in entrants],
+        problem.primitives,
+        problem.X,
+        torch.stack([p.y for p in inner]),
+        torch.stack([ones if p.sample_weight is None else p.sample_weight for p in inner]) if weighted else None,
+        max_iter=steps,
+        floor=torch.tensor([p.exact / 100 for p in inner], dtype=torch.float64),
+    )
+    results = [_Entrant(e.place, r.structure, r.loss * e.place.factor) for e, r in zip(entrants, fitted, strict=True)]
+    return sorted((e for e in results if math.isfinite(e.loss)), key=lambda e: e.loss)[:n_kept]

@@ -28,7 +28,7 @@ _TIDY_STEPS = 12
 _UNSURPRISING = 6.6  # chi-squared with one degree of freedom, 99th percentile
 _RERANKED_AT_ONCE = 16  # structures
 _POLISH_STEPS = 4  # on all rows, from the optimum on a sample
-_SAMPLE_ROWS = 1000  # on which laws are finished where there are more rows; the front is then refitted on all
+SAMPLE_ROWS = 1000  # on which laws are finished where there are more rows; the front is then refitted on all
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class Table:
         self.variance = float(np.average((self.y.numpy() - mean) ** 2, weights=self.weight)) or 1.0
         self.exact = scaling.exact * self.variance
         self.few: Table | None = None
-        if len(self.y) > _SAMPLE_ROWS:
-            rows = np.random.default_rng(seed).choice(len(self.y), _SAMPLE_ROWS, replace=False)
+        if len(self.y) > SAMPLE_ROWS:
+            rows = np.random.default_rng(seed).choice(len(self.y), SAMPLE_ROWS, replace=False)
             weight = None if self.weight is None else self.weight.numpy()[rows]
             chosen = (self.X.numpy()[rows] * scaling.x, self.y.numpy()[rows] * scaling.y, weight)
             self.few = Table(*chosen, scaling, primitives, seed)

@@ -7,9 +7,9 @@ Each rung draws start values for one family of sparse EQL networks. All of them 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations, combinations_with_replacement
 
 import numpy as np
 
@@ -23,6 +23,8 @@ _EXPONENTS = (-2.0, -1.0, -1.0, -0.5, 0.5, 1.0, 1.0, 2.0)
 _POWERS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)  # of sums
 _FREQUENCIES = (0.4, 16.0)  # start values of sine and cosine arguments, root mean square
 _RATES = (0.1, 4.0)  # of exponential and tanh arguments
+_LONGEST = 20  # terms of the numerator of a rational form
+_MOST_PAIRS = 120  # denominators tried
 
 Terms = list[list]
 
@@ -57,7 +59,7 @@ class Palette:
         """Likely arguments of sines and cosines, best first."""
         if self._waves is None:
             signed = [f - 1 for f in self.signed] if self.has_powers else []
-            self._waves = screen_waves(self.rows, self.problem.y.numpy(), signed, self.problem.x_units, self.rng)
+            self._waves = screen_waves(self.rows, self.problem.y.numpy(), signed, self.problem.x_units)
         return self._waves
 
     @property
@@ -138,12 +140,28 @@ class Palette:
         if self.rng.random() < 0.3 or not self.waves:
             return self.argument(*_FREQUENCIES)
         wave = self.waves[min(int(self.rng.exponential(6.0)), len(self.waves) - 1)]
-        frequency = wave.frequency * (0.5 if self.rng.random() < 0.3 else 1.0)
+        return self.argument_of(wave, 0.5 if self.rng.random() < 0.3 else 1.0)
+
+    def argument_of(self, wave: Wave, factor: float = 1.0) -> Terms:
+        frequency = factor * wave.frequency
         if wave.weights:
             return [[f, frequency * c] for f, c in wave.weights]
         if len(wave.exponents) == 1:
             return [[wave.exponents[0][0], frequency]]
         return [[self.power(dict(wave.exponents)), frequency]]
+
+    def angle_function(self) -> Node:
+        """Sine or cosine of a feature, or of a sum or difference of two, in the user's units; or its inverse."""
+        rng = self.rng
+        chosen = rng.choice(self.features, min(1 + int(rng.random() < 0.3), len(self.features)), replace=False).tolist()
+        frequency = (1.0, 1.0, 2.0, 0.5)[rng.integers(4)]
+        signs = (1.0, self.sign())
+        form = [[f, sign * frequency * float(self.problem.x_units[f - 1])] for f, sign in zip(chosen, signs, strict=False)]
+        node = Node("sin" if rng.random() < 0.5 else "cos", [form])
+        draw = rng.random()
+        if draw < 0.2 and self.has_inverse:
+            return Node("inv", [[[node, 1.0]]])
+        return Node("square", [[[node, 1.0]]]) if draw < 0.3 and self.has("square") else node
 
     def argument(self, low: float, high: float) -> Terms:
         """What a function is applied to: a learned monomial, or a sum of one to three features, scaled."""
@@ -298,21 +316,61 @@ def scaled_function(palette: Palette) -> Terms:
     return terms
 
 
-def polynomial(palette: Palette, degree: int, with_base: bool) -> Terms:
-    """A full polynomial, times a monomial if `with_base`."""
-    base = palette.power(palette.factors()) if with_base and palette.has_powers else None
-    products: dict[tuple[int, ...], Node | int] = {(): 0}
+def products(palette: Palette, degree: int) -> dict[tuple[int, ...], Node | int]:
+    """All products of up to `degree` features; the empty one is the constant."""
+    found: dict[tuple[int, ...], Node | int] = {(): 0}
     for d in range(1, degree + 1):
         for chosen in combinations_with_replacement(palette.features, d):
             if d == 1:
-                products[chosen] = chosen[0]
+                found[chosen] = chosen[0]
             elif chosen == (chosen[0],) * 2 and palette.has("square"):
-                products[chosen] = Node("square", [[[chosen[0], 1.0]]])
+                found[chosen] = Node("square", [[[chosen[0], 1.0]]])
             else:
-                products[chosen] = Node("mul", [[[products[chosen[:-1]], 1.0]], [[chosen[-1], 1.0]]])
-    if base is None:
-        return [[p, 1.0] for p in products.values()]
-    return [[base, 1.0] if p == 0 else [Node("mul", [[[base, 1.0]], [[p, 1.0]]]), 1.0] for p in products.values()]
+                found[chosen] = Node("mul", [[[found[chosen[:-1]], 1.0]], [[chosen[-1], 1.0]]])
+    return found
+
+
+def n_products(palette: Palette, degree: int) -> int:
+    return math.comb(len(palette.features) + degree, degree)
+
+
+def polynomial(palette: Palette, degree: int, with_base: bool) -> Terms:
+    """A full polynomial, times a monomial if `with_base`."""
+    base = palette.power(palette.factors()) if with_base and palette.has_powers else None
+    return _times(base, products(palette, degree).values())
+
+
+def _times(factor: Node | None, sources: Iterable[Node | int]) -> Terms:
+    """A sum of sources, each with its own coefficient, times a factor."""
+    if factor is None:
+        return [[source, 1.0] for source in sources]
+    return [
+        [factor if source == 0 else Node("mul", [[[factor, 1.0]], [[source, 1.0]]]), 1.0] for source in sources
+    ]
+
+
+def rational_forms(palette: Palette) -> Iterator[Terms]:
+    """``(full polynomial) * (c +- p(x) + d q(x))**a`` for all products `p`, `q` of up to two features."""
+    degree = next((d for d in (3, 2) if n_products(palette, d) <= _LONGEST), 1)
+    if n_products(palette, degree) > _LONGEST:
+        return
+    numerator = list(products(palette, degree).values())
+    values = {key: _product_values(palette, key) for key in products(palette, 2) if key}
+    pairs = [(key, None) for key in values] + list(combinations(values, 2))
+    for first, second in pairs[:_MOST_PAIRS]:
+        for power in (-1.0, -0.5):
+            for sign in (1.0, -1.0):
+                nodes = products(palette, 2)
+                rest = sign * values[first] + (0.3 * values[second] if second else 0.0)
+                constant = max(1.0, 0.2 - float(rest.min())) if sign > 0 else 0.2 - float(rest.min())
+                form: Terms = [[0, constant], [nodes[first], sign]]
+                if second:
+                    form.append([nodes[second], 0.3])
+                yield _times(Node("pow", [form, [[0, power]]]), numerator)
+
+
+def _product_values(palette: Palette, features: tuple[int, ...]) -> np.ndarray:
+    return np.prod([palette.rows[:, f - 1] for f in features], axis=0)
 
 
 def wave_form(palette: Palette) -> Terms:
@@ -331,6 +389,8 @@ def distances(palette: Palette) -> Terms:
     """Monomials times squares of differences of two features."""
     rng = palette.rng
     order = rng.permutation(palette.features).tolist()
+    if len(order) < 2:
+        return [[0, 1.0]]
     n_terms = int(rng.integers(1, 1 + max(1, min(3, len(order) // 2))))
     base = palette.everywhere() if palette.has_powers else None
     terms: Terms = [[0, 1.0]]
@@ -343,11 +403,91 @@ def distances(palette: Palette) -> Terms:
     return terms
 
 
+def form_and_term(palette: Palette) -> Terms:
+    """A full quadratic (or linear) form and one term of a kind that it does not hold."""
+    degree = 2 if math.comb(len(palette.features) + 2, 2) <= palette.problem.max_free - 8 else 1
+    base = palette.power(palette.exponents(0.5, 0.02)) if palette.has_powers and palette.rng.random() < 0.7 else None
+    return polynomial(palette, degree, with_base=False) + palette.product(base, palette.factor())
+
+
+def angular_sum(palette: Palette) -> Terms:
+    """One to three products of features and sines, cosines of features or of their sums, as angles in radians."""
+    rng = palette.rng
+    terms: Terms = [[0, 1.0]]
+    for _ in range(int(rng.integers(1, 4))):
+        factors: list[Node | Terms] = [palette.angle_function()]
+        while len(factors) < 4 and rng.random() < 0.5:
+            f = int(rng.choice(palette.features))
+            factors.append([[f, 1.0]] if rng.random() < 0.3 else palette.angle_function())
+        if palette.has_powers and rng.random() < 0.3:
+            factors.append(palette.power(palette.exponents(0.5, 0.02)))
+        terms += palette.product(*factors)
+    return terms
+
+
 def growth(palette: Palette) -> Terms:
     """All features and their logarithms: under an exponential link a power law times an exponential."""
     return (
         [[0, 1.0]] + [[f, 0.1] for f in palette.features] + [[palette.log(f), 1.0] for f in palette.signed]
     )
+
+
+def hinted_functions(palette: Palette) -> Iterator[Terms]:
+    """``p(x) * (c0 + c1 f(m(x)) + ...)`` for the monomials `p` and `m` that the logarithmic slopes suggest."""
+    if palette.degree is None or not palette.hints.on_a_line:
+        return
+    for outer in palette.hints.outer[:4]:
+        base = {f: palette.degree * float(outer[f - 1]) for f in palette.signed}
+        for inner in palette.hints.inner[:2]:
+            up = {f: float(inner[f - 1]) for f in palette.signed if inner[f - 1]}
+            for exponents in (up, {f: -a for f, a in up.items()}):
+                yield from _functions_of(palette, base, exponents)
+
+
+def _functions_of(palette: Palette, base: dict[int, float], exponents: dict[int, float]) -> Iterator[Terms]:
+    values = palette.size(exponents)
+    size = float(np.sqrt(np.mean(values**2)))
+    for rate in (0.15, 0.6, 2.0):
+        factor, m = palette.power(base), palette.power(exponents)
+        if palette.has("exp"):
+            grows, falls = Node("exp", [[[m, rate / size]]]), Node("exp", [[[m, -rate / size]]])
+            yield [[factor, 1.0], *palette.product(factor, grows), *palette.product(factor, falls)]
+            yield [[factor, 1.0], *palette.product(factor, grows)]
+        if palette.has("tanh"):
+            yield palette.product(factor, Node("tanh", [[[m, rate / size]]]))
+    for constant, sign in ((float(values.mean()), 1.0), (1.3 * float(values.max()), -1.0)):
+        for power in (-1.0, -0.5, 0.5):
+            factor, m = palette.power(base), palette.power(exponents)
+            short = Node("pow", [[[0, constant], [m, sign]], [[0, power]]])
+            yield palette.product(factor, short)
+            yield [[factor, 1.0], *palette.product(factor, short)]
+
+
+def scaled_waves(palette: Palette) -> Iterator[Terms]:
+    """``p(x) * (c0 + c1 cos(w m) + c2 sin(w m))`` for the likeliest waves and a few monomials `p`."""
+    degree = palette.degree or 1.0
+    starts = [palette.hints.separable, np.round(palette.hints.slopes), np.ones(len(palette.signs))]
+    for wave in palette.waves[:6]:
+        for start in starts if palette.has_powers else starts[:1]:
+            for with_square in (False, True):
+                base = palette.power({f: degree * float(start[f - 1]) for f in palette.signed}) if palette.has_powers else 0
+                cos, sin = (Node(name, [palette.argument_of(wave)]) for name in ("cos", "sin"))
+                extra = Node("square", [[[cos, 1.0]]]) if with_square else sin
+                if base == 0:
+                    yield [[0, 1.0], [cos, 1.0], [extra, 1.0]]
+                else:
+                    own = palette.power({f: degree for f in palette.signed}) if with_square else base
+                    yield [[base, 1.0], *palette.product(base, cos), *palette.product(own, extra)]
+
+
+def repeated(shape: Callable[[Palette], Terms], n_starts: int) -> Callable[[Palette], Iterator[Terms]]:
+    """`n_starts` random draws of a shape."""
+
+    def draws(palette: Palette) -> Iterator[Terms]:
+        for _ in range(n_starts):
+            yield shape(palette)
+
+    return draws
 
 
 @dataclass(frozen=True)
@@ -357,30 +497,30 @@ class Rung:
     Parameters
     ----------
     name : str
-    draw : callable
-        ``draw(palette) -> terms`` of one structure.
-    n_starts : int
-        Structures per link.
+    starts : callable
+        ``starts(palette)`` yields the output terms of one structure after another.
     links : tuple of str
         Under which links the family is tried.
-    needs_powers : bool
+    functions : tuple of str
+        Functions that the user must have allowed.
     """
 
     name: str
-    draw: Callable[[Palette], Terms]
-    n_starts: int
+    starts: Callable[[Palette], Iterator[Terms]]
     links: tuple[str, ...]
-    needs_powers: bool = True
+    functions: tuple[str, ...] = ("pow",)
 
     def structures(self, palette: Palette, primitives, max_free: int, with_logs: bool) -> list[Structure]:
-        if self.needs_powers and not palette.has_powers:
+        """Structures for one link, none with more than `max_free` coefficients.
+
+        With `with_logs` each has the logarithms of all features too: factors of a law whose logarithm is the target.
+        """
+        if not palette.has(*self.functions) or ("pow" in self.functions and not palette.has_powers):
             return []
         found: list[Structure] = []
-        for _ in range(self.n_starts):
+        for terms in self.starts(palette):
             draft = Draft(Structure(len(palette.signs), (), ()))
-            draft.output = self.draw(palette)
-            if with_logs:  # of a target that is a logarithm: factors of the law
-                draft.output += [[palette.log(f), 1.0] for f in palette.signed]
+            draft.output = terms + [[palette.log(f), 1.0] for f in palette.signed] if with_logs else terms
             structure = draft.finish(primitives)
             if structure is not None and structure.n_free <= max_free:
                 found.append(structure)

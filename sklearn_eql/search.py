@@ -7,18 +7,18 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_eql.archive import Archive
-from sklearn_eql.evolution import EvolutionResult, EvolutionSettings, evolve
+from sklearn_eql.evolution import EvolutionResult, EvolutionSettings, evolve, simplify
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.gradient import GradientSettings, train_trials
-from sklearn_eql.ladder import LADDER, Climb, climb
-from sklearn_eql.laws import Law, Table, finish, rerank
+from sklearn_eql.ladder import LADDER, climb
+from sklearn_eql.laws import SAMPLE_ROWS, Law, Table, finish, rerank
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.problem import Problem, Scaling, make_problem
 from sklearn_eql.structure import Structure
@@ -26,6 +26,7 @@ from sklearn_eql.symbolic.canonical import free_mask, rescale
 
 _FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front
 _SHORTER = 6  # members of the front below an exact law that are refined
+_SEEDS = 32  # laws of the ladder that evolution starts from
 _RERANKED_PER_SIZE = 20
 _RERANKED = 96  # members by score that are refitted on more rows than the search saw, beside the front
 
@@ -78,43 +79,49 @@ def search(
     scaling = Scaling.of(X, y, settings.scale, settings.resolution)
     shape = (scaling, settings.primitives, settings.copies, settings.n_hidden_layers, settings.max_rows)
     problem = make_problem(X, y, sample_weight, *shape, seed)
+    judge = make_problem(X, y, sample_weight, *shape[:-1], max(settings.max_rows, SAMPLE_ROWS), seed)
     table = Table(X, y, sample_weight, scaling, settings.primitives, seed)
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
     starts = [_scaled_structure(law, scaling, settings.primitives) for law in initial]
-    runs: list[EvolutionResult] = []
+    histories: list[list[EvolutionResult]] = []  # per task, its searches in order
     interrupted = False
     try:
-        for run in _run_all(problem, settings, starts, seeds, deadline):
-            runs.append(run)
-            interrupted |= run.stop_reason == "interrupted"
-            if run.stop_reason in ("exact", "interrupted"):
+        for history in _run_all(problem, judge, settings, starts, seeds, deadline):
+            histories.append(history)
+            interrupted |= history[-1].stop_reason == "interrupted"
+            if history[-1].stop_reason in ("exact", "noise", "interrupted"):
                 break
     except KeyboardInterrupt:
-        if not runs:
+        if not histories:
             raise
         interrupted = True
     with single_threaded():
-        laws, stopped = _collect(runs, table, deadline)
+        laws, stopped = _collect([run for history in histories for run in history], table, deadline)
     interrupted |= stopped
     if not laws:
         raise AllTrialsFailedError(
             "No trial ended with a law that is finite on every row. Check the data for extreme values, allow more "
             "functions (functions='default'), or raise n_trials, n_generations or max_time."
         )
-    best = min(runs, key=lambda run: run.loss_curve[-1] if run.loss_curve else math.inf)
-    reason = "interrupted" if interrupted else best.stop_reason
-    return SearchResult(
-        laws, reason, sum(r.n_generations for r in runs), list(best.loss_curve), len(table.y), interrupted
-    )
+    best = min(histories, key=lambda history: min((run.loss_curve[-1:] or (math.inf,))[0] for run in history))
+    reason = "interrupted" if interrupted else best[-1].stop_reason
+    n_iter = sum(run.n_generations for history in histories for run in history)
+    loss_curve = [loss for run in best for loss in run.loss_curve]
+    return SearchResult(laws, reason, n_iter, loss_curve, len(table.y), interrupted)
 
 
 def _run_all(
-    problem: Problem, settings: SearchSettings, starts: list[Structure], seeds: list[int], deadline: float
-) -> Iterator[EvolutionResult]:
-    """Results of all islands in order, computed by joblib as they are asked for."""
+    problem: Problem,
+    judge: Problem,
+    settings: SearchSettings,
+    starts: list[Structure],
+    seeds: list[int],
+    deadline: float,
+) -> Iterator[list[EvolutionResult]]:
+    """Results of all tasks in order, computed by joblib as they are asked for."""
     tasks: list[tuple] = []
     if settings.method in ("evolution", "auto"):
-        tasks += [(_evolve_island, problem, settings, starts, i, s, deadline) for i, s in enumerate(seeds)]
+        tasks += [(_search_island, problem, judge, settings, starts, i, s, deadline) for i, s in enumerate(seeds)]
     if settings.method in ("gradient", "auto"):
         tasks.append((_train_trials, problem, settings, seeds[0], deadline))
     if len(tasks) == 1:  # without the start-up of a pool
@@ -125,27 +132,37 @@ def _run_all(
     yield from Parallel(n_jobs=settings.n_jobs, return_as="generator", pre_dispatch="n_jobs")(jobs)
 
 
-def _evolve_island(
-    problem: Problem, settings: SearchSettings, starts: list[Structure], island: int, seed: int, deadline: float
-) -> EvolutionResult:
-    archive = Archive(len(problem.y), problem.exact)
+def _search_island(
+    problem: Problem,
+    judge: Problem,
+    settings: SearchSettings,
+    starts: list[Structure],
+    island: int,
+    seed: int,
+    deadline: float,
+) -> list[EvolutionResult]:
+    """The ladder (on the first island), then evolution from what it found if that is no law yet."""
     report = _reporter(f"island {island}") if settings.verbose else None
+    evolution = settings.evolution
+    runs = []
     with single_threaded():
-        archive.add(problem.fit(starts, settings.evolution.fit_iterations))
-        climbed = Climb(False, ())
-        if island == 0 and settings.evolution.n_generations:
-            climbed = climb(problem, seed, archive, rungs=LADDER[: settings.n_rungs], deadline=deadline, report=report)
-        run = evolve(problem, seed, settings.evolution, archive=archive, deadline=deadline, report=report)
-    return replace(
-        run,
-        n_generations=run.n_generations + len(climbed.loss_curve),
-        loss_curve=(*climbed.loss_curve, *run.loss_curve),
-    )
+        if island == 0 and settings.n_rungs != 0 and evolution.n_generations:
+            rungs = LADDER[: settings.n_rungs]
+            climbed = climb(problem, judge, seed, rungs=rungs, seeds=starts, deadline=deadline, report=report)
+            reason = climbed.stop_reason
+            runs.append(EvolutionResult(climbed.archive, len(climbed.loss_curve), reason, climbed.loss_curve))
+            if reason in ("exact", "noise"):
+                simplify(climbed.archive, judge, evolution, deadline)
+            if reason in ("exact", "noise", "interrupted"):
+                return runs
+            starts = [*starts, *(r.structure for r in climbed.archive.ranked()[:_SEEDS])]
+        runs.append(evolve(problem, seed, evolution, seeds=starts, deadline=deadline, report=report))
+    return runs
 
 
-def _train_trials(problem: Problem, settings: SearchSettings, seed: int, deadline: float) -> EvolutionResult:
+def _train_trials(problem: Problem, settings: SearchSettings, seed: int, deadline: float) -> list[EvolutionResult]:
     with single_threaded():
-        return train_trials(problem, settings.gradient, seed, deadline, settings.verbose)
+        return [train_trials(problem, settings.gradient, seed, deadline, settings.verbose)]
 
 
 def _scaled_structure(law: Law, scaling: Scaling, primitives: Mapping[str, Primitive]) -> Structure:

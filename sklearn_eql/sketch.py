@@ -10,6 +10,7 @@ from itertools import combinations, combinations_with_replacement
 
 import numpy as np
 
+_MAX_ARGUMENTS = 250  # of waves, sums and short products first
 _RIDGE = 1e-9  # relative to the diagonal of the normal equations
 _DEGREES = (1, 2, 3, 4)
 _STEADY = 0.05  # largest variation of the logarithmic slope of a factor
@@ -28,6 +29,7 @@ class Monomials:
     separable: np.ndarray  # (n_features,) exponents of features that seem to be factors of the law, 0 for the others
     outer: tuple[np.ndarray, ...]  # candidates for the exponents of p
     inner: tuple[np.ndarray, ...]  # candidates for the exponents of m
+    on_a_line: bool  # whether the slopes vary in one direction only
 
 
 def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int]) -> Monomials:
@@ -40,7 +42,7 @@ def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int]) -> Monomials:
         Columns without change of sign.
     """
     n_features = X.shape[1]
-    nothing = Monomials(np.zeros(n_features), np.zeros(n_features), (), ())
+    nothing = Monomials(np.zeros(n_features), np.zeros(n_features), (), (), False)
     keep = np.abs(y) > 1e-8 * np.abs(y).max()
     if not signed or keep.sum() < 10:
         return nothing
@@ -72,7 +74,8 @@ def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int]) -> Monomials:
                 full[signed] = m
                 inner.append(full)
                 outer += _offsets(slopes, full)
-    return Monomials(slopes, separable, tuple(outer), tuple(inner))
+    on_a_line = bool(inner) and (len(strength) == 1 or strength[1] < 0.2 * strength[0])
+    return Monomials(slopes, separable, tuple(outer), tuple(inner), on_a_line)
 
 
 def _polynomial_gradients(Z: np.ndarray, target: np.ndarray) -> np.ndarray | None:
@@ -142,7 +145,7 @@ class Wave:
 
 
 def screen_waves(
-    X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.ndarray, rng: np.random.Generator, n_kept: int = 24
+    X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.ndarray, n_kept: int = 24
 ) -> list[Wave]:
     """Arguments for which ``a(x) + b(x) cos(w m) + c(x) sin(w m)`` with quadratic `a`, `b`, `c` fits best.
 
@@ -152,6 +155,11 @@ def screen_waves(
     n_rows, n = X.shape
     basis = _smooth_basis(X, n_rows)
     arguments: list[tuple[tuple, tuple, np.ndarray]] = []
+    for a, b in combinations(range(n), 2):
+        for sign in (1.0, -1.0):
+            weights = ((a + 1, float(x_units[a])), (b + 1, sign * float(x_units[b])))
+            values = sum(w * X[:, f - 1] for f, w in weights)
+            arguments.append(((), weights, values))
     for count in (1, 2, 3, 4):
         for chosen in combinations(range(n), count):
             if count > 1 and not set(chosen) <= set(signed):
@@ -160,14 +168,7 @@ def screen_waves(
                 exponents = (1.0,) + tuple(1.0 if signs >> b & 1 else -1.0 for b in range(count - 1))
                 values = np.prod([X[:, f] ** e for f, e in zip(chosen, exponents, strict=True)], axis=0)
                 arguments.append((tuple((f + 1, e) for f, e in zip(chosen, exponents, strict=True)), (), values))
-    for a, b in combinations(range(n), 2):
-        for sign in (1.0, -1.0):
-            weights = ((a + 1, float(x_units[a])), (b + 1, sign * float(x_units[b])))
-            values = sum(w * X[:, f - 1] for f, w in weights)
-            arguments.append(((), weights, values))
-            # difference times a third feature is left to the fit
-    if len(arguments) > 400:
-        arguments = [arguments[i] for i in rng.permutation(len(arguments))[:400]]
+    arguments = arguments[:_MAX_ARGUMENTS]
     phases = np.arange(1, 41) * 1.0
     found: list[Wave] = []
     for exponents, weights, values in arguments:
@@ -183,7 +184,7 @@ def screen_waves(
 def _smooth_basis(X: np.ndarray, n_rows: int) -> np.ndarray:
     n = X.shape[1]
     terms = [np.ones(n_rows), *X.T]
-    if 3 * (1 + n + n * (n + 1) // 2) <= n_rows // 2:
+    if 3 * (1 + n + n * (n + 1) // 2) <= min(n_rows // 2, 50):
         terms += [X[:, i] * X[:, j] for i, j in combinations_with_replacement(range(n), 2)]
     q, _ = np.linalg.qr(np.stack(terms, axis=1))
     return q

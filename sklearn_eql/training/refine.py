@@ -54,20 +54,21 @@ def levenberg_marquardt(
     *,
     max_iter: int = 30,
     tol: float = 1e-9,
-    floor: float = 0.0,
+    floor: float | torch.Tensor = 0.0,
 ) -> list[FitResult]:
-    """Fit the free coefficients of T structures to one target, all in one batch, in float64.
+    """Fit the free coefficients of T structures to one target, or to one each, all in one batch, in float64.
 
     Parameters
     ----------
     structures : sequence of Structure
         Starting points. A structure that is not finite on every row ends with an infinite loss.
-    X : Tensor (N, n_features);  y : Tensor (N,);  sample_weight : Tensor (N,) with mean 1, or None
+    X : Tensor (N, n_features);  y : Tensor (N,) or (T, N)
+    sample_weight : Tensor (N,) or (T, N) with mean 1, or None
     max_iter : int
         Steps at most.
     tol : float
         A trial rests once an accepted step lowers its loss by less than this fraction.
-    floor : float
+    floor : float or Tensor (T,)
         A trial rests once its loss is below this.
 
     Returns
@@ -76,11 +77,17 @@ def levenberg_marquardt(
     """
     if not structures:
         return []
-    size = max(1, _ROWS_AT_ONCE // len(y))
+    size = max(1, _ROWS_AT_ONCE // len(X))
     if len(structures) > size:
-        chunks = [structures[i : i + size] for i in range(0, len(structures), size)]
-        options = {"max_iter": max_iter, "tol": tol, "floor": floor}
-        return [r for c in chunks for r in levenberg_marquardt(c, primitives, X, y, sample_weight, **options)]
+        found = []
+        for i in range(0, len(structures), size):
+            part = slice(i, i + size)
+            own_y = y if y.ndim == 1 else y[part]
+            own_weight = sample_weight if sample_weight is None or sample_weight.ndim == 1 else sample_weight[part]
+            own_floor = floor[part] if isinstance(floor, torch.Tensor) else floor
+            options = {"max_iter": max_iter, "tol": tol, "floor": own_floor}
+            found += levenberg_marquardt(structures[part], primitives, X, own_y, own_weight, **options)
+        return found
     batch = SparseBatch(structures, primitives, X)
     root = None if sample_weight is None else sample_weight.sqrt()
     target = y if root is None else y * root
@@ -106,6 +113,8 @@ def levenberg_marquardt(
 def _linearize(batch: SparseBatch, theta: torch.Tensor, target: torch.Tensor, root: torch.Tensor | None) -> _Point:
     """Solve the output layer at `theta` and expand around it."""
     point = batch.evaluate(theta)
+    if root is not None and root.ndim == 2:
+        root = root[:, None]  # (T, 1, N)
     rows = point.phi if root is None else point.phi * root
     n_rows = rows.shape[-1]
     mask = batch.output_mask
