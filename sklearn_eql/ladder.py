@@ -77,9 +77,9 @@ LADDER: tuple[Rung, ...] = (
 _DEEPER = 2  # layers that a product and an outer link may add to those of the general search
 _FIRST, _SECOND, _LAST = 4, 12, 40  # Levenberg-Marquardt steps
 _KEPT = 12  # structures per rung that are fitted to the end
-_EXACT, _THINNED, _SNAPPED = 2, 12, 6  # of those, the best by description length
+_EXACT, _PROMISING, _SNAPPED = 2, 3, 8  # of those, the best by description length or loss
 _JUDGED_EVERY = 3  # rungs
-_CONFIRMED_BY = 800  # structures that do not shorten the description of noisy data any further
+_CONFIRMED_BY, _CONFIRMED_LOOSE = 800, 3000  # structures that do not shorten the description of noisy data any further
 _MOST = 0.5  # of the variance: less than that a law must leave over
 
 
@@ -140,7 +140,7 @@ def climb(
             if any(r.loss < problem.exact for r in found):
                 archive.add(_confirmed(found, problem, judge))
             else:
-                pending += found
+                pending += _promising(found, problem)
                 if (number + 1) % _JUDGED_EVERY and rung is not rungs[-1]:
                     continue
                 archive.add(_judged(pending, problem, judge))
@@ -158,7 +158,7 @@ def climb(
                 continue
             if archive.score(leader) < lowest - 1.0:
                 lowest, n_since = archive.score(leader), 0
-            elif n_since >= _CONFIRMED_BY and _explains(leader, judge):
+            elif _confirmation(leader, n_since, judge):
                 reason = "noise"
                 break
     except KeyboardInterrupt:
@@ -175,23 +175,29 @@ def _confirmed(found: Sequence[FitResult], problem: Problem, judge: Problem) -> 
     return judge.fit([thin(r, problem).structure for r in ranking.ranked()[:_EXACT]], _SECOND)
 
 
-def _judged(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:
-    """The best laws without superfluous terms, exponents put to round values, on the judging rows."""
+def _promising(found: Sequence[FitResult], problem: Problem) -> list[FitResult]:
+    """The shortest descriptions of a rung, and its lowest losses: they may be short once superfluous terms are gone."""
     ranking = Archive(len(problem.y), problem.exact)
     ranking.add(found)
+    chosen = [*ranking.ranked()[:_PROMISING], *sorted(found, key=lambda r: r.loss)[:_PROMISING]]
+    return list({r.structure.key: r for r in chosen}.values())
+
+
+def _judged(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:
+    """The laws without superfluous terms, the best with exponents put to round values, on the judging rows."""
     thinned = Archive(len(problem.y), problem.exact)
-    thinned.add(thin(r, problem) for r in ranking.ranked()[:_THINNED])
+    thinned.add(thin(r, problem) for r in found)
     best = judge.fit([r.structure for r in thinned.ranked()[:_SNAPPED]], _SECOND)
     return [*best, *(snap(thin(r, judge), judge) for r in best if math.isfinite(r.loss))]
 
 
-def _explains(leader: FitResult, judge: Problem) -> bool:
-    """Whether a law is short, explains most of the variance, and leaves nothing but noise."""
-    return (
-        leader.loss < _MOST * float(judge.y.var())
-        and not n_loose(leader.structure)
-        and is_white(leader.structure, judge)
-    )
+def _confirmation(leader: FitResult, n_since: int, judge: Problem) -> bool:
+    """Whether a law explains most of the variance, leaves nothing but noise, and has stood long enough.
+
+    A law with exponents that are not round stands longer: it may be an interpolation.
+    """
+    needed = _CONFIRMED_LOOSE if n_loose(leader.structure) else _CONFIRMED_BY
+    return n_since >= needed and leader.loss < _MOST * float(judge.y.var()) and is_white(leader.structure, judge)
 
 
 @dataclass

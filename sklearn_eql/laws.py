@@ -115,12 +115,12 @@ class Table:
         exact = self.scaling.exact
         return n_rows * math.log((new + exact) / (old + exact)) < n_fixed * max(math.log(n_rows), _UNSURPRISING)
 
-    def errors(self, equation: Equation) -> np.ndarray:
+    def errors(self, equation: Equation, free: np.ndarray | None = None) -> np.ndarray:
         """Standard error of every coefficient, in user units, at least the resolution of the data.
 
-        Infinite for those that are not free.
+        Infinite for those that are not `free`, bool (n_coefficients,); by default all that can be are.
         """
-        free = free_mask(equation, self.primitives)
+        free = free_mask(equation, self.primitives) if free is None else free
         structure = self._scaled(equation, free)
         found = np.full(len(free), np.inf)
         found[free] = standard_errors(structure, self.primitives, self.X, self.y, self.weight)
@@ -203,11 +203,20 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
     equation = rescale(result.structure.to_equation(), scaling.x, scaling.y, primitives)
     if not np.isfinite(equation.coefficients()).all():
         return None
-    equation, loss = table.refit(equation, free_mask(equation, primitives), _REFINE_STEPS)
+    free = free_mask(equation, primitives)
+    loose, loss = table.refit(equation, free, _REFINE_STEPS)
     if not math.isfinite(loss):
         return None
-    equation, loss = tidy(equation, loss, table.refit, table.accepts, primitives, table.errors(equation))
-    return _as_law(canonicalize(equation, primitives), loss, result.trial, table)
+    # Exponents that the search has put to round values stay there, if the data agree.
+    known = free & np.array([recognise(value) is not None for value in equation.coefficients()])
+    given: dict[int, float] = {}
+    if known.any():
+        held, held_loss = table.refit(equation, free & ~known, _REFINE_STEPS)
+        if table.accepts(loss, held_loss, int(known.sum())):
+            loose, given = held, {i: equation.coefficients()[i] for i in np.flatnonzero(known).tolist()}
+    errors = table.errors(loose, free & ~known if given else free)
+    equation, tidied = tidy(loose, loss, table.refit, table.accepts, primitives, errors, table.errors, given)
+    return _as_law(canonicalize(equation, primitives), tidied, result.trial, table)
 
 
 def _on_all_rows(law: Law, table: Table) -> Law | None:

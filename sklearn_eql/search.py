@@ -26,6 +26,7 @@ from sklearn_eql.symbolic.canonical import free_mask, rescale
 
 _FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front
 _SHORTER = 6  # members of the front below an exact law that are refined
+_FINISHING_SHARE, _FINISHING_SECONDS = 0.2, 10.0  # of max_time, kept for refinement
 _SEEDS = 32  # laws of the ladder that evolution starts from
 _RERANKED_PER_SIZE = 20
 _RERANKED = 96  # members by score that are refitted on more rows than the search saw, beside the front
@@ -76,6 +77,9 @@ def search(
     Seeds of all islands are drawn before any work starts and their results are taken in order, so the outcome depends
     neither on ``n_jobs`` nor on which island ends first.
     """
+    finish_by = deadline
+    if math.isfinite(deadline):  # refinement takes its share
+        deadline -= max(0.0, min(_FINISHING_SHARE * (deadline - time.time()), _FINISHING_SECONDS))
     scaling = Scaling.of(X, y, settings.scale, settings.resolution)
     shape = (scaling, settings.primitives, settings.copies, settings.n_hidden_layers, settings.max_rows)
     problem = make_problem(X, y, sample_weight, *shape, seed)
@@ -96,7 +100,7 @@ def search(
             raise
         interrupted = True
     with single_threaded():
-        laws, stopped = _collect([run for history in histories for run in history], table, deadline)
+        laws, stopped = _collect([run for history in histories for run in history], table, finish_by)
     interrupted |= stopped
     if not laws:
         raise AllTrialsFailedError(

@@ -31,11 +31,14 @@ def tidy(
     accept: Accept,
     primitives: Mapping[str, Primitive] = PRIMITIVES,
     standard_errors: np.ndarray | None = None,
+    renew: Callable[[Equation, np.ndarray], np.ndarray] | None = None,
+    given: Mapping[int, float] | None = None,
 ) -> tuple[Equation, float]:
     """Replace coefficients by integers, small rationals, multiples of pi, e or square roots, where `accept` agrees.
 
     All coefficients with a candidate are first replaced together, which costs one refit and settles most laws. If the
     error contradicts that, they are tried one by one, the most certain first, each fixed while the rest is refitted.
+    What is left is then known better, and tried again.
 
     Parameters
     ----------
@@ -54,6 +57,10 @@ def tidy(
     standard_errors : ndarray, shape (n_coefficients,), optional
         Of ``equation.coefficients()``. Constants more than three of them away are not tried, nor are those that an
         interval of that width would hold by accident. Infinite or NaN where nothing is known: no constant is tried.
+    renew : callable, optional
+        ``renew(equation, free) -> standard errors`` of the coefficients left free after others were replaced.
+    given : mapping of int to float, optional
+        Coefficients (by index) that are replaced already.
 
     Returns
     -------
@@ -61,7 +68,35 @@ def tidy(
         Canonical again: a phase that became pi/2 has turned a sine into a cosine.
     """
     free = free_mask(equation, primitives)
-    tolerances = _tolerances(equation, standard_errors)
+    best, snapped = (equation, loss), dict(given or {})
+    errors = standard_errors
+    while True:
+        left = free.copy()
+        left[list(snapped)] = False
+        tolerances = _tolerances(best[0], errors)
+
+        def test(attempt: dict[int, float]) -> tuple[Equation, float] | None:
+            found = _fixed(best[0], attempt, free, refit)
+            return found if accept(loss, found[1], len(attempt)) else None
+
+        found, new = _try_constants(best, snapped, left, tolerances, test)
+        if new == snapped:
+            break
+        best, snapped = found, new
+        if renew is None or not (left := free & ~np.isin(np.arange(len(free)), list(snapped))).any():
+            break
+        errors = renew(best[0], left)
+    return (canonicalize(best[0], primitives), best[1]) if snapped else (equation, loss)
+
+
+def _try_constants(
+    best: tuple[Equation, float],
+    snapped: dict[int, float],
+    left: np.ndarray,
+    tolerances: np.ndarray,
+    test: Callable[[dict[int, float]], tuple[Equation, float] | None],
+) -> tuple[tuple[Equation, float], dict[int, float]]:
+    """One pass over the coefficients that are `left`: the law and all its replaced coefficients (by index)."""
 
     def options(current: Equation, i: int) -> list[Constant]:
         value = float(current.coefficients()[i])
@@ -70,22 +105,20 @@ def tidy(
             near = [c for c in near if c.cost <= _SIMPLE_COST]
         return sorted(near, key=lambda c: _surprise(c, value, float(tolerances[i])))[:_MAX_CANDIDATES]
 
-    first = {i: found[0] for i in np.flatnonzero(free) if (found := options(equation, i))}
+    first = {i: found[0] for i in np.flatnonzero(left).tolist() if (found := options(best[0], i))}
     if not first:
-        return equation, loss
-    together = _fixed(equation, {i: c.value for i, c in first.items()}, free, refit)
-    if accept(loss, together[1], len(first)):
-        return canonicalize(together[0], primitives), together[1]
-
-    best, snapped = (equation, loss), {}
-    certainty = {i: _surprise(c, float(equation.coefficients()[i]), float(tolerances[i])) for i, c in first.items()}
+        return best, snapped
+    attempt = snapped | {i: c.value for i, c in first.items()}
+    if (together := test(attempt)) is not None:
+        return together, attempt
+    certainty = {i: _surprise(c, float(best[0].coefficients()[i]), float(tolerances[i])) for i, c in first.items()}
     for i in sorted(first, key=certainty.__getitem__):
         for constant in options(best[0], i):
-            attempt = _fixed(best[0], snapped | {i: constant.value}, free, refit)
-            if accept(loss, attempt[1], len(snapped) + 1):
-                best, snapped[i] = attempt, constant.value
+            attempt = snapped | {i: constant.value}
+            if (found := test(attempt)) is not None:
+                best, snapped = found, attempt
                 break
-    return (canonicalize(best[0], primitives), best[1]) if snapped else (equation, loss)
+    return best, snapped
 
 
 def _tolerances(equation: Equation, standard_errors: np.ndarray | None) -> np.ndarray:
