@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.structure import SparseUnit, Structure
+from sklearn_eql.symbolic.equation import Equation, Unit
 
 
 class Node:
@@ -92,6 +93,21 @@ class Draft:
         if not output or len(output) > 2 * max_terms:
             return None
         return Structure(self.n_features, tuple(units), tuple((s, c, True) for s, c in sorted(output.items())))
+
+    def equation(self) -> Equation:
+        """The law as it stands, coefficients and all; `finish` is for structures that are fitted again."""
+        nodes = self.nodes()
+        index = {id(node): 1 + self.n_features + i for i, node in enumerate(nodes)}
+
+        def collect(form) -> tuple[tuple[int, float], ...]:
+            terms: dict[int, float] = {}
+            for source, c in form:
+                key = index[id(source)] if isinstance(source, Node) else source
+                terms[key] = terms.get(key, 0.0) + c
+            return tuple(sorted(terms.items()))
+
+        units = tuple(Unit(node.primitive, tuple(collect(arg) for arg in node.args)) for node in nodes)
+        return Equation(self.n_features, units, collect(self.output))
 
     def remove(self, victims: list[list]) -> None:
         """Remove terms (by identity); units that no longer depend on a variable are folded away."""

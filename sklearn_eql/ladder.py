@@ -17,6 +17,7 @@ import torch
 
 from sklearn_eql.archive import Archive
 from sklearn_eql.evolution import is_well_conditioned
+from sklearn_eql.factoring import factored
 from sklearn_eql.links import LINKS, LinkedProblem, linked
 from sklearn_eql.problem import Problem
 from sklearn_eql.rungs import (
@@ -28,6 +29,7 @@ from sklearn_eql.rungs import (
     form_and_term,
     growth,
     hinted_functions,
+    interference,
     polynomial,
     power_sum,
     quotient,
@@ -38,8 +40,9 @@ from sklearn_eql.rungs import (
     wave_form,
 )
 from sklearn_eql.sketch import log_monomials
-from sklearn_eql.snapping import n_loose, snap
+from sklearn_eql.snapping import n_loose, snap, with_round_exponents_fixed
 from sklearn_eql.structure import Structure
+from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 from sklearn_eql.thinning import thin
 from sklearn_eql.training.refine import FitResult, levenberg_marquardt
 from sklearn_eql.whiteness import is_white
@@ -54,13 +57,14 @@ LADDER: tuple[Rung, ...] = (
     Rung("cubic form", repeated(partial(polynomial, degree=3, with_base=False), 1), ("identity",), ("mul",)),
     Rung("scaled quadratic form", repeated(partial(polynomial, degree=2, with_base=True), 1), _MAIN),
     Rung("two powers", repeated(partial(power_sum, n_terms=2), 24), _ALL),
-    Rung("function of one monomial", hinted_functions, _MAIN),
+    Rung("function of one monomial", hinted_functions, _MAIN, round_exponents=True),
     Rung("scaled wave", scaled_waves, ("identity", "sqrt"), ("sin", "cos", "square")),
     Rung("three powers", repeated(partial(power_sum, n_terms=3), 32), _MAIN),
     Rung("quotient", repeated(quotient, 64), _MAIN),
     Rung("rational form", rational_forms, ("identity",), ("pow", "mul")),
     Rung("distances", repeated(distances, 48), ("identity", "inv", "sqrt", "exp"), ("square",)),
     Rung("wave form", repeated(wave_form, 8), ("identity", "sqrt", "inv"), ("sin", "cos", "mul")),
+    Rung("interference", repeated(interference, 96), ("identity", "sqrt"), ("sin", "cos", "mul")),
     Rung("form and term", repeated(form_and_term, 96), ("identity",), ("mul",)),
     Rung("angular sum", repeated(angular_sum, 192), ("identity",), ("sin", "cos", "mul")),
     Rung("scaled function", repeated(scaled_function, 96), _MAIN),
@@ -79,7 +83,7 @@ _FIRST, _SECOND, _LAST = 4, 12, 40  # Levenberg-Marquardt steps
 _KEPT = 12  # structures per rung that are fitted to the end
 _EXACT, _PROMISING, _SNAPPED = 2, 3, 8  # of those, the best by description length or loss
 _JUDGED_EVERY = 3  # rungs
-_CONFIRMED_BY, _CONFIRMED_LOOSE = 800, 3000  # structures that do not shorten the description of noisy data any further
+_CONFIRMED_BY, _CONFIRMED_LOOSE = 400, 3000  # structures that do not shorten the description of noisy data any further
 _MOST = 0.5  # of the variance: less than that a law must leave over
 
 
@@ -125,7 +129,7 @@ def climb(
     archive.add(judge.fit(seeds, _SECOND))
     places = {link.name: place for link in LINKS if (place := linked(problem, link)) is not None}
     signed = [f for f, sign in enumerate(problem.signs) if sign and problem.importances[f]]
-    hints = log_monomials(judge.X.numpy(), judge.y.numpy(), signed)
+    hints = log_monomials(judge.X.numpy(), judge.y.numpy(), signed, judge.x_units)
     palettes = {name: Palette(place.inner, rng, hints, place.link.degree) for name, place in places.items()}
     curve: list[float] = []
     pending: list[FitResult] = []  # of laws that are not exact, judged every few rungs
@@ -188,7 +192,14 @@ def _judged(found: Sequence[FitResult], problem: Problem, judge: Problem) -> lis
     thinned = Archive(len(problem.y), problem.exact)
     thinned.add(thin(r, problem) for r in found)
     best = judge.fit([r.structure for r in thinned.ranked()[:_SNAPPED]], _SECOND)
-    return [*best, *(snap(thin(r, judge), judge) for r in best if math.isfinite(r.loss))]
+    snapped = [snap(thin(r, judge), judge) for r in best if math.isfinite(r.loss)]
+    return [*best, *snapped, *judge.fit([_with_factors(r.structure, judge) for r in snapped], _SECOND)]
+
+
+def _with_factors(structure: Structure, judge: Problem) -> Structure:
+    """The law with common factors in front of its sums, exponents that are round staying so."""
+    equation = factored(canonicalize(structure.to_equation(), judge.primitives), judge.primitives, judge.signs)
+    return with_round_exponents_fixed(Structure.from_equation(equation, free_mask(equation, judge.primitives)))
 
 
 def _confirmation(leader: FitResult, n_since: int, judge: Problem) -> bool:
@@ -224,6 +235,8 @@ def _try(
     alive = _round(alive, problem, _SECOND, _KEPT)
     laws = [entrant.place.wrap(entrant.structure) for entrant in alive]
     laws = [law for law in laws if law is not None and max(law.depths, default=0) <= problem.max_depth + _DEEPER]
+    if rung.round_exponents:  # which are free again after wrapping
+        laws = [with_round_exponents_fixed(law) for law in laws]
     return [r for r in problem.fit(laws, _LAST) if math.isfinite(r.loss)], n_starts
 
 

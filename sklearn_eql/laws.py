@@ -13,7 +13,8 @@ import torch
 
 from sklearn_eql.archive import Archive, description_length
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.problem import Scaling
+from sklearn_eql.factoring import factored
+from sklearn_eql.problem import Scaling, common_sign
 from sklearn_eql.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, structure_key
 from sklearn_eql.symbolic.complexity import equation_complexity
@@ -80,6 +81,7 @@ class Table:
         self.weight = (
             None if sample_weight is None else torch.as_tensor(sample_weight[keep] / sample_weight[keep].mean())
         )
+        self.signs = tuple(common_sign(column) for column in X[keep].T)
         mean = np.average(self.y, weights=self.weight)
         self.variance = float(np.average((self.y.numpy() - mean) ** 2, weights=self.weight)) or 1.0
         self.exact = scaling.exact * self.variance
@@ -192,9 +194,10 @@ def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf)
             if not laws:
                 raise
             interrupted = True
-        front = pareto(laws.values())
+        front = shortlist(laws.values(), len(judge.y))
         if judge is not table:
-            front = pareto(law for law in (_on_all_rows(law, table) for law in front) if law is not None)
+            refitted = [law for law in (_on_all_rows(law, table) for law in front) if law is not None]
+            front = shortlist(refitted, len(table.y))
     return front, interrupted
 
 
@@ -216,7 +219,13 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
             loose, given = held, {i: equation.coefficients()[i] for i in np.flatnonzero(known).tolist()}
     errors = table.errors(loose, free & ~known if given else free)
     equation, tidied = tidy(loose, loss, table.refit, table.accepts, primitives, errors, table.errors, given)
-    return _as_law(canonicalize(equation, primitives), tidied, result.trial, table)
+    equation = canonicalize(equation, primitives)
+    shorter = factored(equation, primitives, table.signs)
+    if shorter is not equation and equation_complexity(shorter, primitives) < equation_complexity(equation, primitives):
+        loss = table.refit(shorter, np.zeros(len(shorter.coefficients()), dtype=bool))[1]
+        if loss <= max(tidied * (1 + _SAME_LOSS), scaling.exact):
+            equation, tidied = shorter, loss
+    return _as_law(equation, tidied, result.trial, table)
 
 
 def _on_all_rows(law: Law, table: Table) -> Law | None:
@@ -246,6 +255,19 @@ def _as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | 
         Structure.from_equation(equation, free).n_symbols,
         trial,
     )
+
+
+def shortlist(laws: Iterable[Law], n_rows: int) -> list[Law]:
+    """The front of accuracy and complexity, and the law of shortest description, by complexity.
+
+    The latter may be off the front: two digits of a free coefficient count as one node, and buy accuracy.
+    """
+    laws = list(laws)
+    front = pareto(laws)
+    best = min(laws, key=lambda law: law.description_length(n_rows), default=None)
+    if best is not None and best not in front:
+        front = sorted([*front, best], key=lambda law: (law.complexity, law.relative_loss))
+    return front
 
 
 def pareto(laws: Iterable[Law]) -> list[Law]:

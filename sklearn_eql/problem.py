@@ -102,7 +102,7 @@ def make_problem(
         torch.as_tensor(X[rows] / scaling.x),
         torch.as_tensor(y[rows] / scaling.y),
         weight,
-        tuple(_common_sign(column) for column in X.T),
+        tuple(common_sign(column) for column in X.T),
         _importances(X, y, seed),
         primitives,
         copies,
@@ -113,7 +113,8 @@ def make_problem(
     )
 
 
-def _common_sign(column: np.ndarray) -> int:
+def common_sign(column: np.ndarray) -> int:
+    """1 if all values are positive, -1 if all are negative, else 0."""
     return int(np.all(column > 0)) - int(np.all(column < 0))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from sklearn_eql.draft import Draft, Node
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.problem import Problem
+from sklearn_eql.snapping import with_round_exponents_fixed
 from sklearn_eql.sketch import Monomials, Wave, screen_waves
 from sklearn_eql.structure import Structure
 
@@ -243,6 +244,17 @@ class Palette:
             node = Node("inv", [[[node, 1.0]]])
         return node
 
+    def paired(self) -> list[int]:
+        """All features, those first whose differences seem to matter, pair by pair; or in any order."""
+        order = self.rng.permutation(self.features).tolist()
+        if not self.hints.pairs or self.rng.random() < 0.3:
+            return order
+        first: list[int] = []
+        for a, b in self.hints.pairs:
+            if a + 1 not in first and b + 1 not in first:
+                first += [a + 1, b + 1]
+        return first + [f for f in order if f not in first]
+
     def difference(self, a: int, b: int) -> Terms:
         """Of two features in the user's units, or near it."""
         x_units = self.problem.x_units if self.rng.random() < 0.7 else np.ones(len(self.signs))
@@ -388,18 +400,18 @@ def wave_form(palette: Palette) -> Terms:
 def distances(palette: Palette) -> Terms:
     """Monomials times squares of differences of two features."""
     rng = palette.rng
-    order = rng.permutation(palette.features).tolist()
+    order = palette.paired()
     if len(order) < 2:
         return [[0, 1.0]]
-    n_terms = int(rng.integers(1, 1 + max(1, min(3, len(order) // 2))))
-    base = palette.everywhere() if palette.has_powers else None
+    most = min(4, len(order) // 2)
+    n_terms = int(rng.integers(1, 1 + most))
+    common = palette.has_powers and rng.random() < 0.6  # one monomial for all, of what seems to be a factor
+    base = palette.power(palette.factors()) if common else None
     terms: Terms = [[0, 1.0]]
     for k in range(n_terms):
-        if rng.random() < 0.5 and base is not None:
-            base = palette.everywhere()
-        squared = Node("square", [palette.difference(*order[2 * k : 2 * k + 2])])
-        factor = None if base is None else palette.power(base)
-        terms += palette.product(factor, squared)
+        if palette.has_powers and not common:
+            base = palette.power(palette.everywhere())
+        terms += palette.product(base, Node("square", [palette.difference(*order[2 * k : 2 * k + 2])]))
     return terms
 
 
@@ -423,6 +435,25 @@ def angular_sum(palette: Palette) -> Terms:
             factors.append(palette.power(palette.exponents(0.5, 0.02)))
         terms += palette.product(*factors)
     return terms
+
+
+def interference(palette: Palette) -> Terms:
+    """One or two monomials, and one times a sine or cosine of a likely argument: of features not in it, mostly."""
+    rng = palette.rng
+    argument = palette.wave()
+    used = {s for s, _ in argument if not isinstance(s, Node)}
+    used |= {log.args[0][0][0] for s, _ in argument if isinstance(s, Node) for log, _ in s.args[0]}
+    free = [f for f in palette.signed if f not in used] if rng.random() < 0.8 else palette.signed
+    if not free:
+        return [[0, 1.0], [Node("cos", [argument]), 1.0]]
+
+    def monomial() -> Node:
+        chosen = [f for f in free if rng.random() < 0.7] or [free[rng.integers(len(free))]]
+        return palette.power({f: _EXPONENTS[rng.integers(len(_EXPONENTS))] for f in chosen})
+
+    terms: Terms = [[0, 1.0]] + [[monomial(), 1.0] for _ in range(1 + int(rng.random() < 0.7))]
+    wave = Node("sin" if rng.random() < 0.5 else "cos", [argument])
+    return terms + palette.product(monomial(), wave)
 
 
 def growth(palette: Palette) -> Terms:
@@ -456,7 +487,7 @@ def _functions_of(palette: Palette, base: dict[int, float], exponents: dict[int,
         if palette.has("tanh"):
             yield palette.product(factor, Node("tanh", [[[m, rate / size]]]))
     for constant, sign in ((float(values.mean()), 1.0), (1.3 * float(values.max()), -1.0)):
-        for power in (-1.0, -0.5, 0.5):
+        for power in (-2.0, -1.0, -0.5, 0.5, 2.0):
             factor, m = palette.power(base), palette.power(exponents)
             short = Node("pow", [[[0, constant], [m, sign]], [[0, power]]])
             yield palette.product(factor, short)
@@ -503,12 +534,15 @@ class Rung:
         Under which links the family is tried.
     functions : tuple of str
         Functions that the user must have allowed.
+    round_exponents : bool
+        Whether exponents stay at their start values if those are integers or halves.
     """
 
     name: str
     starts: Callable[[Palette], Iterator[Terms]]
     links: tuple[str, ...]
     functions: tuple[str, ...] = ("pow",)
+    round_exponents: bool = False
 
     def structures(self, palette: Palette, primitives, max_free: int, with_logs: bool) -> list[Structure]:
         """Structures for one link, none with more than `max_free` coefficients.
@@ -522,6 +556,8 @@ class Rung:
             draft = Draft(Structure(len(palette.signs), (), ()))
             draft.output = terms + [[palette.log(f), 1.0] for f in palette.signed] if with_logs else terms
             structure = draft.finish(primitives)
+            if structure is not None and self.round_exponents:
+                structure = with_round_exponents_fixed(structure)
             if structure is not None and structure.n_free <= max_free:
                 found.append(structure)
         return found

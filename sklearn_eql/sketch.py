@@ -14,6 +14,7 @@ _MAX_ARGUMENTS = 250  # of waves, sums and short products first
 _RIDGE = 1e-9  # relative to the diagonal of the normal equations
 _DEGREES = (1, 2, 3, 4)
 _STEADY = 0.05  # largest variation of the logarithmic slope of a factor
+_OPPOSITE = 0.3  # how far the derivatives by two features may be from opposite, relative
 _NEAR = 0.12  # how far an exponent may be from the half-integer it is taken for
 
 
@@ -30,9 +31,10 @@ class Monomials:
     outer: tuple[np.ndarray, ...]  # candidates for the exponents of p
     inner: tuple[np.ndarray, ...]  # candidates for the exponents of m
     on_a_line: bool  # whether the slopes vary in one direction only
+    pairs: tuple[tuple[int, int], ...]  # columns whose difference the law seems to depend on, likeliest first
 
 
-def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int]) -> Monomials:
+def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.ndarray) -> Monomials:
     """Fit ``log|y|`` by a polynomial in the ``log|x|`` of the `signed` columns and a few of the others.
 
     Parameters
@@ -40,9 +42,11 @@ def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int]) -> Monomials:
     X : ndarray (n_samples, n_features);  y : ndarray (n_samples,)
     signed : list of int
         Columns without change of sign.
+    x_units : ndarray (n_features,)
+        Units of the columns: differences are of ``X * x_units``.
     """
     n_features = X.shape[1]
-    nothing = Monomials(np.zeros(n_features), np.zeros(n_features), (), (), False)
+    nothing = Monomials(np.zeros(n_features), np.zeros(n_features), (), (), False, ())
     keep = np.abs(y) > 1e-8 * np.abs(y).max()
     if not signed or keep.sum() < 10:
         return nothing
@@ -75,7 +79,9 @@ def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int]) -> Monomials:
                 inner.append(full)
                 outer += _offsets(slopes, full)
     on_a_line = bool(inner) and (len(strength) == 1 or strength[1] < 0.2 * strength[0])
-    return Monomials(slopes, separable, tuple(outer), tuple(inner), on_a_line)
+    by_feature = gradients / x_units
+    by_feature[:, signed] /= X[keep][:, signed]
+    return Monomials(slopes, separable, tuple(outer), tuple(inner), on_a_line, _differences(by_feature, np.flatnonzero(separable == 0)))
 
 
 def _polynomial_gradients(Z: np.ndarray, target: np.ndarray) -> np.ndarray | None:
@@ -119,6 +125,17 @@ def _nearest_exponents(direction: np.ndarray) -> np.ndarray | None:
         if np.abs(scaled - rounded).max() < _NEAR * unit and np.any(rounded):
             return rounded
     return None
+
+
+def _differences(gradients: np.ndarray, columns: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """Pairs of columns in which the gradient is opposite: the law changes with their difference only."""
+    found = []
+    for a, b in combinations(columns.tolist(), 2):
+        sum_, difference = gradients[:, a] + gradients[:, b], gradients[:, a] - gradients[:, b]
+        mismatch = np.linalg.norm(sum_) / max(np.linalg.norm(difference), 1e-300)
+        if mismatch < _OPPOSITE:
+            found.append((mismatch, (a, b)))
+    return tuple(pair for _, pair in sorted(found))
 
 
 def _offsets(slopes: np.ndarray, m: np.ndarray) -> list[np.ndarray]:

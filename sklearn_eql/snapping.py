@@ -38,6 +38,11 @@ def n_loose(structure: Structure) -> int:
     return len(_exponents(structure))
 
 
+def with_round_exponents_fixed(structure: Structure) -> Structure:
+    """The structure with all exponents that are integers or halves no longer free."""
+    return _with_fixed(structure, [place for place in _exponents(structure) if place[3] == 0])
+
+
 def _exponents(structure: Structure) -> list[tuple[int, int, int, float]]:
     """Free exponents: unit, argument, position, distance from the nearest half-integer other than zero."""
     first = 1 + structure.n_features

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn_eql.archive import NATS_PER_SYMBOL
 from sklearn_eql.draft import without_terms
 from sklearn_eql.problem import Problem
+from sklearn_eql.snapping import with_round_exponents_fixed
 from sklearn_eql.structure import Structure
 from sklearn_eql.training.refine import FitResult, residual_jacobian
 
@@ -32,6 +33,7 @@ def thin(result: FitResult, problem: Problem) -> FitResult:
         while count:
             places = _free_places(structure)
             child = without_terms(structure, [places[k] for k in order[:count]], problem.primitives)
+            child = None if child is None else with_round_exponents_fixed(child)
             fitted = problem.fit([child], _STEPS)[:1] if child is not None else []
             if fitted and _is_shorter(best, fitted[0], problem):
                 best = fitted[0]
