@@ -13,6 +13,7 @@ from itertools import combinations, combinations_with_replacement
 
 import numpy as np
 
+from sklearn_eql.dictionary import best_subsets, library
 from sklearn_eql.draft import Draft, Node
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.problem import Problem
@@ -26,6 +27,8 @@ _FREQUENCIES = (0.4, 16.0)  # start values of sine and cosine arguments, root me
 _RATES = (0.1, 4.0)  # of exponential and tanh arguments
 _LONGEST = 20  # terms of the numerator of a rational form
 _MOST_PAIRS = 120  # denominators tried
+_MOST_WAVES = 6
+_MOST_FEATURES = 5  # for a dictionary of functions
 
 Terms = list[list]
 
@@ -495,20 +498,35 @@ def _functions_of(palette: Palette, base: dict[int, float], exponents: dict[int,
 
 
 def scaled_waves(palette: Palette) -> Iterator[Terms]:
-    """``p(x) * (c0 + c1 cos(w m) + c2 sin(w m))`` for the likeliest waves and a few monomials `p`."""
+    """``p(x) * (c0 + c1 cos(w m) + c2 sin(w m))``, or with the square of the cosine times another monomial.
+
+    For the likeliest waves; `p` from the logarithmic slopes, or a product of features that are not in the argument.
+    """
     degree = palette.degree or 1.0
-    starts = [palette.hints.separable, np.round(palette.hints.slopes), np.ones(len(palette.signs))]
-    for wave in palette.waves[:6]:
-        for start in starts if palette.has_powers else starts[:1]:
-            for with_square in (False, True):
-                base = palette.power({f: degree * float(start[f - 1]) for f in palette.signed}) if palette.has_powers else 0
-                cos, sin = (Node(name, [palette.argument_of(wave)]) for name in ("cos", "sin"))
-                extra = Node("square", [[[cos, 1.0]]]) if with_square else sin
-                if base == 0:
-                    yield [[0, 1.0], [cos, 1.0], [extra, 1.0]]
-                else:
-                    own = palette.power({f: degree for f in palette.signed}) if with_square else base
-                    yield [[base, 1.0], *palette.product(base, cos), *palette.product(own, extra)]
+    for wave in palette.waves[:_MOST_WAVES]:
+        used = {f for f, _ in (*wave.exponents, *wave.weights)}
+        rest = [f for f in palette.signed if f not in used][:3] if palette.has_powers else []
+        subsets = [c for count in range(len(rest) + 1) for c in combinations(rest, count)]
+        starts = [{f: float(f in c) for f in palette.signed} for c in subsets]
+        for slopes in (palette.hints.separable, np.round(palette.hints.slopes)):
+            starts.append({f: float(slopes[f - 1]) for f in palette.signed})
+        for start in starts if palette.has_powers else [{}]:
+            cos, sin = (Node(name, [palette.argument_of(wave)]) for name in ("cos", "sin"))
+            base = palette.power({f: degree * a for f, a in start.items()}) if start else None
+            yield _times(base, [0, cos, sin])
+            own = palette.power({f: degree * float(f in rest) for f in palette.signed}) if start else None
+            for factor in (1.0, 0.5):  # the square of a cosine oscillates twice as fast
+                cos = Node("cos", [palette.argument_of(wave, factor)])
+                yield _times(base, [0, cos]) + _times(own, [Node("square", [[[cos, 1.0]]])])
+
+
+def dictionary_subsets(palette: Palette) -> Iterator[Terms]:
+    """A constant and up to four entries of a dictionary."""
+    if len(palette.features) > _MOST_FEATURES:
+        return
+    entries, values = library(palette)
+    for chosen in best_subsets(values, palette.problem.y.numpy()):
+        yield [[0, 1.0]] + [list(term) for k in chosen for term in entries[k]]
 
 
 def repeated(shape: Callable[[Palette], Terms], n_starts: int) -> Callable[[Palette], Iterator[Terms]]:

@@ -5,7 +5,7 @@ Nothing here decides anything: a wrong hint costs a few starts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
@@ -186,16 +186,23 @@ def screen_waves(
                 values = np.prod([X[:, f] ** e for f, e in zip(chosen, exponents, strict=True)], axis=0)
                 arguments.append((tuple((f + 1, e) for f, e in zip(chosen, exponents, strict=True)), (), values))
     arguments = arguments[:_MAX_ARGUMENTS]
-    phases = np.arange(1, 41) * 1.0
-    found: list[Wave] = []
+    waves: list[Wave] = []
     for exponents, weights, values in arguments:
         spread = float(np.ptp(values))
-        if not (spread > 0 and np.isfinite(spread)):
-            continue
-        frequencies = phases / spread
-        for w, loss in zip(frequencies, _losses(basis, y, np.outer(frequencies, values)), strict=True):
-            found.append(Wave(exponents, weights, float(w), float(loss)))
-    return sorted(found, key=lambda wave: wave.loss)[:n_kept]
+        if spread > 0 and np.isfinite(spread):
+            frequencies = np.arange(1, 41) / spread
+            losses = _losses(basis, y, np.outer(frequencies, values))
+            waves += [Wave(exponents, weights, *pair) for pair in zip(frequencies.tolist(), losses.tolist(), strict=True)]
+    waves = sorted(waves, key=lambda wave: wave.loss)[:n_kept]
+    sharpened = []
+    for wave in waves[: n_kept // 3]:
+        values = next(v for e, w, v in arguments if (e, w) == (wave.exponents, wave.weights))
+        frequencies = wave.frequency + np.linspace(-0.6, 0.6, 13) / float(np.ptp(values))
+        losses = _losses(basis, y, np.outer(frequencies, values))
+        best = int(np.argmin(losses))
+        sharpened.append(replace(wave, frequency=float(frequencies[best]), loss=float(losses[best])))
+    distinct = {(w.exponents, w.weights, round(w.frequency, 6)): w for w in sharpened}
+    return sorted([*distinct.values(), *waves[n_kept // 3 :]], key=lambda wave: wave.loss)
 
 
 def _smooth_basis(X: np.ndarray, n_rows: int) -> np.ndarray:
