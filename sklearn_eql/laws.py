@@ -211,7 +211,7 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
     if not math.isfinite(loss):
         return None
     # Exponents that the search has put to round values stay there, if the data agree.
-    known = free & np.array([recognise(value) is not None for value in equation.coefficients()])
+    known = free & np.array([recognise(value) is not None for value in equation.coefficients()], dtype=bool)
     given: dict[int, float] = {}
     if known.any():
         held, held_loss = table.refit(equation, free & ~known, _REFINE_STEPS)

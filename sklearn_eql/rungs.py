@@ -207,6 +207,8 @@ class Palette:
                 kinds.append(lambda: [[self.log(f), self.sign()] for f in self._few()] + [[0, 0.1 * rng.normal()]])
         if len(self.features) > 1:
             kinds.append(self._difference)
+        if not kinds:
+            return [[self.features[rng.integers(len(self.features))], 1.0]]
         node = kinds[rng.integers(len(kinds))]()
         if isinstance(node, Node) and node.primitive in ("sin", "cos", "tanh") and self.has("square") and rng.random() < 0.2:
             node = Node("square", [[[node, 1.0]]])

@@ -22,6 +22,8 @@ _WIDEST = 0.05  # relative; a coefficient known less well is no evidence for any
 _WIDEST_SIMPLE = 0.15  # ... but for 1, 2 or 1/2, which most coefficients of laws are
 _SIMPLE_COST = 2.0  # bits
 _MAX_CANDIDATES = 3  # per coefficient
+_ANY_COST = math.inf
+_LATER_COST = 4.0  # bits; once other constants are taken for granted, only simple ones are evidence of themselves
 
 
 def tidy(
@@ -69,7 +71,7 @@ def tidy(
     """
     free = free_mask(equation, primitives)
     best, snapped = (equation, loss), dict(given or {})
-    errors = standard_errors
+    errors, first_pass = standard_errors, not given
     while True:
         left = free.copy()
         left[list(snapped)] = False
@@ -79,7 +81,8 @@ def tidy(
             found = _fixed(best[0], attempt, free, refit)
             return found if accept(loss, found[1], len(attempt)) else None
 
-        found, new = _try_constants(best, snapped, left, tolerances, test)
+        found, new = _try_constants(best, snapped, left, tolerances, test, _ANY_COST if first_pass else _LATER_COST)
+        first_pass = False
         if new == snapped:
             break
         best, snapped = found, new
@@ -95,12 +98,13 @@ def _try_constants(
     left: np.ndarray,
     tolerances: np.ndarray,
     test: Callable[[dict[int, float]], tuple[Equation, float] | None],
+    max_cost: float,
 ) -> tuple[tuple[Equation, float], dict[int, float]]:
     """One pass over the coefficients that are `left`: the law and all its replaced coefficients (by index)."""
 
     def options(current: Equation, i: int) -> list[Constant]:
         value = float(current.coefficients()[i])
-        near = simplest_first(value, float(tolerances[i]))
+        near = [c for c in simplest_first(value, float(tolerances[i])) if c.cost <= max_cost]
         if tolerances[i] > _WIDEST * abs(value):
             near = [c for c in near if c.cost <= _SIMPLE_COST]
         return sorted(near, key=lambda c: _surprise(c, value, float(tolerances[i])))[:_MAX_CANDIDATES]
