@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from sklearn_eql.draft import Draft, Node
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.problem import common_sign
 from sklearn_eql.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize
 from sklearn_eql.symbolic.equation import Equation
@@ -36,19 +38,21 @@ class _Product:
         return {id(form[0][0]): form[0][0] for form in self.rests if len(form) == 1}
 
 
-def factored(equation: Equation, primitives: Mapping[str, Primitive], signs: tuple[int, ...]) -> Equation:
+def factored(equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor) -> Equation:
     """The same law, canonical, with common factors taken out of its sums; the law itself where there are none.
+
+    Roots of squares are undone as well: ``sqrt(s**2)`` is ``s`` or ``-s``, whichever is positive on the rows.
 
     Parameters
     ----------
     equation : Equation
         Canonical.
     primitives : mapping of str to Primitive
-    signs : tuple of int
-        1 or -1 for features without change of sign, 0 for the others, which are not touched.
+    X : Tensor (n_samples, n_features)
+        Rows that tell which features, and which sums under a root, have one sign.
     """
     draft = Draft(Structure.from_equation(equation, np.ones(len(equation.coefficients()), dtype=bool)))
-    factoring = _Factoring(signs)
+    factoring = _Factoring(X, primitives)
     for node in draft.nodes():
         for arg in node.args:
             factoring.take_out(arg)
@@ -58,8 +62,10 @@ def factored(equation: Equation, primitives: Mapping[str, Primitive], signs: tup
 
 
 class _Factoring:
-    def __init__(self, signs: tuple[int, ...]) -> None:
-        self.signs = signs
+    def __init__(self, X: torch.Tensor, primitives: Mapping[str, Primitive]) -> None:
+        self.X = X
+        self.primitives = primitives
+        self.signs = tuple(common_sign(column) for column in X.numpy().T)
         self.n_changes = 0
 
     def take_out(self, form: Form) -> None:
@@ -81,17 +87,47 @@ class _Factoring:
         self.n_changes += 1
 
     def push_outside(self, node: Node) -> None:
-        """``(p * sum)**k`` becomes ``p**k * sum**k`` for powers `p` of features, in place."""
+        """``(p * sum * s**2)**k`` becomes ``p**k * sum**k * s**(2 k)``, in place.
+
+        For powers `p` of features, and sums `s` of one sign where ``2 k`` is one or minus one.
+        """
         exponent = _exponent(node)
         if exponent is None or len(node.args[0]) != 1:
             return
         p = self._product(*node.args[0][0])
-        if not p.powers or len(p.rests) != 1:
+        roots = [(r, root) for r in p.rests if abs(exponent) == 0.5 and (root := self._root(r)) is not None]
+        inside = [r for r in p.rests if not any(r is other for other, _ in roots)]
+        if not p.rests or not (p.powers or roots) or len(inside) > 1 or (not inside and p.coefficient <= 0):
             return
-        inside = Node(node.primitive, [[[s, p.coefficient * k] for s, k in p.rests[0]], *node.args[1:]])
-        outside = self._power({f: exponent * a for f, a in p.powers.items()})
-        node.primitive, node.args = "mul", [[[outside, 1.0]], [[inside, 1.0]]]
+        factors: list[Form] = []
+        for _, (form, power) in roots:
+            factors.append(form if power * exponent > 0 else [[Node("inv", [form]), 1.0]])
+        if p.powers:
+            factors.insert(0, [[self._power({f: exponent * a for f, a in p.powers.items()}), 1.0]])
+        coefficient = p.coefficient**exponent if not inside else 1.0
+        if inside:
+            argument = [[s, p.coefficient * k] for s, k in inside[0]]
+            factors.append([[Node(node.primitive, [argument, *node.args[1:]]), 1.0]])
+        last = self._term(_Product(coefficient, {}, factors))
+        node.primitive, node.args = "id", [[last]]
         self.n_changes += 1
+
+    def _root(self, form: Form) -> tuple[Form, float] | None:
+        """``|s|`` and 2 or -2, where the form is that power of a sum `s` of one sign on the rows."""
+        power, factor = 1.0, 1.0
+        while len(form) == 1 and isinstance(form[0][0], Node) and (exponent := _exponent(form[0][0])) is not None:
+            if form[0][1] <= 0:
+                return None
+            factor *= form[0][1] ** power
+            power *= exponent
+            form = form[0][0].args[0]
+        if abs(power) != 2.0:
+            return None
+        draft = Draft(Structure(self.X.shape[1], (), ()))
+        draft.output = form
+        sign = common_sign(draft.equation().forward(self.X, self.primitives).numpy())
+        scale = sign * factor ** (1 / power)
+        return ([[s, scale * c] for s, c in form], power) if sign else None
 
     def _product(self, source: int | Node, c: float) -> _Product:
         if source == 0:
@@ -100,14 +136,18 @@ class _Factoring:
             sign = self.signs[source - 1]
             return _Product(c * sign, {source: 1.0}) if sign else _Product(c, {}, [[[source, 1.0]]])
         name = source.primitive
+        if name == "id" and len(source.args[0]) == 1:
+            return self._product(source.args[0][0][0], c * source.args[0][0][1])
         if name in ("mul", "div"):
             a, b = (self._product(*arg[0]) if len(arg) == 1 else _Product(1.0, {}, [arg]) for arg in source.args)
             side = 1.0 if name == "mul" else -1.0
-            if name == "mul" or not b.rests:
-                powers = {f: a.powers.get(f, 0.0) + side * b.powers.get(f, 0.0) for f in {**a.powers, **b.powers}}
-                rests = [*a.rests, *b.rests]
-                return _Product(c * a.coefficient * b.coefficient**side, {f: k for f, k in powers.items() if k}, rests)
-        elif (k := _exponent(source)) is not None and len(source.args[0]) == 1:
+            if name == "div" and b.rests:
+                b = _Product(1.0, {}, [[[Node("inv", [source.args[1]]), 1.0]]])
+                side = 1.0
+            powers = {f: a.powers.get(f, 0.0) + side * b.powers.get(f, 0.0) for f in {**a.powers, **b.powers}}
+            rests = [*a.rests, *b.rests]
+            return _Product(c * a.coefficient * b.coefficient**side, {f: k for f, k in powers.items() if k}, rests)
+        if (k := _exponent(source)) is not None and len(source.args[0]) == 1:
             inner = self._product(*source.args[0][0])
             if not inner.rests and inner.coefficient > 0:
                 return _Product(c * inner.coefficient**k, {f: a * k for f, a in inner.powers.items()})

@@ -84,7 +84,7 @@ _DEEPER = 2  # layers that a product and an outer link may add to those of the g
 _FIRST, _SECOND, _LAST = 4, 12, 40  # Levenberg-Marquardt steps
 _KEPT = 12  # structures per rung that are fitted to the end
 _EXACT, _PROMISING, _SNAPPED = 2, 3, 8  # of those, the best by description length or loss
-_JUDGED_EVERY = 3  # rungs
+_JUDGED_AFTER = frozenset(range(5, 100, 3))  # numbers of rungs
 _CONFIRMED_BY, _CONFIRMED_LOOSE = 400, 3000  # structures that do not shorten the description of noisy data any further
 _MOST = 0.5  # of the variance: less than that a law must leave over
 
@@ -147,7 +147,7 @@ def climb(
                 archive.add(_confirmed(found, problem, judge))
             else:
                 pending += _promising(found, problem)
-                if (number + 1) % _JUDGED_EVERY and rung is not rungs[-1]:
+                if number not in _JUDGED_AFTER and number < len(rungs) - 1:
                     continue
                 archive.add(_judged(pending, problem, judge))
                 pending = []
@@ -200,7 +200,7 @@ def _judged(found: Sequence[FitResult], problem: Problem, judge: Problem) -> lis
 
 def _with_factors(structure: Structure, judge: Problem) -> Structure:
     """The law with common factors in front of its sums, exponents that are round staying so."""
-    equation = factored(canonicalize(structure.to_equation(), judge.primitives), judge.primitives, judge.signs)
+    equation = factored(canonicalize(structure.to_equation(), judge.primitives), judge.primitives, judge.X)
     return with_round_exponents_fixed(Structure.from_equation(equation, free_mask(equation, judge.primitives)))
 
 

@@ -14,7 +14,7 @@ import torch
 from sklearn_eql.archive import Archive, description_length
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.factoring import factored
-from sklearn_eql.problem import Scaling, common_sign
+from sklearn_eql.problem import Scaling
 from sklearn_eql.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, structure_key
 from sklearn_eql.symbolic.complexity import equation_complexity
@@ -81,7 +81,6 @@ class Table:
         self.weight = (
             None if sample_weight is None else torch.as_tensor(sample_weight[keep] / sample_weight[keep].mean())
         )
-        self.signs = tuple(common_sign(column) for column in X[keep].T)
         mean = np.average(self.y, weights=self.weight)
         self.variance = float(np.average((self.y.numpy() - mean) ** 2, weights=self.weight)) or 1.0
         self.exact = scaling.exact * self.variance
@@ -217,15 +216,23 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
         held, held_loss = table.refit(equation, free & ~known, _REFINE_STEPS)
         if table.accepts(loss, held_loss, int(known.sum())):
             loose, given = held, {i: equation.coefficients()[i] for i in np.flatnonzero(known).tolist()}
-    errors = table.errors(loose, free & ~known if given else free)
+    errors = table.errors(loose)
     equation, tidied = tidy(loose, loss, table.refit, table.accepts, primitives, errors, table.errors, given)
     equation = canonicalize(equation, primitives)
-    shorter = factored(equation, primitives, table.signs)
-    if shorter is not equation and equation_complexity(shorter, primitives) < equation_complexity(equation, primitives):
+    shorter = _without_dust(factored(equation, primitives, table.X * torch.as_tensor(scaling.x)))
+    if shorter != equation and equation_complexity(shorter, primitives) < equation_complexity(equation, primitives):
         loss = table.refit(shorter, np.zeros(len(shorter.coefficients()), dtype=bool))[1]
         if loss <= max(tidied * (1 + _SAME_LOSS), scaling.exact):
             equation, tidied = shorter, loss
     return _as_law(equation, tidied, result.trial, table)
+
+
+def _without_dust(equation: Equation) -> Equation:
+    """The equation with coefficients that are a constant but for a few roundings put to it."""
+    values = [float(f"{value:.13g}") for value in equation.coefficients()]
+    return equation.with_coefficients(
+        np.array([r if recognise(r) is not None else v for r, v in zip(values, equation.coefficients(), strict=True)])
+    )
 
 
 def _on_all_rows(law: Law, table: Table) -> Law | None:

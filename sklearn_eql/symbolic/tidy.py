@@ -23,6 +23,7 @@ _WIDEST_SIMPLE = 0.15  # ... but for 1, 2 or 1/2, which most coefficients of law
 _SIMPLE_COST = 2.0  # bits
 _MAX_CANDIDATES = 3  # per coefficient
 _ANY_COST = math.inf
+_SHARP = 1e-6  # relative half width of an interval in which a constant of any cost is evidence of itself
 _LATER_COST = 4.0  # bits; once other constants are taken for granted, only simple ones are evidence of themselves
 
 
@@ -71,7 +72,7 @@ def tidy(
     """
     free = free_mask(equation, primitives)
     best, snapped = (equation, loss), dict(given or {})
-    errors, first_pass = standard_errors, not given
+    errors, first_pass = standard_errors, True
     while True:
         left = free.copy()
         left[list(snapped)] = False
@@ -104,7 +105,8 @@ def _try_constants(
 
     def options(current: Equation, i: int) -> list[Constant]:
         value = float(current.coefficients()[i])
-        near = [c for c in simplest_first(value, float(tolerances[i])) if c.cost <= max_cost]
+        sharp = tolerances[i] <= _SHARP * abs(value)
+        near = [c for c in simplest_first(value, float(tolerances[i])) if sharp or c.cost <= max_cost]
         if tolerances[i] > _WIDEST * abs(value):
             near = [c for c in near if c.cost <= _SIMPLE_COST]
         return sorted(near, key=lambda c: _surprise(c, value, float(tolerances[i])))[:_MAX_CANDIDATES]

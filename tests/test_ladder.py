@@ -1,0 +1,352 @@
+"""The ladder: laws of each family are found and confirmed, with and without noise, over odd tables and vocabularies."""
+
+import math
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import sympy
+
+from sklearn_eql import EQLRegressor, Primitive
+from sklearn_eql.exceptions import SearchInterruptedWarning
+from sklearn_eql.ladder import LADDER, climb
+from sklearn_eql.links import LINKS
+from sklearn_eql.primitives import PRESETS, PRIMITIVES
+from sklearn_eql.problem import Scaling, make_problem
+from sklearn_eql.structure import SparseUnit, Structure
+
+X = np.random.default_rng(0).uniform(1, 3, (150, 4))
+NOISE = np.random.default_rng(1).normal(size=150)
+
+
+def go(y, x=X, functions=None, noise=0.0, **options):
+    """The ladder on all rows."""
+    copies = PRESETS["default"] if functions is None else dict.fromkeys(functions, 1)
+    noisy = y + noise * np.std(y) * NOISE[: len(y)]
+    problem = make_problem(x, noisy, None, Scaling.of(x, noisy), PRIMITIVES, copies, 2, 200, 0)
+    return climb(problem, problem, 0, **options)
+
+
+def used(found):
+    """Functions in the laws that a climb has found."""
+    return {unit.primitive for result in found.archive.ranked() for unit in result.structure.units}
+
+
+def rungs(*names):
+    assert set(names) <= {rung.name for rung in LADDER}
+    return [rung for rung in LADDER if rung.name in names]
+
+
+LAWS = {
+    "x0*x1/x2**2": (lambda a, b, c: a * b / c**2, "power law"),
+    "x0*exp(-x1)": (lambda a, b: a * np.exp(-b), "power law"),
+    "exp(-x0**2/(2*x1**2))/x1": (lambda a, b: np.exp(-(a**2) / (2 * b**2)) / b, "two powers"),
+    "sqrt((x0 - x1)**2 + (x2 - x3)**2)": (lambda a, b, c, d: np.hypot(a - b, c - d), "quadratic form"),
+    "x0*x1 + x2*x3": (lambda a, b, c, d: a * b + c * d, "quadratic form"),
+    "x0**3 - 2*x0*x1 + x1": (lambda a, b: a**3 - 2 * a * b + b, "cubic form"),
+    "x0*x1/(1 + x0**2)": (lambda a, b: a * b / (1 + a**2), "scaled quadratic form"),
+    "1/(1/x0 + x1/x2)": (lambda a, b, c: 1 / (1 / a + b / c), "scaled quadratic form"),
+    "x2/sqrt(1 - x0**2/x1**2)": (lambda a, b, c: c / np.sqrt(1 - a**2 / (10 * b) ** 2), "two powers"),
+    "x0/(exp(x1/x2) - 1)": (lambda a, b, c: a / np.expm1(b / c), "function of one monomial"),
+    "x0*tanh(x1/x0)": (lambda a, b: a * np.tanh(b / a), "function of one monomial"),
+    "x0*(1 - cos(x1*x2))": (lambda a, b, c: a * (1 - np.cos(b * c)), "scaled wave"),
+    "sin(x0)*cos(x1)": (lambda a, b: np.sin(a) * np.cos(b), "dictionary"),
+    "(x0*x1 + x2*x3)/(x0 + x2)": (lambda a, b, c, d: (a * b + c * d) / (a + c), "quotient"),
+}
+
+
+def columns(law):
+    return X[:, : law.__code__.co_argcount]
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_law_without_noise_is_found_by_its_rung(name):
+    law, rung = LAWS[name]
+    seen = []
+    found = go(law(*columns(law).T), columns(law), report=lambda name, best: seen.append(name))
+    assert found.stop_reason == "exact"
+    best = found.archive.ranked()[0]
+    assert best.loss < found.archive.exact
+    assert [r.name for r in LADDER].index(seen[-1]) <= [r.name for r in LADDER].index(rung)
+    assert len(found.loss_curve) == len(seen)
+
+
+@pytest.mark.parametrize("name", ["x0*x1/x2**2", "x0*exp(-x1)"])
+def test_a_law_under_noise_is_confirmed_when_nothing_but_noise_is_left(name):
+    law, _ = LAWS[name]
+    clean = law(*columns(law).T)
+    found = go(clean, columns(law), noise=0.01)
+    assert found.stop_reason == "noise"
+    best = found.archive.ranked()[0]
+    scale = np.std(clean)  # of the scaled target, up to the noise
+    rows = columns(law) / np.sqrt(np.mean(columns(law) ** 2, axis=0))
+    error = best.structure.to_equation().evaluate(rows) * scale - clean
+    assert np.sqrt(np.mean(error**2)) < 0.005 * scale
+
+
+def test_noise_alone_is_no_law():
+    found = go(NOISE, X[:, :2], rungs=LADDER[:9])
+    assert found.stop_reason == "all"
+    assert found.archive.ranked()[0].loss > 0.5
+
+
+# The course --------------------------------------------------------------------------------------------------------
+
+
+def test_no_rung_starts_after_the_deadline():
+    found = go(X[:, 0] * X[:, 1], deadline=time.time() - 1)
+    assert (found.stop_reason, found.loss_curve, found.archive.ranked()) == ("max_time", (), [])
+
+
+def test_the_deadline_keeps_what_there_is():
+    seeds = [Structure(4, (), ((0, 1.0, True), (1, 1.0, True)))]
+    found = go(X[:, 0] * X[:, 1], seeds=seeds, deadline=time.time() - 1)
+    assert [r.structure.key for r in found.archive.ranked()] == [seeds[0].key]
+
+
+def test_a_ladder_without_rungs_judges_the_seeds():
+    seed = Structure(4, (SparseUnit("mul", (((1, 1.0, False),), ((2, 1.0, False),))),), ((5, 1.0, True),))
+    assert go(X[:, 0], rungs=()).archive.ranked() == []
+    found = go(3 * X[:, 0] * X[:, 1], rungs=(), seeds=[seed])
+    assert found.stop_reason == "all"
+    assert found.archive.ranked()[0].loss < found.archive.exact
+
+
+def test_what_is_pending_at_the_last_rung_is_judged():
+    for count in (1, 2, 3, 4):
+        found = go(np.sin(3 * X[:, 0]) * X[:, 1], X[:, :2], rungs=LADDER[:count])
+        assert found.stop_reason == "all"
+        assert len(found.loss_curve) >= 1
+        assert np.isfinite(found.loss_curve).all()
+
+
+def test_equal_seeds_give_equal_climbs():
+    y = np.sin(3 * X[:, 0]) * X[:, 1] + 0.1 * NOISE
+    one, same = (go(y, X[:, :2], rungs=LADDER[:6]) for _ in range(2))
+    assert one.loss_curve == same.loss_curve
+    assert [r.structure for r in one.archive.ranked()] == [r.structure for r in same.archive.ranked()]
+
+
+def test_an_interruption_inside_the_ladder_keeps_what_there_is():
+    def interrupt(name, best):
+        raise KeyboardInterrupt
+
+    found = go(np.sin(3 * X[:, 0]) * X[:, 1], X[:, :2], report=interrupt)
+    assert found.stop_reason == "interrupted"
+    assert found.archive.ranked()
+
+
+def test_an_interruption_before_the_first_law_of_the_ladder_is_an_interruption(monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sklearn_eql.ladder._try", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        go(X[:, 0] * X[:, 1])
+
+
+def test_rungs_name_links_and_functions_that_exist():
+    links = {link.name for link in LINKS}
+    for rung in LADDER:
+        assert set(rung.links) <= links
+        assert set(rung.functions) <= PRIMITIVES.keys()
+    assert len({rung.name for rung in LADDER}) == len(LADDER)
+
+
+# Vocabularies ------------------------------------------------------------------------------------------------------
+
+EVERYTHING_BUT = {name for name, count in PRESETS["default"].items() if PRIMITIVES[name].arity}
+
+
+@pytest.mark.parametrize(
+    ("functions", "also"),
+    [
+        (["mul", "square"], ()),
+        (["mul", "square", "sin", "cos"], ()),
+        (["sin"], ()),
+        (["square", "sqrt"], ()),
+        (["exp", "mul"], ("log",)),
+        (["pow", "mul"], ("log", "exp", "inv", "square")),  # powers of features and of sums
+        (["div", "mul"], ("inv",)),
+    ],
+    ids=lambda value: "+".join(value) or "nothing more",
+)
+def test_only_functions_allowed_are_used(functions, also):
+    y = np.exp(X[:, 0]) * np.sin(X[:, 1]) + X[:, 0] / X[:, 1]
+    found = go(y, X[:, :2], functions, rungs=LADDER[:10], deadline=time.time() + 20)
+    assert used(found) <= {*functions, *also, "id", "const"}
+
+
+def test_without_powers_the_other_rungs_find_their_laws():
+    y = X[:, 0] * X[:, 1] - X[:, 2] ** 2
+    found = go(y, functions=["mul", "square"])
+    assert found.stop_reason == "exact"
+    assert used(found) <= {"mul", "square"}
+
+
+def test_a_power_function_of_the_users_own_is_not_taken_for_the_logarithm():
+    own = Primitive("log", 1, lambda g: g - 1, lambda g: g - 1)
+    primitives = {**PRIMITIVES, "log": own}
+    y = X[:, 0] ** 1.5
+    problem = make_problem(X, y, None, Scaling.of(X, y), primitives, PRESETS["default"], 2, 200, 0)
+    found = climb(problem, problem, 0, rungs=LADDER[:8])
+    assert not any(arg[0][2] is False for arg in _arguments(found, "log"))
+
+
+def _arguments(found, name):
+    units = (unit for result in found.archive.ranked() for unit in result.structure.units)
+    return [unit.args[0] for unit in units if unit.primitive == name]
+
+
+# Tables ------------------------------------------------------------------------------------------------------------
+
+BITS = np.random.default_rng(2).integers(0, 2, (150, 3)).astype(float)
+TABLES = {
+    "one column": (X[:, :1], lambda x: x[:, 0] ** 1.5),
+    "negative columns": (-X, lambda x: x[:, 0] * x[:, 1] / x[:, 2] ** 2),
+    "negative target": (X, lambda x: -(x[:, 0] ** 2) / x[:, 1]),
+    "columns of both signs": (X - 2, lambda x: x[:, 0] * x[:, 1] + x[:, 2] ** 2),
+    "a constant column": (np.c_[X[:, :2], np.full(150, 4.0)], lambda x: x[:, 0] / x[:, 1]),
+    "a column of zeros": (np.c_[X[:, :2], np.zeros(150)], lambda x: x[:, 0] / x[:, 1]),
+    "a column twice": (X[:, [0, 1, 0]], lambda x: x[:, 0] / x[:, 1]),
+    "zeros and ones": (BITS, lambda x: x[:, 0] * x[:, 1] + 2 * x[:, 2]),
+    "exclusive or": (BITS[:, :2], lambda x: (x[:, 0] + x[:, 1]) % 2),
+    "twelve rows": (X[:12], lambda x: x[:, 0] / x[:, 1]),
+    "other units": (X * [1e-20, 1e15, 1, 1], lambda x: 1e30 * x[:, 0] * x[:, 1] / x[:, 2] ** 2),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_laws_of_odd_tables_are_found(name):
+    x, law = TABLES[name]
+    found = go(law(x), x)
+    assert found.stop_reason == "exact"
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (X[:4], X[:4, 0] + NOISE[:4]),
+        (BITS, NOISE),
+        (X - 2, NOISE),
+        (X[:, :1] - 2, np.abs(X[:, 0] - 2)),
+        (X, (X[:, 0] > X[:, 1]).astype(float)),
+    ],
+    ids=["four rows", "zeros and ones", "both signs", "one column", "a target of zeros and ones"],
+)
+def test_tables_without_a_law_do_no_harm(x, y):
+    found = go(y, x, rungs=LADDER[:9])
+    assert np.isfinite([result.loss for result in found.archive.ranked()]).all()
+
+
+def test_more_features_than_rows_allow_forms_of():
+    rows = np.random.default_rng(3).uniform(1, 2, (60, 15))
+    found = go(rows[:, 3] * rows[:, 8], rows, rungs=LADDER[:3])
+    assert found.stop_reason == "exact"
+
+
+# The regressor -----------------------------------------------------------------------------------------------------
+
+
+def regressor(**parameters):
+    small = {"population_size": 32, "n_generations": 2, "random_state": 0}
+    return EQLRegressor(**{**small, **parameters})
+
+
+def target(x=X):
+    return x[:, 0] * np.tanh(x[:, 1] / x[:, 0])
+
+
+def count_climbs(monkeypatch):
+    calls = []
+
+    def counting(*args, **options):
+        calls.append(len(options["rungs"]))
+        return climb(*args, **options)
+
+    monkeypatch.setattr("sklearn_eql.search.climb", counting)
+    return calls
+
+
+@pytest.mark.parametrize("parameters", [{"n_rungs": 0}, {"n_hidden_layers": 1}, {"n_generations": 0}], ids=str)
+def test_the_ladder_can_be_skipped(parameters, monkeypatch):
+    calls = count_climbs(monkeypatch)
+    model = regressor(**parameters).fit(X[:, :2], X[:, 0] / X[:, 1])
+    assert calls == []
+    assert np.isfinite(model.predict(X[:, :2])).all()
+
+
+def test_as_many_rungs_are_tried_as_are_asked_for(monkeypatch):
+    calls = count_climbs(monkeypatch)
+    regressor(n_rungs=2).fit(X[:, :2], target())
+    regressor(n_islands=2).fit(X[:, :2], X[:, 0] / X[:, 1])
+    assert calls == [2, len(LADDER)]
+
+
+@pytest.mark.parametrize("n_rungs", [-1, 1.5])
+def test_a_number_of_rungs_that_is_none_is_refused(n_rungs):
+    with pytest.raises(ValueError, match="The 'n_rungs' parameter of EQLRegressor must be an int"):
+        regressor(n_rungs=n_rungs).fit(X, X[:, 0])
+
+
+def test_a_law_of_the_ladder_is_printed_in_the_users_units():
+    model = regressor().fit(X[:, :2], 2.5 * target())
+    x0, x1 = sympy.symbols("x0 x1")
+    assert model.stop_reason_ == "exact"
+    np.testing.assert_allclose(model.predict(2 * X[:, :2]), 2.5 * target(2 * X), rtol=1e-9)
+    assert sympy.simplify((model.sympy_expr_ - 2.5 * x0 * sympy.tanh(x1 / x0)).rewrite(sympy.exp)) == 0
+
+
+def test_the_arcsine_is_in_the_default_vocabulary():
+    model = regressor().fit(X[:, :2], np.arcsin(X[:, 0] / (4 * X[:, 1])))
+    x0, x1 = sympy.symbols("x0 x1")
+    assert model.sympy_expr_ == sympy.asin(x0 / (4 * x1))
+
+
+def test_noise_ends_the_search_of_the_regressor():
+    model = regressor(n_generations=60).fit(X[:, :3], X[:, 0] * X[:, 1] / X[:, 2] ** 2 + 0.005 * NOISE)
+    assert model.stop_reason_ == "noise"
+    assert model.sympy_expr_ == sympy.sympify("x0*x1/x2**2")
+
+
+def test_an_interruption_inside_the_ladder_is_told_by_the_regressor(monkeypatch):
+    def interrupted(*args, **options):
+        def report(name, best):
+            raise KeyboardInterrupt
+
+        return climb(*args, **{**options, "report": report})
+
+    monkeypatch.setattr("sklearn_eql.search.climb", interrupted)
+    with pytest.warns(SearchInterruptedWarning, match="fit was interrupted; the best"):
+        model = regressor().fit(X[:, :2], target() + 0.1 * NOISE)
+    assert model.interrupted_ is True
+    assert model.stop_reason_ == "interrupted"
+    assert np.isfinite(model.predict(X[:, :2])).all()
+
+
+def test_results_with_the_ladder_do_not_depend_on_the_number_of_jobs():
+    y = target() + 0.1 * NOISE
+    settings = {"n_islands": 2, "n_generations": 1, "n_rungs": 4}
+    one, two = (regressor(**settings, n_jobs=n).fit(X[:, :2], y) for n in (1, 2))
+    pd.testing.assert_frame_equal(one.equations_, two.equations_)
+    assert one.loss_curve_ == two.loss_curve_
+
+
+def test_equal_seeds_give_equal_laws_of_the_ladder():
+    one, same = (regressor(n_rungs=6).fit(X[:, :2], target() + 0.1 * NOISE) for _ in range(2))
+    pd.testing.assert_frame_equal(one.equations_, same.equations_)
+    assert one.loss_curve_ == same.loss_curve_
+
+
+def test_the_rungs_are_told_on_stderr_if_asked_for(capsys):
+    regressor(verbose=1).fit(X[:, :2], X[:, 0] / X[:, 1])
+    assert "island 0, power law: relative loss" in capsys.readouterr().err
+
+
+def test_a_time_limit_holds_inside_the_ladder():
+    start = time.perf_counter()
+    model = regressor(max_time=0.5).fit(X, np.sin(3 * X[:, 0] * X[:, 1]) * X[:, 2] + NOISE)
+    assert model.stop_reason_ == "max_time"
+    assert time.perf_counter() - start < 10
+    assert math.isfinite(model.score(X, NOISE))

@@ -1,0 +1,203 @@
+"""Hints for the search: exponents from logarithmic slopes, likely waves, best subsets of a dictionary."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_eql.dictionary import best_subsets, library
+from sklearn_eql.primitives import PRESETS, PRIMITIVES
+from sklearn_eql.problem import Scaling, make_problem
+from sklearn_eql.rungs import Palette
+from sklearn_eql.sketch import log_monomials, screen_waves
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(1, 3, (400, 4))
+NOISE = RNG.normal(size=400)
+UNITS = np.ones(4)
+
+
+def hints(y, x=X, signed=None, noise=0.0):
+    noisy = y * (1 + noise * NOISE[: len(y)])
+    return log_monomials(x, noisy, list(range(x.shape[1])) if signed is None else signed, np.ones(x.shape[1]))
+
+
+def holds(candidates, exponents):
+    return any(np.array_equal(c, exponents) for c in candidates)
+
+
+# Monomials ---------------------------------------------------------------------------------------------------------
+
+
+FUNCTIONS = {
+    "exp": np.exp,
+    "exp - 1": np.expm1,
+    "tanh": np.tanh,
+    "rational": lambda m: 1 / (1 + m**2),
+    "root": lambda m: np.sqrt(2 + m),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "noise"), [*((name, 0.0) for name in FUNCTIONS), *((name, 0.01) for name in FUNCTIONS if name != "root")]
+)
+def test_the_monomials_of_a_product_and_of_a_functions_argument_are_found(name, noise):
+    found = hints(X[:, 0] * X[:, 1] ** 2 * FUNCTIONS[name](X[:, 2] / X[:, 3]), noise=noise)
+    assert found.on_a_line
+    assert holds(found.inner, [0, 0, 1, -1]) or holds(found.inner, [0, 0, -1, 1])
+    assert holds(found.outer, [1, 2, 0, 0])
+    assert found.separable[:2].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_a_power_law_is_separable_in_all_its_features(noise):
+    found = hints(3 * X[:, 0] ** 1.5 / X[:, 2] ** 2, noise=noise)
+    np.testing.assert_allclose(found.slopes, [1.5, 0, -2, 0], atol=0.05)
+    assert found.separable.tolist() == [1.5, 0, -2, 0]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_features_that_are_no_factors_are_not_separable(noise):
+    found = hints(X[:, 0] * (X[:, 1] ** 2 + X[:, 2] * X[:, 3]), noise=noise)
+    assert found.separable.tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_columns_of_which_only_the_difference_counts_are_paired(noise):
+    found = hints(1 + (X[:, 0] - X[:, 3]) ** 2 + X[:, 1] * X[:, 2], noise=noise)
+    assert found.pairs[0] == (0, 3)
+
+
+def test_pairs_are_of_columns_in_the_users_units():
+    rows = X / [1, 4, 1, 1]
+    found = log_monomials(rows, 5 + (X[:, 0] - X[:, 1]) ** 2, [0, 1, 2, 3], np.array([1.0, 4, 1, 1]))
+    assert found.pairs[0] == (0, 1)
+
+
+def test_negative_columns_and_targets_have_slopes_too():
+    found = hints(-(X[:, 0] ** 2) / X[:, 1], x=-X)
+    assert found.separable.tolist() == [2, -1, 0, 0]
+
+
+def test_columns_of_both_signs_have_no_exponents():
+    rows = X - [0, 2, 0, 0]
+    found = hints(X[:, 0] ** 2 * np.exp(rows[:, 1]), x=rows, signed=[0, 2, 3])
+    assert found.separable.tolist() == [2, 0, 0, 0]
+    assert found.slopes[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "signed"),
+    [(X, X[:, 0], []), (X[:8], X[:8, 0], [0]), (X, np.where(np.arange(400) < 395, 0.0, 1.0), [0])],
+    ids=["no column of one sign", "few rows", "a target of zeros"],
+)
+def test_without_logarithms_there_are_no_hints(x, y, signed):
+    found = hints(y, x=x, signed=signed)
+    assert (found.outer, found.inner, found.pairs, found.on_a_line) == ((), (), (), False)
+    assert not found.slopes.any()
+
+
+def test_a_constant_column_has_no_slope():
+    rows = np.c_[X[:, :2], np.full(400, 2.0)]
+    found = hints(X[:, 0] / X[:, 1], x=rows)
+    assert found.separable.tolist() == [1, -1, 0]
+
+
+# Waves -------------------------------------------------------------------------------------------------------------
+
+WAVES = {
+    "a feature": (lambda x: 2 * np.cos(4 * x[:, 0]), {(1, 1.0)}, set(), 4.0),
+    "a product": (lambda x: x[:, 2] * np.sin(2 * x[:, 0] * x[:, 1]), {(1, 1.0), (2, 1.0)}, set(), 2.0),
+    "a quotient": (lambda x: np.cos(7 * x[:, 1] / x[:, 2]) + x[:, 0], {(2, 1.0), (3, -1.0)}, set(), 7.0),
+    "a difference": (lambda x: x[:, 2] * np.sin(3 * (x[:, 0] - x[:, 1])), set(), {(1, 1.0), (2, -1.0)}, 3.0),
+}
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize("name", WAVES)
+def test_the_argument_of_a_wave_comes_first(name, noise):
+    law, exponents, weights, frequency = WAVES[name]
+    rows = X[:200, :3]
+    y = law(rows) + noise * NOISE[:200]
+    first = screen_waves(rows, y, [0, 1, 2], np.ones(3))[0]
+    flipped = {(f, -e) for f, e in first.exponents}
+    assert exponents in (set(first.exponents), flipped)
+    assert set(first.weights) == weights
+    values = sum(c * rows[:, f - 1] for f, c in weights) + np.prod([rows[:, f - 1] ** e for f, e in exponents], axis=0)
+    assert abs(first.frequency - frequency) * np.ptp(values) < 1, "the slopes of the quadratic forms bend the phase"
+    assert first.loss < 0.05
+
+
+def test_waves_are_ranked_by_what_they_leave_over():
+    waves = screen_waves(X[:200, :2], np.cos(3 * X[:200, 0]), [0, 1], np.ones(2))
+    losses = [wave.loss for wave in waves]
+    assert losses == sorted(losses)
+    assert 0 < len(waves) <= 24
+
+
+def test_noise_is_no_wave():
+    waves = screen_waves(X[:200, :2], NOISE[:200], [0, 1], np.ones(2))
+    assert waves[0].loss > 0.5
+
+
+# The dictionary ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize("planted", [(17,), (3, 40), (5, 22, 49)])
+def test_planted_columns_are_the_best_subset_of_their_size(planted, noise):
+    columns = np.random.default_rng(1).normal(size=(100, 60)) + 2
+    y = 4 + columns[:, planted] @ np.array([2.0, -1.0, 1.5])[: len(planted)]
+    found = list(best_subsets(columns, y + noise * NOISE[:100]))
+    assert next(chosen for chosen in found if len(chosen) == len(planted)) == planted
+
+
+def test_a_pair_is_found_where_neither_column_alone_says_much():
+    rng = np.random.default_rng(2)
+    columns = rng.normal(size=(200, 40))
+    columns[:, 9] = columns[:, 30] + 0.1 * rng.normal(size=200)
+    found = list(best_subsets(columns, columns[:, 9] - columns[:, 30]))
+    assert next(chosen for chosen in found if len(chosen) == 2) == (9, 30)
+
+
+def test_constant_columns_are_in_no_subset():
+    columns = np.c_[np.full(100, 3.0), RNG.normal(size=(100, 3))]
+    assert all(0 not in chosen for chosen in best_subsets(columns, columns[:, 1] + NOISE[:100]))
+
+
+@pytest.fixture
+def palette():
+    def make(x, functions=None):
+        y = x[:, 0] + 1
+        copies = PRESETS["default"] if functions is None else dict.fromkeys(functions, 1)
+        problem = make_problem(x, y, None, Scaling.of(x, y), PRIMITIVES, copies, 2, 100, 0)
+        rows = problem.X.numpy()
+        signed = [f for f, sign in enumerate(problem.signs) if sign]
+        found = log_monomials(rows, problem.y.numpy(), signed, problem.x_units)
+        return Palette(problem, np.random.default_rng(0), found, 1.0)
+
+    return make
+
+
+@pytest.mark.parametrize("shift", [0.0, 2.0, 4.0], ids=["positive", "mixed", "negative"])
+def test_entries_of_the_dictionary_are_finite_and_are_what_their_terms_say(palette, shift):
+    from sklearn_eql.draft import Draft
+    from sklearn_eql.structure import Structure
+
+    chosen = palette(X[:, :2] - shift)
+    entries, values = library(chosen)
+    assert values.shape == (100, len(entries))
+    assert np.isfinite(values).all()
+    for k in range(0, len(entries), 7):
+        draft = Draft(Structure(2, (), ()))
+        draft.output = [list(term) for term in entries[k]]
+        np.testing.assert_allclose(draft.equation().evaluate(chosen.rows), values[:, k], rtol=1e-12)
+
+
+def test_the_dictionary_holds_only_allowed_functions(palette):
+    from sklearn_eql.draft import Draft
+    from sklearn_eql.structure import Structure
+
+    entries, _ = library(palette(X[:, :2], ["mul", "square"]))
+    draft = Draft(Structure(2, (), ()))
+    draft.output = [list(term) for form in entries for term in form]
+    assert {node.primitive for node in draft.nodes()} == {"mul", "square"}
