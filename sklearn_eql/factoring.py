@@ -51,6 +51,13 @@ def factored(equation: Equation, primitives: Mapping[str, Primitive], X: torch.T
     X : Tensor (n_samples, n_features)
         Rows that tell which features, and which sums under a root, have one sign.
     """
+    try:
+        return _rewritten(equation, primitives, X)
+    except (OverflowError, ZeroDivisionError):  # coefficients near the ends of float64 stay where they are
+        return equation
+
+
+def _rewritten(equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor) -> Equation:
     draft = Draft(Structure.from_equation(equation, np.ones(len(equation.coefficients()), dtype=bool)))
     factoring = _Factoring(X, primitives)
     for node in draft.nodes():

@@ -49,6 +49,7 @@ from sklearn_eql.training.refine import FitResult, levenberg_marquardt
 from sklearn_eql.whiteness import is_white
 
 _ALL = tuple(link.name for link in LINKS)
+_MANY_ROWS = 100
 _MAIN = ("identity", "inv", "sqrt", "inv sqrt", "inv square", "exp")
 
 LADDER: tuple[Rung, ...] = (
@@ -71,13 +72,13 @@ LADDER: tuple[Rung, ...] = (
     Rung("angular sum", repeated(angular_sum, 192), ("identity",), ("sin", "cos", "mul")),
     Rung("scaled function", repeated(scaled_function, 96), _MAIN),
     Rung("factored sum", repeated(factored_sum, 96), _MAIN, ("mul",)),
-    Rung("quotient, wide", repeated(quotient, 256), ("identity", "inv", "sqrt")),
-    Rung("form and term, wide", repeated(form_and_term, 512), ("identity",), ("mul",)),
-    Rung("angular sum, wide", repeated(angular_sum, 768), ("identity",), ("sin", "cos", "mul")),
-    Rung("scaled function, wide", repeated(scaled_function, 384), ("identity", "inv", "exp")),
-    Rung("factored sum, wide", repeated(factored_sum, 384), ("identity", "sqrt", "inv"), ("mul",)),
-    Rung("scaled function, wider", repeated(scaled_function, 1024), ("identity", "inv")),
-    Rung("factored sum, wider", repeated(factored_sum, 1024), ("identity",), ("mul",)),
+    Rung("quotient, wide", repeated(quotient, 256), ("identity", "inv", "sqrt"), min_rows=_MANY_ROWS),
+    Rung("form and term, wide", repeated(form_and_term, 512), ("identity",), ("mul",), min_rows=_MANY_ROWS),
+    Rung("angular sum, wide", repeated(angular_sum, 768), ("identity",), ("sin", "cos", "mul"), min_rows=_MANY_ROWS),
+    Rung("scaled function, wide", repeated(scaled_function, 384), ("identity", "inv", "exp"), min_rows=_MANY_ROWS),
+    Rung("factored sum, wide", repeated(factored_sum, 384), ("identity", "sqrt", "inv"), ("mul",), min_rows=_MANY_ROWS),
+    Rung("scaled function, wider", repeated(scaled_function, 1024), ("identity", "inv"), min_rows=_MANY_ROWS),
+    Rung("factored sum, wider", repeated(factored_sum, 1024), ("identity",), ("mul",), min_rows=_MANY_ROWS),
 )
 
 _DEEPER = 2  # layers that a product and an outer link may add to those of the general search
@@ -141,6 +142,8 @@ def climb(
             if time.time() > deadline:
                 reason = "max_time"
                 break
+            if len(judge.y) < rung.min_rows:
+                continue
             found, n_starts = _try(rung, palettes, places, problem)
             n_since += n_starts
             if any(r.loss < problem.exact for r in found):
@@ -209,6 +212,8 @@ def _confirmation(leader: FitResult, n_since: int, judge: Problem) -> bool:
 
     A law with exponents that are not round stands longer: it may be an interpolation.
     """
+    if len(judge.y) < _MANY_ROWS:  # which no test of noise is sharp enough for
+        return False
     needed = _CONFIRMED_LOOSE if n_loose(leader.structure) else _CONFIRMED_BY
     return n_since >= needed and leader.loss < _MOST * float(judge.y.var()) and is_white(leader.structure, judge)
 

@@ -68,6 +68,15 @@ LINKS: tuple[Link, ...] = (
     ),
     Link("exp", ("exp",), torch.log, lambda y: 1 / y, lambda terms: Node("exp", [terms])),
     Link("square", ("square", "mul", "pow"), torch.sqrt, lambda y: 0.5 / y.sqrt(), lambda terms: Node("square", [terms]), 0.5),
+    Link(
+        "cube",
+        ("cube", "pow"),
+        lambda y: y.sign() * y.abs() ** (1 / 3),
+        lambda y: y.abs() ** (-2 / 3) / 3,
+        lambda terms: Node("cube", [terms]),
+        1 / 3,
+        one_sign=False,
+    ),
     Link("log", ("log",), torch.exp, torch.exp, lambda terms: Node("log", [terms]), one_sign=False, natural=True),
     Link("arcsin", ("arcsin",), torch.sin, torch.cos, lambda terms: Node("arcsin", [terms]), one_sign=False, natural=True),
 )

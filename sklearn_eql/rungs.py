@@ -556,6 +556,8 @@ class Rung:
         Functions that the user must have allowed.
     round_exponents : bool
         Whether exponents stay at their start values if those are integers or halves.
+    min_rows : int
+        Rows below which the family is left out: few rows cannot tell thousands of shapes apart.
     """
 
     name: str
@@ -563,6 +565,7 @@ class Rung:
     links: tuple[str, ...]
     functions: tuple[str, ...] = ("pow",)
     round_exponents: bool = False
+    min_rows: int = 0
 
     def structures(self, palette: Palette, primitives, max_free: int, with_logs: bool) -> list[Structure]:
         """Structures for one link, none with more than `max_free` coefficients.

@@ -22,6 +22,7 @@ OUTER = {
     "inv square": lambda u: u**-2.0,
     "exp": np.exp,
     "square": np.square,
+    "cube": lambda u: u**3,
     "log": np.log,
     "arcsin": np.arcsin,
 }

@@ -14,8 +14,8 @@ from sklearn_eql.primitives import PRESETS, PRIMITIVES, Interval, Primitive, res
 def _points(primitive, n=50):
     """Arguments inside the domain, one float64 tensor (n,) each."""
     rng = np.random.default_rng(0)
-    low = [max(interval.lower, -2.0) for interval in primitive.domain]
-    return [torch.from_numpy(rng.uniform(a + 0.05, 2.0, n)) for a in low]
+    borders = [(max(interval.lower, -2.0), min(interval.upper, 2.05)) for interval in primitive.domain]
+    return [torch.from_numpy(rng.uniform(low + 0.05, high - 0.05, n)) for low, high in borders]
 
 
 @pytest.mark.parametrize("primitive", PRIMITIVES.values(), ids=PRIMITIVES)

@@ -1,6 +1,7 @@
 """What a fitted EQLRegressor offers: attributes, readings of the law, the course of the search, the user's choices."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -53,6 +54,14 @@ def test_the_law_is_found_in_the_users_units():
     np.testing.assert_allclose(model.predict(NEW), 2.5 * law(NEW), rtol=1e-10)
 
 
+@pytest.mark.parametrize("text", ["log(x0)", "log(x0) - 3"])
+def test_a_constant_that_is_nothing_but_rounding_is_not_printed(text):
+    truth = sympy.sympify(text)
+    model = quick(n_hidden_layers=2).fit(X, sympy.lambdify((X0, X1), truth)(*X.T))
+    assert model.stop_reason_ == "exact"
+    assert model.sympy_expr_ == truth
+
+
 def test_every_row_of_the_table_prints_what_it_predicts(noisy):
     rows = X + 1e-3 * RNG.normal(size=X.shape)  # new, but near: a law of noise may be undefined farther away
     for index, row in noisy.equations_.iterrows():
@@ -93,9 +102,17 @@ def test_the_course_of_the_search_is_recorded(noisy):
     assert noisy.n_features_in_ == 2
     assert noisy.n_outputs_ == 1
     assert noisy.n_iter_ == len(noisy.loss_curve_) > 0
-    assert noisy.stop_reason_ in ("generations", "patience")
+    assert all(later <= earlier * 1.1 for earlier, later in pairwise(noisy.loss_curve_))  # a shorter law may be chosen
+    assert noisy.stop_reason_ in ("noise", "generations", "patience")
     assert noisy.interrupted_ is False
     assert not hasattr(noisy, "feature_names_in_")
+
+
+def test_the_course_of_the_search_is_that_of_the_ladder_and_of_the_generations_after_it():
+    model = quick(n_hidden_layers=2, n_rungs=2, n_generations=3).fit(X, law(X) + 0.1 * RNG.normal(size=60))
+    assert model.stop_reason_ == "generations"
+    assert model.n_iter_ == len(model.loss_curve_) == 1 + 3  # two rungs are judged together
+    assert all(0 < loss < 1 for loss in model.loss_curve_)
 
 
 def test_several_outputs_get_a_law_each(double):
@@ -212,6 +229,7 @@ def test_equal_seeds_give_equal_results_and_the_seed_matters():
 def test_results_do_not_depend_on_the_number_of_jobs():
     target = law(X) + 0.3 * RNG.normal(size=60)
     settings = {"n_islands": 2, "n_generations": 2, "functions": ["id", "pow", "exp", GAUSS]}
+    settings |= {"n_hidden_layers": 2, "n_rungs": 2}
     one, two = (quick(**settings, n_jobs=n).fit(X, target) for n in (1, 2))
     pd.testing.assert_frame_equal(one.equations_, two.equations_)
     assert one.loss_curve_ == two.loss_curve_
@@ -291,7 +309,7 @@ def test_an_interruption_before_the_first_law_is_an_interruption(monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_eql.search._evolve_island", interrupted)
+    monkeypatch.setattr("sklearn_eql.search._search_island", interrupted)
     with pytest.raises(KeyboardInterrupt):
         quick().fit(X, law(X))
 

@@ -195,3 +195,70 @@ def test_a_tidied_phase_of_a_quarter_turn_makes_a_cosine():
     law = Equation(1, (Unit("sin", (((0, math.pi / 2 - 1e-10), (1, 1.7)),)),), ((2, 1.0),))
     tidied, _ = tidy(law, 0.0, lambda equation, free: (equation, 0.0), _always)
     assert tidied.units[0].primitive == "cos"
+
+
+class _Replay:
+    """A refit that moves nothing; knows how far off the coefficients are."""
+
+    def __init__(self, *coefficients):
+        self.law = Equation(1, (Unit("sin", (((1, coefficients[0]),),)),), tuple(enumerate(coefficients[1:], 1)))
+
+    def __call__(self, equation, free):
+        return equation, 0.0
+
+
+def test_what_is_left_is_tried_again_with_the_errors_it_then_has():
+    replay, asked = _Replay(2.0, 0.5, 3.01), []
+
+    def renew(equation, free):
+        asked.append(free.tolist())
+        return np.where(free, 0.01, np.inf)
+
+    errors = np.array([1e-6, 1e-6, 1.0])  # of which the last is known only once the others are fixed
+    without, _ = tidy(replay.law, 0.0, replay, _always, standard_errors=errors)
+    assert without.coefficients().tolist() == [2.0, 0.5, 3.01]
+    tidied, _ = tidy(replay.law, 0.0, replay, _always, standard_errors=errors, renew=renew)
+    assert tidied.coefficients().tolist() == [2.0, 0.5, 3.0]
+    assert asked == [[False, False, True]]
+
+
+def test_errors_are_not_asked_for_where_nothing_was_fixed_or_nothing_is_left():
+    def renew(equation, free):
+        raise AssertionError("nothing to ask")
+
+    everything, nothing = _Replay(2.0, 0.5, 3.0), _Replay(2.1234, 0.5678, 3.4321)
+    tidied, _ = tidy(everything.law, 0.0, everything, _always, renew=renew)
+    assert tidied == everything.law
+    assert tidy(nothing.law, 0.0, nothing, _never, renew=renew) == (nothing.law, 0.0)
+
+
+def test_rounds_end_where_nothing_more_is_replaced():
+    replay, calls = _Replay(2.0, 0.5678, 3.4321), []
+
+    def renew(equation, free):
+        calls.append(None)
+        return np.full(3, 1e-9)
+
+    tidied, _ = tidy(replay.law, 0.0, replay, _always, standard_errors=np.full(3, 1e-9), renew=renew)
+    assert tidied == replay.law
+    assert len(calls) == 1
+
+
+def test_coefficients_given_are_held_while_others_are_replaced():
+    replay, held = _Replay(2.1234, 0.5, 3.01), []
+
+    def refit(equation, free):
+        held.append((equation.coefficients()[0], bool(free[0])))
+        return equation, 0.0
+
+    tidied, _ = tidy(replay.law, 0.0, refit, _always, standard_errors=np.full(3, 0.01), given={0: 2.25})
+    assert tidied.coefficients().tolist() == [2.25, 0.5, 3.0]
+    assert held
+    assert all(place == (2.25, False) for place in held)
+
+
+def test_coefficients_given_stay_where_nothing_else_is_replaced():
+    replay = _Replay(2.0, 0.5678, 3.4321)
+    errors = np.array([np.inf, 1e-9, 1e-9])
+    tidied, loss = tidy(replay.law, 0.125, replay, _never, standard_errors=errors, given={0: 2.0})
+    assert (tidied, loss) == (replay.law, 0.125)
