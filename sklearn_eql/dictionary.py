@@ -72,10 +72,12 @@ def library(palette) -> tuple[list[Form], np.ndarray]:
     equation = draft.equation()
     values = np.stack([source for source in equation.sources(palette.problem.X, PRIMITIVES)], axis=1)
     nodes = {id(node): 1 + equation.n_features + i for i, node in enumerate(draft.nodes())}
-    position = [nodes[id(s)] if isinstance(s, Node) else s for (s, _), in entries]
+    position = [nodes[id(s)] if isinstance(s, Node) else s for ((s, _),) in entries]
     values = values[:, position]
     with np.errstate(invalid="ignore"):
-        tame = np.isfinite(values).all(axis=0) & (np.abs(values).max(axis=0) < _WIDEST * np.median(np.abs(values), axis=0))
+        tame = np.isfinite(values).all(axis=0) & (
+            np.abs(values).max(axis=0) < _WIDEST * np.median(np.abs(values), axis=0)
+        )
     return [form for form, keep in zip(entries, tame, strict=True) if keep], values[:, tame]
 
 

@@ -87,7 +87,12 @@ class _Factoring:
         inner: Form = []
         for p in products:
             powers = {f: a - common.get(f, 0.0) for f, a in p.powers.items()}
-            rests = [r for r in p.rests if not (len(r) == 1 and id(r[0][0]) in units)]
+            rests, left = [], set(units)
+            for r in p.rests:
+                if len(r) == 1 and id(r[0][0]) in left:
+                    left.remove(id(r[0][0]))
+                else:
+                    rests.append(r)
             inner.append(self._term(_Product(p.coefficient, {f: a for f, a in powers.items() if a}, rests)))
         front = _Product(1.0, common, [[[unit, 1.0]] for unit in units.values()])
         form[:] = [[Node("mul", [[self._term(front)], inner]), 1.0]]
@@ -172,9 +177,7 @@ class _Factoring:
         return isinstance(feature, int) and feature > 0 and c == self.signs[feature - 1] != 0
 
     def _power(self, powers: dict[int, float]) -> Node:
-        return Node(
-            "exp", [[[Node("log", [[[f, float(self.signs[f - 1])]]]), a] for f, a in sorted(powers.items())]]
-        )
+        return Node("exp", [[[Node("log", [[[f, float(self.signs[f - 1])]]]), a] for f, a in sorted(powers.items())]])
 
     def _term(self, p: _Product) -> list:
         """One term of a linear form that stands for the product."""

@@ -59,13 +59,13 @@ LADDER: tuple[Rung, ...] = (
     Rung("cubic form", repeated(partial(polynomial, degree=3, with_base=False), 1), ("identity",), ("mul",)),
     Rung("scaled quadratic form", repeated(partial(polynomial, degree=2, with_base=True), 1), _MAIN),
     Rung("two powers", repeated(partial(power_sum, n_terms=2), 24), _ALL),
+    Rung("distances", repeated(distances, 48), ("identity", "inv", "sqrt", "exp"), ("square",)),
     Rung("function of one monomial", hinted_functions, _MAIN, round_exponents=True),
     Rung("scaled wave", scaled_waves, ("identity", "sqrt"), ("sin", "cos", "square")),
     Rung("dictionary", dictionary_subsets, ("identity", "inv", "sqrt"), ("mul",)),
     Rung("three powers", repeated(partial(power_sum, n_terms=3), 32), _MAIN),
     Rung("quotient", repeated(quotient, 64), _MAIN),
     Rung("rational form", rational_forms, ("identity",), ("pow", "mul")),
-    Rung("distances", repeated(distances, 48), ("identity", "inv", "sqrt", "exp"), ("square",)),
     Rung("wave form", repeated(wave_form, 8), ("identity", "sqrt", "inv"), ("sin", "cos", "mul")),
     Rung("interference", repeated(interference, 96), ("identity", "sqrt"), ("sin", "cos", "mul")),
     Rung("form and term", repeated(form_and_term, 96), ("identity",), ("mul",)),
@@ -86,7 +86,8 @@ _FIRST, _SECOND, _LAST = 4, 12, 40  # Levenberg-Marquardt steps
 _KEPT = 12  # structures per rung that are fitted to the end
 _EXACT, _PROMISING, _SNAPPED = 2, 3, 8  # of those, the best by description length or loss
 _JUDGED_AFTER = frozenset(range(5, 100, 3))  # numbers of rungs
-_CONFIRMED_BY, _CONFIRMED_LOOSE = 400, 3000  # structures that do not shorten the description of noisy data any further
+_CONFIRMED_BY, _CONFIRMED_LOOSE = 500, 3000  # structures that do not shorten the description of noisy data any further
+_TIGHT = 4  # free coefficients of a law that is taken for one early
 _MOST = 0.5  # of the variance: less than that a law must leave over
 
 
@@ -137,13 +138,12 @@ def climb(
     curve: list[float] = []
     pending: list[FitResult] = []  # of laws that are not exact, judged every few rungs
     n_since, lowest, reason = 0, math.inf, "all"
+    rungs = [rung for rung in rungs if len(judge.y) >= rung.min_rows]
     try:
         for number, rung in enumerate(rungs):
             if time.time() > deadline:
                 reason = "max_time"
                 break
-            if len(judge.y) < rung.min_rows:
-                continue
             found, n_starts = _try(rung, palettes, places, problem)
             n_since += n_starts
             if any(r.loss < problem.exact for r in found):
@@ -171,9 +171,10 @@ def climb(
                 reason = "noise"
                 break
     except KeyboardInterrupt:
-        if not archive.members:
+        if not (archive.members or pending):
             raise
         reason = "interrupted"
+    archive.add(judge.fit([r.structure for r in pending], _FIRST))  # of rungs since the last judgement
     return Climb(archive, reason, tuple(curve))
 
 
@@ -210,11 +211,12 @@ def _with_factors(structure: Structure, judge: Problem) -> Structure:
 def _confirmation(leader: FitResult, n_since: int, judge: Problem) -> bool:
     """Whether a law explains most of the variance, leaves nothing but noise, and has stood long enough.
 
-    A law with exponents that are not round stands longer: it may be an interpolation.
+    A law with exponents that are not round, or many coefficients, stands longer: it may be an interpolation.
     """
     if len(judge.y) < _MANY_ROWS:  # which no test of noise is sharp enough for
         return False
-    needed = _CONFIRMED_LOOSE if n_loose(leader.structure) else _CONFIRMED_BY
+    is_tight = not n_loose(leader.structure) and leader.structure.n_free <= _TIGHT
+    needed = _CONFIRMED_BY if is_tight else _CONFIRMED_LOOSE
     return n_since >= needed and leader.loss < _MOST * float(judge.y.var()) and is_white(leader.structure, judge)
 
 

@@ -56,7 +56,12 @@ LINKS: tuple[Link, ...] = (
     Link("inv", ("inv", "div", "pow"), lambda y: 1 / y, lambda y: -1 / y**2, lambda terms: Node("inv", [terms]), -1.0),
     Link("sqrt", ("sqrt", "pow"), torch.square, lambda y: 2 * y, lambda terms: Node("sqrt", [terms]), 2.0),
     Link(
-        "inv sqrt", ("pow",), lambda y: y**-2, lambda y: -2 * y**-3, lambda terms: Node("pow", [terms, [[0, -0.5]]]), -2.0
+        "inv sqrt",
+        ("pow",),
+        lambda y: y**-2,
+        lambda y: -2 * y**-3,
+        lambda terms: Node("pow", [terms, [[0, -0.5]]]),
+        -2.0,
     ),
     Link(
         "inv square",
@@ -67,7 +72,14 @@ LINKS: tuple[Link, ...] = (
         -0.5,
     ),
     Link("exp", ("exp",), torch.log, lambda y: 1 / y, lambda terms: Node("exp", [terms])),
-    Link("square", ("square", "mul", "pow"), torch.sqrt, lambda y: 0.5 / y.sqrt(), lambda terms: Node("square", [terms]), 0.5),
+    Link(
+        "square",
+        ("square", "mul", "pow"),
+        torch.sqrt,
+        lambda y: 0.5 / y.sqrt(),
+        lambda terms: Node("square", [terms]),
+        0.5,
+    ),
     Link(
         "cube",
         ("cube", "pow"),
@@ -78,7 +90,9 @@ LINKS: tuple[Link, ...] = (
         one_sign=False,
     ),
     Link("log", ("log",), torch.exp, torch.exp, lambda terms: Node("log", [terms]), one_sign=False, natural=True),
-    Link("arcsin", ("arcsin",), torch.sin, torch.cos, lambda terms: Node("arcsin", [terms]), one_sign=False, natural=True),
+    Link(
+        "arcsin", ("arcsin",), torch.sin, torch.cos, lambda terms: Node("arcsin", [terms]), one_sign=False, natural=True
+    ),
 )
 
 
@@ -108,6 +122,8 @@ class LinkedProblem:
         if self.link.natural:
             scale /= self.problem.y_unit
         draft.output = [[self.link.wrap([list(t) for t in terms]), scale]]
+        if self.link.name == "log":  # log(k * terms) = log(k) + log(terms), and the gauge drops k
+            draft.output.append([0, 1.0])
         return draft.finish(self.problem.primitives)
 
 

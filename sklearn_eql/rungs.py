@@ -100,7 +100,9 @@ class Palette:
             if self.hints.outer and draw < 0.5:
                 exact = self._pick(self.hints.outer)
             else:
-                exact = np.where(self.hints.separable != 0, self.hints.separable, np.round(self.hints.slopes) * (rng.random() < 0.5))
+                exact = np.where(
+                    self.hints.separable != 0, self.hints.separable, np.round(self.hints.slopes) * (rng.random() < 0.5)
+                )
             return {f: self.degree * float(exact[f - 1]) + 0.02 * rng.normal() for f in self.signed}
         return {
             f: (0.0 if rng.random() < 0.5 else _EXPONENTS[rng.integers(len(_EXPONENTS))]) + spread * rng.normal()
@@ -160,7 +162,9 @@ class Palette:
         chosen = rng.choice(self.features, min(1 + int(rng.random() < 0.3), len(self.features)), replace=False).tolist()
         frequency = (1.0, 1.0, 2.0, 0.5)[rng.integers(4)]
         signs = (1.0, self.sign())
-        form = [[f, sign * frequency * float(self.problem.x_units[f - 1])] for f, sign in zip(chosen, signs, strict=False)]
+        form = [
+            [f, sign * frequency * float(self.problem.x_units[f - 1])] for f, sign in zip(chosen, signs, strict=False)
+        ]
         node = Node("sin" if rng.random() < 0.5 else "cos", [form])
         draw = rng.random()
         if draw < 0.2 and self.has_inverse:
@@ -177,7 +181,9 @@ class Palette:
         if self.has_powers and rng.random() < 0.7:
             exact = rng.random() < 0.7
             chosen = [f for f in self.signed if rng.random() < 0.6] or [self.signed[rng.integers(len(self.signed))]]
-            exponents = {f: (1.0 if rng.random() < 0.6 else -1.0) if exact else _EXPONENTS[rng.integers(8)] for f in chosen}
+            exponents = {
+                f: (1.0 if rng.random() < 0.6 else -1.0) if exact else _EXPONENTS[rng.integers(8)] for f in chosen
+            }
             if len(exponents) == 1 and next(iter(exponents.values())) == 1.0:
                 f = next(iter(exponents))
                 return [[f, target]]
@@ -210,7 +216,12 @@ class Palette:
         if not kinds:
             return [[self.features[rng.integers(len(self.features))], 1.0]]
         node = kinds[rng.integers(len(kinds))]()
-        if isinstance(node, Node) and node.primitive in ("sin", "cos", "tanh") and self.has("square") and rng.random() < 0.2:
+        if (
+            isinstance(node, Node)
+            and node.primitive in ("sin", "cos", "tanh")
+            and self.has("square")
+            and rng.random() < 0.2
+        ):
             node = Node("square", [[[node, 1.0]]])
             if self.has_inverse and rng.random() < 0.3:
                 node = Node("inv", [[[node, 1.0]]])
@@ -361,9 +372,7 @@ def _times(factor: Node | None, sources: Iterable[Node | int]) -> Terms:
     """A sum of sources, each with its own coefficient, times a factor."""
     if factor is None:
         return [[source, 1.0] for source in sources]
-    return [
-        [factor if source == 0 else Node("mul", [[[factor, 1.0]], [[source, 1.0]]]), 1.0] for source in sources
-    ]
+    return [[factor if source == 0 else Node("mul", [[[factor, 1.0]], [[source, 1.0]]]), 1.0] for source in sources]
 
 
 def rational_forms(palette: Palette) -> Iterator[Terms]:
@@ -463,26 +472,27 @@ def interference(palette: Palette) -> Terms:
 
 def growth(palette: Palette) -> Terms:
     """All features and their logarithms: under an exponential link a power law times an exponential."""
-    return (
-        [[0, 1.0]] + [[f, 0.1] for f in palette.features] + [[palette.log(f), 1.0] for f in palette.signed]
-    )
+    logs = palette.signed if palette.has("log") or palette.has_powers else []
+    return [[0, 1.0]] + [[f, 0.1] for f in palette.features] + [[palette.log(f), 1.0] for f in logs]
 
 
 def hinted_functions(palette: Palette) -> Iterator[Terms]:
     """``p(x) * (c0 + c1 f(m(x)) + ...)`` for the monomials `p` and `m` that the logarithmic slopes suggest."""
     if palette.degree is None or not palette.hints.on_a_line:
         return
-    for outer in palette.hints.outer[:4]:
+    for outer in palette.hints.outer[:3]:
         base = {f: palette.degree * float(outer[f - 1]) for f in palette.signed}
         for inner in palette.hints.inner[:2]:
             up = {f: float(inner[f - 1]) for f in palette.signed if inner[f - 1]}
             for exponents in (up, {f: -a for f, a in up.items()}):
-                yield from _functions_of(palette, base, exponents)
+                yield from _transcendental(palette, base, exponents)
+                yield from _algebraic(palette, base, exponents, True)
+                yield from _algebraic(palette, base, {f: 2 * a for f, a in exponents.items()}, False)
 
 
-def _functions_of(palette: Palette, base: dict[int, float], exponents: dict[int, float]) -> Iterator[Terms]:
-    values = palette.size(exponents)
-    size = float(np.sqrt(np.mean(values**2)))
+def _transcendental(palette: Palette, base: dict[int, float], exponents: dict[int, float]) -> Iterator[Terms]:
+    """A monomial times exponentials, or a hyperbolic tangent, of another."""
+    size = float(np.sqrt(np.mean(palette.size(exponents) ** 2)))
     for rate in (0.15, 0.6, 2.0):
         factor, m = palette.power(base), palette.power(exponents)
         if palette.has("exp"):
@@ -491,12 +501,20 @@ def _functions_of(palette: Palette, base: dict[int, float], exponents: dict[int,
             yield [[factor, 1.0], *palette.product(factor, grows)]
         if palette.has("tanh"):
             yield palette.product(factor, Node("tanh", [[[m, rate / size]]]))
+
+
+def _algebraic(
+    palette: Palette, base: dict[int, float], exponents: dict[int, float], with_plain: bool
+) -> Iterator[Terms]:
+    """A monomial times a power of a constant plus another monomial; with the first added if `with_plain`."""
+    values = palette.size(exponents)
     for constant, sign in ((float(values.mean()), 1.0), (1.3 * float(values.max()), -1.0)):
         for power in (-2.0, -1.0, -0.5, 0.5, 2.0):
             factor, m = palette.power(base), palette.power(exponents)
             short = Node("pow", [[[0, constant], [m, sign]], [[0, power]]])
             yield palette.product(factor, short)
-            yield [[factor, 1.0], *palette.product(factor, short)]
+            if with_plain:
+                yield [[factor, 1.0], *palette.product(factor, short)]
 
 
 def scaled_waves(palette: Palette) -> Iterator[Terms]:
@@ -577,7 +595,8 @@ class Rung:
         found: list[Structure] = []
         for terms in self.starts(palette):
             draft = Draft(Structure(len(palette.signs), (), ()))
-            draft.output = terms + [[palette.log(f), 1.0] for f in palette.signed] if with_logs else terms
+            logs = palette.signed if with_logs and palette.has_powers else []
+            draft.output = terms + [[palette.log(f), 1.0] for f in logs]
             structure = draft.finish(primitives)
             if structure is not None and self.round_exponents:
                 structure = with_round_exponents_fixed(structure)

@@ -53,14 +53,14 @@ def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.n
     coordinates = X[keep].copy()
     coordinates[:, signed] = np.log(np.abs(coordinates[:, signed]))
     centre, spread = coordinates.mean(axis=0), coordinates.std(axis=0)
-    varies = spread > 0
+    varies = np.ptp(coordinates, axis=0) > 0
     spread = np.where(varies, spread, 1.0)
     Z = (coordinates - centre) / spread
-    gradients = _polynomial_gradients(Z, np.log(np.abs(y[keep])))
-    if gradients is None:
+    found = _polynomial_gradients(Z[:, varies], np.log(np.abs(y[keep])))
+    if found is None:
         return nothing
-    gradients = gradients / spread
-    gradients[:, ~varies] = 0.0
+    gradients = np.zeros_like(Z)
+    gradients[:, varies] = found / spread[varies]
     mean = gradients.mean(axis=0)
     slopes = np.zeros(n_features)
     slopes[signed] = mean[signed]
@@ -81,7 +81,14 @@ def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.n
     on_a_line = bool(inner) and (len(strength) == 1 or strength[1] < 0.2 * strength[0])
     by_feature = gradients / x_units
     by_feature[:, signed] /= X[keep][:, signed]
-    return Monomials(slopes, separable, tuple(outer), tuple(inner), on_a_line, _differences(by_feature, np.flatnonzero(separable == 0)))
+    return Monomials(
+        slopes,
+        separable,
+        tuple(outer),
+        tuple(inner),
+        on_a_line,
+        _differences(by_feature, np.flatnonzero(separable == 0)),
+    )
 
 
 def _polynomial_gradients(Z: np.ndarray, target: np.ndarray) -> np.ndarray | None:
@@ -161,9 +168,7 @@ class Wave:
     loss: float  # sum of squared residuals relative to that without waves
 
 
-def screen_waves(
-    X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.ndarray, n_kept: int = 24
-) -> list[Wave]:
+def screen_waves(X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.ndarray, n_kept: int = 24) -> list[Wave]:
     """Arguments for which ``a(x) + b(x) cos(w m) + c(x) sin(w m)`` with quadratic `a`, `b`, `c` fits best.
 
     All products and quotients of up to three features, sums and differences of two, and 40 frequencies each, by
@@ -192,7 +197,9 @@ def screen_waves(
         if spread > 0 and np.isfinite(spread):
             frequencies = np.arange(1, 41) / spread
             losses = _losses(basis, y, np.outer(frequencies, values))
-            waves += [Wave(exponents, weights, *pair) for pair in zip(frequencies.tolist(), losses.tolist(), strict=True)]
+            waves += [
+                Wave(exponents, weights, *pair) for pair in zip(frequencies.tolist(), losses.tolist(), strict=True)
+            ]
     waves = sorted(waves, key=lambda wave: wave.loss)[:n_kept]
     sharpened = []
     for wave in waves[: n_kept // 3]:

@@ -16,21 +16,22 @@ _STEPS = 12
 
 
 def snap(result: FitResult, problem: Problem) -> FitResult:
-    """The law with as many exponents as possible at integers and halves; all together, or the nearest ones.
+    """The law with as many exponents as possible at integers and halves; all together, or the nearest ones first.
 
     Fixed exponents cost nothing in the description length, so a law of nature wins over an interpolation with as many
     units.
     """
-    places = [p for p in _exponents(result.structure) if p[3] <= _FARTHEST]
-    places.sort(key=lambda p: p[3])
-    count = len(places)
-    while count:
-        candidate = _with_fixed(result.structure, places[:count])
-        fitted = problem.fit([candidate], _STEPS)[0]
-        if math.isfinite(fitted.loss) and _agrees(result, fitted, problem):
-            return replace(fitted, trial=result.trial)
-        count //= 2
-    return result
+    while True:
+        places = sorted((p for p in _exponents(result.structure) if p[3] <= _FARTHEST), key=lambda p: p[3])
+        count = len(places)
+        while count:
+            fitted = problem.fit([_with_fixed(result.structure, places[:count])], _STEPS)[0]
+            if math.isfinite(fitted.loss) and _agrees(result, fitted, problem):
+                result = replace(fitted, trial=result.trial)  # the others may have come nearer
+                break
+            count //= 2
+        else:
+            return result
 
 
 def n_loose(structure: Structure) -> int:
@@ -68,7 +69,10 @@ def _with_fixed(structure: Structure, places: list[tuple[int, int, int, float]])
         SparseUnit(
             unit.primitive,
             tuple(
-                tuple((s, _nearest(c), False) if (u, a, i) in chosen else (s, c, free) for i, (s, c, free) in enumerate(arg))
+                tuple(
+                    (s, _nearest(c), False) if (u, a, i) in chosen else (s, c, free)
+                    for i, (s, c, free) in enumerate(arg)
+                )
                 for a, arg in enumerate(unit.args)
             ),
         )

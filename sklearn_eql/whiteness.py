@@ -27,9 +27,7 @@ def is_white(structure: Structure, problem: Problem) -> bool:
     F-tests of the residuals on what each set of terms adds to the tangent space of the law: directions in which the
     fit has moved already hold no evidence.
     """
-    _, jac, residual = residual_jacobian(
-        structure, problem.primitives, problem.X, problem.y, problem.sample_weight
-    )
+    _, jac, residual = residual_jacobian(structure, problem.primitives, problem.X, problem.y, problem.sample_weight)
     norms = np.linalg.norm(jac, axis=1)
     tangent, _ = np.linalg.qr((jac[norms > 0] / norms[norms > 0, None]).T)
     root = 1.0 if problem.sample_weight is None else problem.sample_weight.sqrt().numpy()[:, None]
@@ -79,7 +77,9 @@ def _dictionaries(problem: Problem) -> list[np.ndarray]:
         block = (block - block.mean(axis=0)) / np.where(block.std(axis=0) > 0, block.std(axis=0), 1.0)
         terms = single
         for degree in (2, 3):
-            products = [block[:, list(c)].prod(axis=1) for c in combinations_with_replacement(range(block.shape[1]), degree)]
+            products = [
+                block[:, list(c)].prod(axis=1) for c in combinations_with_replacement(range(block.shape[1]), degree)
+            ]
             if len(products) + terms.shape[1] > len(X) // 4:
                 break
             terms = np.concatenate([terms, np.stack(products, axis=1)], axis=1)

@@ -2,6 +2,8 @@
 
 import math
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import pytest
 import sympy
 
 from sklearn_eql import EQLRegressor, Primitive
+from sklearn_eql import ladder as ladder_module
 from sklearn_eql.exceptions import SearchInterruptedWarning
 from sklearn_eql.ladder import LADDER, climb
 from sklearn_eql.links import LINKS
@@ -74,6 +77,12 @@ def test_a_law_under_noise_is_confirmed_when_nothing_but_noise_is_left():
     assert found.archive.ranked()[0].structure.n_free <= 2
 
 
+def test_few_rows_do_not_confirm_a_law_under_noise():
+    rows = X[:60, :1]
+    found = go(rows[:, 0] ** -2, rows, ["mul", "pow"], noise=0.01, rungs=LADDER[:10])
+    assert found.stop_reason == "all"
+
+
 def test_noise_alone_is_no_law():
     found = go(NOISE, X[:, :2], rungs=LADDER[:7])
     assert found.stop_reason == "all"
@@ -110,6 +119,48 @@ def test_what_is_pending_at_the_last_rung_is_judged():
         assert np.isfinite(found.loss_curve).all()
 
 
+def test_what_is_pending_is_judged_where_the_last_rung_is_left_out_for_want_of_rows():
+    too_wide = replace(LADDER[0], name="too wide", min_rows=1000)
+    found = go(np.sin(3 * X[:, 0]) * X[:, 1], X[:, :2], rungs=[LADDER[0], too_wide])
+    assert len(found.loss_curve) == 1
+    assert found.archive.ranked()
+
+
+def interrupt_at_rung(monkeypatch, n, interrupt):
+    """Let something happen at the start of the n-th rung."""
+    trial, calls = ladder_module._try, []
+
+    def trying(*args):
+        calls.append(None)
+        if len(calls) == n:
+            interrupt()
+        return trial(*args)
+
+    monkeypatch.setattr(ladder_module, "_try", trying)
+
+
+def test_what_is_pending_at_the_deadline_is_kept(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(ladder_module, "time", SimpleNamespace(time=lambda: now[0]))
+    interrupt_at_rung(monkeypatch, 2, lambda: now.append(now.pop() + 10))
+    found = go(np.sin(3 * X[:, 0]) * X[:, 1], X[:, :2], deadline=5.0)
+    assert found.stop_reason == "max_time"
+    assert found.archive.ranked()
+
+
+def test_what_is_pending_at_an_interruption_is_kept(monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    interrupt_at_rung(monkeypatch, 3, interrupt)
+    try:
+        found = go(np.sin(3 * X[:, 0]) * X[:, 1], X[:, :2])
+    except KeyboardInterrupt:
+        pytest.fail("the laws of two rungs were lost")
+    assert found.stop_reason == "interrupted"
+    assert found.archive.ranked()
+
+
 def test_equal_seeds_give_equal_climbs():
     y = np.sin(3 * X[:, 0]) * X[:, 1] + 0.1 * NOISE
     one, same = (go(y, X[:, :2], rungs=LADDER[:6]) for _ in range(2))
@@ -127,10 +178,10 @@ def test_an_interruption_inside_the_ladder_keeps_what_there_is():
 
 
 def test_an_interruption_before_the_first_law_of_the_ladder_is_an_interruption(monkeypatch):
-    def interrupt(*args):
+    def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_eql.ladder._try", interrupt)
+    interrupt_at_rung(monkeypatch, 1, interrupt)
     with pytest.raises(KeyboardInterrupt):
         go(X[:, 0] * X[:, 1])
 
@@ -293,8 +344,8 @@ def test_the_arcsine_is_in_the_default_vocabulary():
 
 
 def test_noise_ends_the_search_of_the_regressor():
-    clean = X[:80, 0] ** -2
-    model = regressor(functions=["mul", "pow"]).fit(X[:80, :1], clean + 0.01 * np.std(clean) * NOISE[:80])
+    clean = X[:, 0] ** -2
+    model = regressor(functions=["mul", "pow"]).fit(X[:, :1], clean + 0.01 * np.std(clean) * NOISE)
     assert model.stop_reason_ == "noise"
     assert model.sympy_expr_ == sympy.Symbol("x0") ** -2
 

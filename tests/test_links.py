@@ -71,9 +71,7 @@ def test_a_logarithm_is_found_with_any_factor_in_its_argument():
 def test_a_negative_target_is_the_negative_of_a_law(name):
     target, law = lifted(-5 * OUTER[name](U), name)
     assert law.loss < target.exact
-    np.testing.assert_allclose(
-        law.structure.to_equation().evaluate(target.X.numpy()), target.y.numpy(), rtol=1e-9
-    )
+    np.testing.assert_allclose(law.structure.to_equation().evaluate(target.X.numpy()), target.y.numpy(), rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -171,7 +169,9 @@ def test_a_batch_with_a_target_for_each_structure_equals_separate_fits(places, s
 
 def test_a_batch_cut_in_parts_keeps_targets_weights_and_floors_together(places, monkeypatch):
     rows, targets = places[0].X, torch.stack([p.y for p in places])
-    weights = torch.rand((len(places), len(rows)), dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.5
+    weights = (
+        torch.rand((len(places), len(rows)), dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.5
+    )
     floors = torch.tensor([0.0, 1e3, 0.0, 1e3], dtype=torch.float64)
     options = {"max_iter": 8, "floor": floors}
     whole = levenberg_marquardt([SINE] * 4, PRIMITIVES, rows, targets, weights, **options)

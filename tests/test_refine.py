@@ -6,7 +6,7 @@ import torch
 
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.structure import SparseUnit, Structure
-from sklearn_eql.training.refine import joint_curvature, levenberg_marquardt, standard_errors
+from sklearn_eql.training.refine import joint_curvature, levenberg_marquardt, residual_jacobian, standard_errors
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 2, (40, 2))
@@ -203,6 +203,20 @@ def test_the_joint_curvature_is_that_of_finite_differences():
         columns.append((above - below) / 2e-6)
     jacobian = np.array(columns) * np.sqrt(weight.numpy())
     np.testing.assert_allclose(matrix, jacobian @ jacobian.T, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_jacobian_of_a_law_is_that_of_finite_differences(name):
+    exact, target = truth(name)
+    weight = torch.from_numpy(RNG.uniform(0.5, 1.5, 40))
+    values, jacobian, residual = residual_jacobian(exact, PRIMITIVES, ROWS, target + 0.1, weight)
+    np.testing.assert_array_equal(values, coefficients(exact))
+    np.testing.assert_allclose(residual, 0.1 * weight.sqrt(), rtol=1e-9)
+    equation, mask = exact.to_equation(), [is_free for form in exact.forms() for _, _, is_free in form]
+    for column, i in zip(jacobian, np.flatnonzero(mask), strict=True):
+        step = 1e-6 * (np.arange(len(mask)) == i)
+        above, below = (equation.with_coefficients(equation.coefficients() + s * step).evaluate(X) for s in (1, -1))
+        np.testing.assert_allclose(column, (above - below) / 2e-6 * weight.sqrt().numpy(), rtol=1e-5, atol=1e-7)
 
 
 def test_the_law_zero_has_no_coefficients_and_no_errors():

@@ -1,17 +1,21 @@
 """Rules that pick one law of a front, and the table of rows they are judged on."""
 
+import time
 from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_eql.laws import Law, pareto, scores
+from sklearn_eql.archive import Archive
+from sklearn_eql.laws import Law, Table, pareto, rerank, scores, shortlist
 from sklearn_eql.primitives import PRIMITIVES
-from sklearn_eql.problem import EXACT
+from sklearn_eql.problem import EXACT, Scaling
 from sklearn_eql.rows import check_varies, merge_duplicates, read_weight
 from sklearn_eql.selection import OUTER_FRACTION, extrapolation_errors, outer_rows, select, simplest_outside
+from sklearn_eql.structure import Structure
 from sklearn_eql.symbolic.equation import Equation, Unit
+from sklearn_eql.training.refine import FitResult
 
 RNG = np.random.default_rng(0)
 
@@ -157,3 +161,56 @@ def test_a_longer_law_must_beat_a_simpler_one_by_a_standard_error_outside():
     assert simplest_outside(np.array([1.0, 0.21, 0.20]), 50) == 1
     assert simplest_outside(np.array([1.0, 0.25, 0.20]), 50) == 2
     assert simplest_outside(np.array([0.3, 0.25, 0.20]), 2) == 0
+
+
+# The short list ----------------------------------------------------------------------------------------------------
+
+
+def test_the_short_list_is_the_front():
+    assert shortlist(FRONT[::-1], 60) == FRONT
+    assert shortlist([], 60) == []
+
+
+def test_the_shortest_description_is_on_the_short_list_even_off_the_front():
+    measured, named = law(0.05, 6, n_free=3), law(0.0501, 7, n_free=0)
+    assert pareto([measured, named]) == [measured]
+    assert shortlist([measured, named], 60) == [measured, named]
+    assert select("best", shortlist([measured, named], 60), 60, None) == 1
+
+
+LINES = [Structure(6, (), tuple((s, 0.0, True) for s in range(size))) for size in (1, 2, 3, 4, 5, 6, 7)]
+ROWS = RNG.uniform(1, 2, (80, 6))
+
+
+def archive():
+    found = Archive(80, EXACT)
+    found.add(FitResult(structure, 1.0 / structure.size) for structure in LINES)
+    return found
+
+
+def table():
+    y = ROWS.sum(axis=1)
+    return Table(ROWS, y, None, Scaling.of(ROWS, y), PRIMITIVES, 0)
+
+
+def test_members_are_refitted_on_the_rows_of_the_table_and_keep_their_numbers():
+    found = rerank(archive(), table(), 100)
+    assert {r.structure.key: r.trial for r in found.ranked()} == {s.key: k for k, s in enumerate(LINES)}
+    losses = [r.loss for r in sorted(found.ranked(), key=lambda r: r.structure.size)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 1e-20
+    assert losses[0] == pytest.approx(1, rel=1e-9)
+
+
+def test_only_the_best_by_score_and_the_front_are_refitted():
+    members = archive()
+    members.add([FitResult(Structure(6, (), ((1, 0.0, True), (2, 0.0, True))), 5.0)])  # of the size of a better one
+    kept = {r.structure.key for r in rerank(members, table(), 2).ranked()}
+    assert kept == {structure.key for structure in LINES}
+
+
+def test_after_the_deadline_the_best_by_score_are_refitted_all_the_same(monkeypatch):
+    monkeypatch.setattr("sklearn_eql.laws._RERANKED_AT_ONCE", 2)
+    members = archive()
+    found = rerank(members, table(), 100, deadline=time.time() - 1)
+    assert {r.structure.key for r in found.ranked()} == {r.structure.key for r in members.ranked()[:2]}

@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
-import torch
 
 from sklearn_eql.dictionary import best_subsets, library
+from sklearn_eql.draft import Draft
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
 from sklearn_eql.problem import Scaling, make_problem
 from sklearn_eql.rungs import Palette
 from sklearn_eql.sketch import log_monomials, screen_waves
+from sklearn_eql.structure import Structure
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(1, 3, (400, 4))
 NOISE = RNG.normal(size=400)
-UNITS = np.ones(4)
 
 
 def hints(y, x=X, signed=None, noise=0.0):
@@ -180,9 +180,6 @@ def palette():
 
 @pytest.mark.parametrize("shift", [0.0, 2.0, 4.0], ids=["positive", "mixed", "negative"])
 def test_entries_of_the_dictionary_are_finite_and_are_what_their_terms_say(palette, shift):
-    from sklearn_eql.draft import Draft
-    from sklearn_eql.structure import Structure
-
     chosen = palette(X[:, :2] - shift)
     entries, values = library(chosen)
     assert values.shape == (100, len(entries))
@@ -194,9 +191,6 @@ def test_entries_of_the_dictionary_are_finite_and_are_what_their_terms_say(palet
 
 
 def test_the_dictionary_holds_only_allowed_functions(palette):
-    from sklearn_eql.draft import Draft
-    from sklearn_eql.structure import Structure
-
     entries, _ = library(palette(X[:, :2], ["mul", "square"]))
     draft = Draft(Structure(2, (), ()))
     draft.output = [list(term) for form in entries for term in form]

@@ -1,4 +1,4 @@
-"""Backward elimination at the optimum, and exponents put to round values: what the rows support stays, the rest goes."""
+"""Backward elimination at the optimum, exponents put to round values: what the rows support stays, the rest goes."""
 
 import numpy as np
 import pytest

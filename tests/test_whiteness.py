@@ -1,5 +1,7 @@
 """Residuals are noise, or they are not: the test that lets the search of noisy data end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,9 +83,6 @@ def test_columns_of_zeros_and_ones_and_constants_are_no_obstacle():
 
 
 def test_no_residuals_are_white():
-    exact = Structure(3, (), ((1, 1.0, False),))
     target = fitted(X[:, 0])[1]
-    at_one = target.X[:, 0]
-    from dataclasses import replace
-
-    assert is_white(exact, replace(target, y=at_one))
+    exact = Structure(3, (), ((1, 1.0, False),))
+    assert is_white(exact, replace(target, y=target.X[:, 0]))

@@ -82,14 +82,14 @@ def tidy(
             found = _fixed(best[0], attempt, free, refit)
             return found if accept(loss, found[1], len(attempt)) else None
 
-        found, new = _try_constants(best, snapped, left, tolerances, test, _ANY_COST if first_pass else _LATER_COST)
+        before = snapped
+        best, snapped = _try_constants(best, snapped, left, tolerances, test, _ANY_COST if first_pass else _LATER_COST)
+        still_free = free & ~np.isin(np.arange(len(free)), list(snapped))
+        progress = snapped != before or (first_pass and bool(given))  # then the rest is known better than before
+        if renew is None or not progress or not still_free.any():
+            break
         first_pass = False
-        if new == snapped:
-            break
-        best, snapped = found, new
-        if renew is None or not (left := free & ~np.isin(np.arange(len(free)), list(snapped))).any():
-            break
-        errors = renew(best[0], left)
+        errors = renew(best[0], still_free)
     return (canonicalize(best[0], primitives), best[1]) if snapped else (equation, loss)
 
 
