@@ -12,7 +12,6 @@ from itertools import combinations
 import numpy as np
 
 from sklearn_eql.draft import Draft, Node
-from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.structure import Structure
 
 _MOST_ENTRIES = 900
@@ -70,7 +69,7 @@ def library(palette) -> tuple[list[Form], np.ndarray]:
     draft = Draft(Structure(len(palette.signs), (), ()))
     draft.output = [list(form[0]) for form in entries]
     equation = draft.equation()
-    values = np.stack([source for source in equation.sources(palette.problem.X, PRIMITIVES)], axis=1)
+    values = np.stack(equation.sources(palette.problem.X, palette.problem.primitives), axis=1)
     nodes = {id(node): 1 + equation.n_features + i for i, node in enumerate(draft.nodes())}
     position = [nodes[id(s)] if isinstance(s, Node) else s for ((s, _),) in entries]
     values = values[:, position]

@@ -1,7 +1,7 @@
 """Common factors: a sum whose terms share a power of a feature is written as that power times a shorter sum.
 
-``m**-2 - v**2/(c**2*m**2)`` becomes ``m**-2 * (1 - v**2/c**2)``, and its inverse square root ``m / sqrt(1 - v**2/c**2)``.
-The function stays the same; what it takes to read it becomes less.
+``m**-2 - v**2/(c**2*m**2)`` becomes ``m**-2 * (1 - v**2/c**2)``, and its inverse square root
+``m / sqrt(1 - v**2/c**2)``. The function stays the same; what it takes to read it becomes less.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Product:
 
     def units(self) -> dict[int, Node]:
         """Rests that are single units, by identity."""
-        return {id(form[0][0]): form[0][0] for form in self.rests if len(form) == 1}
+        return {id(form[0][0]): form[0][0] for form in self.rests if len(form) == 1 and isinstance(form[0][0], Node)}
 
 
 def factored(equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor) -> Equation:
@@ -212,7 +212,7 @@ def _common(powers: list[dict[int, float]]) -> dict[int, float]:
     found = {}
     for feature in set.intersection(*(set(p) for p in powers)):
         exponents = [p[feature] for p in powers]
-        if all(float(2 * a).is_integer() for a in exponents):
-            if min(exponents) > 0 or max(exponents) < 0:
-                found[feature] = min(exponents, key=abs)
+        same_sign = min(exponents) > 0 or max(exponents) < 0
+        if same_sign and all(float(2 * a).is_integer() for a in exponents):
+            found[feature] = min(exponents, key=abs)
     return {f: a for f, a in found.items() if math.isfinite(a)}

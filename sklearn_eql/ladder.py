@@ -1,4 +1,4 @@
-"""The ladder: families of laws tried in order of their cost, each a batch of sparse networks, before the general search.
+"""The ladder: families of laws, each a batch of sparse networks, tried in order of cost before the general search.
 
 A rung is fitted under every outer link by successive halving: all starts get a few Levenberg-Marquardt steps, the
 better ones more, the best are put under their link and fitted to the target itself.
@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -19,27 +18,9 @@ from sklearn_eql.archive import Archive
 from sklearn_eql.evolution import is_well_conditioned
 from sklearn_eql.factoring import factored
 from sklearn_eql.links import LINKS, LinkedProblem, linked
+from sklearn_eql.palette import Palette
 from sklearn_eql.problem import Problem
-from sklearn_eql.rungs import (
-    Palette,
-    Rung,
-    angular_sum,
-    dictionary_subsets,
-    distances,
-    factored_sum,
-    form_and_term,
-    growth,
-    hinted_functions,
-    interference,
-    polynomial,
-    power_sum,
-    quotient,
-    rational_forms,
-    repeated,
-    scaled_function,
-    scaled_waves,
-    wave_form,
-)
+from sklearn_eql.rungs import LADDER, MANY_ROWS, Rung
 from sklearn_eql.sketch import log_monomials
 from sklearn_eql.snapping import n_loose, snap, with_round_exponents_fixed
 from sklearn_eql.structure import Structure
@@ -47,39 +28,6 @@ from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 from sklearn_eql.thinning import thin
 from sklearn_eql.training.refine import FitResult, levenberg_marquardt
 from sklearn_eql.whiteness import is_white
-
-_ALL = tuple(link.name for link in LINKS)
-_MANY_ROWS = 100
-_MAIN = ("identity", "inv", "sqrt", "inv sqrt", "inv square", "exp")
-
-LADDER: tuple[Rung, ...] = (
-    Rung("power law", repeated(partial(power_sum, n_terms=1), 4), _ALL),
-    Rung("growth", repeated(growth, 1), ("identity", "exp"), ("exp",)),
-    Rung("quadratic form", repeated(partial(polynomial, degree=2, with_base=False), 1), _ALL, ("mul",)),
-    Rung("cubic form", repeated(partial(polynomial, degree=3, with_base=False), 1), ("identity",), ("mul",)),
-    Rung("scaled quadratic form", repeated(partial(polynomial, degree=2, with_base=True), 1), _MAIN),
-    Rung("two powers", repeated(partial(power_sum, n_terms=2), 24), _ALL),
-    Rung("distances", repeated(distances, 48), ("identity", "inv", "sqrt", "exp"), ("square",)),
-    Rung("function of one monomial", hinted_functions, _MAIN, round_exponents=True),
-    Rung("scaled wave", scaled_waves, ("identity", "sqrt"), ("sin", "cos", "square")),
-    Rung("dictionary", dictionary_subsets, ("identity", "inv", "sqrt"), ("mul",)),
-    Rung("three powers", repeated(partial(power_sum, n_terms=3), 32), _MAIN),
-    Rung("quotient", repeated(quotient, 64), _MAIN),
-    Rung("rational form", rational_forms, ("identity",), ("pow", "mul")),
-    Rung("wave form", repeated(wave_form, 8), ("identity", "sqrt", "inv"), ("sin", "cos", "mul")),
-    Rung("interference", repeated(interference, 96), ("identity", "sqrt"), ("sin", "cos", "mul")),
-    Rung("form and term", repeated(form_and_term, 96), ("identity",), ("mul",)),
-    Rung("angular sum", repeated(angular_sum, 192), ("identity",), ("sin", "cos", "mul")),
-    Rung("scaled function", repeated(scaled_function, 96), _MAIN),
-    Rung("factored sum", repeated(factored_sum, 96), _MAIN, ("mul",)),
-    Rung("quotient, wide", repeated(quotient, 256), ("identity", "inv", "sqrt"), min_rows=_MANY_ROWS),
-    Rung("form and term, wide", repeated(form_and_term, 512), ("identity",), ("mul",), min_rows=_MANY_ROWS),
-    Rung("angular sum, wide", repeated(angular_sum, 768), ("identity",), ("sin", "cos", "mul"), min_rows=_MANY_ROWS),
-    Rung("scaled function, wide", repeated(scaled_function, 384), ("identity", "inv", "exp"), min_rows=_MANY_ROWS),
-    Rung("factored sum, wide", repeated(factored_sum, 384), ("identity", "sqrt", "inv"), ("mul",), min_rows=_MANY_ROWS),
-    Rung("scaled function, wider", repeated(scaled_function, 1024), ("identity", "inv"), min_rows=_MANY_ROWS),
-    Rung("factored sum, wider", repeated(factored_sum, 1024), ("identity",), ("mul",), min_rows=_MANY_ROWS),
-)
 
 _DEEPER = 2  # layers that a product and an outer link may add to those of the general search
 _FIRST, _SECOND, _LAST = 4, 12, 40  # Levenberg-Marquardt steps
@@ -213,7 +161,7 @@ def _confirmation(leader: FitResult, n_since: int, judge: Problem) -> bool:
 
     A law with exponents that are not round, or many coefficients, stands longer: it may be an interpolation.
     """
-    if len(judge.y) < _MANY_ROWS:  # which no test of noise is sharp enough for
+    if len(judge.y) < MANY_ROWS:  # which no test of noise is sharp enough for
         return False
     is_tight = not n_loose(leader.structure) and leader.structure.n_free <= _TIGHT
     needed = _CONFIRMED_BY if is_tight else _CONFIRMED_LOOSE

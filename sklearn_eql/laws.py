@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from sklearn_eql.archive import Archive, description_length
-from sklearn_eql.primitives import Primitive
 from sklearn_eql.factoring import factored
+from sklearn_eql.primitives import Primitive
 from sklearn_eql.problem import Scaling
 from sklearn_eql.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, structure_key
@@ -24,6 +24,7 @@ from sklearn_eql.symbolic.tidy import tidy
 from sklearn_eql.training.refine import FitResult, levenberg_marquardt, standard_errors
 
 _REFINE_STEPS = 40
+_DUST = 1e-13  # relative size of a term that is rounding
 _SAME_LOSS = 1e-9  # relative; closer losses are one law written in two ways
 _TIDY_STEPS = 12
 _UNSURPRISING = 6.6  # chi-squared with one degree of freedom, 99th percentile
@@ -219,7 +220,7 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
     errors = table.errors(loose)
     equation, tidied = tidy(loose, loss, table.refit, table.accepts, primitives, errors, table.errors, given)
     equation = canonicalize(equation, primitives)
-    shorter = _without_dust(factored(equation, primitives, table.X * torch.as_tensor(scaling.x)))
+    shorter = _without_dust(factored(equation, primitives, table.X * torch.as_tensor(scaling.x)), table)
     if shorter != equation and equation_complexity(shorter, primitives) < equation_complexity(equation, primitives):
         loss = table.refit(shorter, np.zeros(len(shorter.coefficients()), dtype=bool))[1]
         if loss <= max(tidied * (1 + _SAME_LOSS), scaling.exact):
@@ -227,12 +228,20 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
     return _as_law(equation, tidied, result.trial, table)
 
 
-def _without_dust(equation: Equation) -> Equation:
-    """The equation with coefficients that are a constant but for a few roundings put to it."""
-    values = [float(f"{value:.13g}") for value in equation.coefficients()]
-    return equation.with_coefficients(
-        np.array([r if recognise(r) is not None else v for r, v in zip(values, equation.coefficients(), strict=True)])
-    )
+def _without_dust(equation: Equation, table: Table) -> Equation:
+    """The equation without what is nothing but rounding.
+
+    Coefficients that are a constant but for a few roundings are put to it; terms that contribute less than rounding
+    to their sum go.
+    """
+    sources = equation.sources(table.X * torch.as_tensor(table.scaling.x), table.primitives)
+    values = []
+    for form in [arg for unit in equation.units for arg in unit.args] + [equation.output]:
+        sizes = [abs(c) * float(np.abs(sources[s]).max()) for s, c in form]
+        for (_, c), size in zip(form, sizes, strict=True):
+            near = float(f"{c:.13g}")
+            values.append(0.0 if size < _DUST * max(sizes) else near if recognise(near) is not None else c)
+    return canonicalize(equation.with_coefficients(np.array(values)), table.primitives)
 
 
 def _on_all_rows(law: Law, table: Table) -> Law | None:

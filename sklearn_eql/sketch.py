@@ -123,7 +123,7 @@ def _polynomial_gradients(Z: np.ndarray, target: np.ndarray) -> np.ndarray | Non
 
 
 def _nearest_exponents(direction: np.ndarray) -> np.ndarray | None:
-    """Small half-integers in proportion to `direction`, if there are any close to it; leading one positive."""
+    """Small half-integers in proportion to `direction`, if there are any close to it; the largest one positive."""
     direction = np.where(np.abs(direction) < 0.08 * np.abs(direction).max(), 0.0, direction)
     for unit in (1.0, 2.0, 0.5, 3.0):
         largest = np.argmax(np.abs(direction))
@@ -152,9 +152,9 @@ def _offsets(slopes: np.ndarray, m: np.ndarray) -> list[np.ndarray]:
         for target in (0.0, 1.0, -1.0, 2.0, -2.0):
             candidate = slopes - (slopes[i] - target) / m[i] * m
             rounded = np.round(2 * candidate) / 2
-            if np.abs(candidate - rounded).max() < _NEAR and np.abs(rounded).max() <= 6:
-                if not any(np.array_equal(rounded, other) for other in found):
-                    found.append(rounded)
+            fits = np.abs(candidate - rounded).max() < _NEAR and np.abs(rounded).max() <= 6
+            if fits and not any(np.array_equal(rounded, other) for other in found):
+                found.append(rounded)
     return sorted(found, key=lambda p: np.abs(p).sum())[:6]
 
 
@@ -187,7 +187,7 @@ def screen_waves(X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.nd
             if count > 1 and not set(chosen) <= set(signed):
                 continue
             for signs in range(2 ** (count - 1)):
-                exponents = (1.0,) + tuple(1.0 if signs >> b & 1 else -1.0 for b in range(count - 1))
+                exponents = (1.0, *(1.0 if signs >> b & 1 else -1.0 for b in range(count - 1)))
                 values = np.prod([X[:, f] ** e for f, e in zip(chosen, exponents, strict=True)], axis=0)
                 arguments.append((tuple((f + 1, e) for f, e in zip(chosen, exponents, strict=True)), (), values))
     arguments = arguments[:_MAX_ARGUMENTS]

@@ -5,9 +5,9 @@ import pytest
 
 from sklearn_eql.dictionary import best_subsets, library
 from sklearn_eql.draft import Draft
+from sklearn_eql.palette import Palette
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
 from sklearn_eql.problem import Scaling, make_problem
-from sklearn_eql.rungs import Palette
 from sklearn_eql.sketch import log_monomials, screen_waves
 from sklearn_eql.structure import Structure
 

@@ -78,8 +78,8 @@ def tidy(
         left[list(snapped)] = False
         tolerances = _tolerances(best[0], errors)
 
-        def test(attempt: dict[int, float]) -> tuple[Equation, float] | None:
-            found = _fixed(best[0], attempt, free, refit)
+        def test(attempt: dict[int, float], start: Equation = best[0]) -> tuple[Equation, float] | None:
+            found = _fixed(start, attempt, free, refit)
             return found if accept(loss, found[1], len(attempt)) else None
 
         before = snapped
