@@ -92,13 +92,13 @@ def climb(
             if time.time() > deadline:
                 reason = "max_time"
                 break
-            found, n_starts = _try(rung, palettes, places, problem)
+            found, n_starts = _try(rung, palettes, places, problem, deadline)
             n_since += n_starts
             if any(r.loss < problem.exact for r in found):
                 archive.add(_confirmed(found, problem, judge))
             else:
                 pending += _promising(found, problem)
-                if number not in _JUDGED_AFTER and number < len(rungs) - 1:
+                if time.time() > deadline or (number not in _JUDGED_AFTER and number < len(rungs) - 1):
                     continue
                 archive.add(_judged(pending, problem, judge))
                 pending = []
@@ -178,7 +178,11 @@ class _Entrant:
 
 
 def _try(
-    rung: Rung, palettes: dict[str, Palette], places: dict[str, LinkedProblem], problem: Problem
+    rung: Rung,
+    palettes: dict[str, Palette],
+    places: dict[str, LinkedProblem],
+    problem: Problem,
+    deadline: float = math.inf,
 ) -> tuple[list[FitResult], int]:
     """The rung's best laws for the target itself, and how many structures were tried."""
     entrants: list[_Entrant] = []
@@ -188,9 +192,10 @@ def _try(
             entrants += [_Entrant(places[name], structure) for structure in drawn]
     n_starts = len(entrants)
     alive = _round(entrants, problem, _FIRST, max(3 * _KEPT, n_starts // 4))
-    alive = _round(alive, problem, _SECOND, max(_KEPT, n_starts // 12))
-    alive = _round(alive, problem, _SECOND, _KEPT)
-    laws = [entrant.place.wrap(entrant.structure) for entrant in alive]
+    for n_kept in (max(_KEPT, n_starts // 12), _KEPT):
+        if time.time() < deadline:
+            alive = _round(alive, problem, _SECOND, n_kept)
+    laws = [entrant.place.wrap(entrant.structure) for entrant in alive[:_KEPT]]
     laws = [law for law in laws if law is not None and max(law.depths, default=0) <= problem.max_depth + _DEEPER]
     if rung.round_exponents:  # which are free again after wrapping
         laws = [with_round_exponents_fixed(law) for law in laws]
