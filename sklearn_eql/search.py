@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from sklearn_eql.symbolic.canonical import free_mask, rescale
 
 _FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front
 _SHORTER = 6  # members of the front below an exact law that are refined
+_OPENING = 2  # generations
 _FINISHING_SHARE, _FINISHING_SECONDS = 0.2, 10.0  # of max_time, kept for refinement
 _SEEDS = 32  # laws of the ladder that evolution starts from
 _RERANKED_PER_SIZE = 20
@@ -151,6 +152,12 @@ def _search_island(
     runs = []
     with single_threaded():
         if island == 0 and settings.n_rungs != 0 and evolution.n_generations:
+            if not any(problem.signs):  # no powers to climb with: the general search has the better opening
+                opening = replace(evolution, n_generations=min(_OPENING, evolution.n_generations))
+                runs.append(evolve(problem, seed, opening, seeds=starts, deadline=deadline, report=report))
+                if runs[0].stop_reason in ("exact", "interrupted"):
+                    return runs
+                starts = [*starts, *(r.structure for r in runs[0].archive.ranked()[:_SEEDS])]
             rungs = LADDER[: settings.n_rungs]
             climbed = climb(problem, judge, seed, rungs=rungs, seeds=starts, deadline=deadline, report=report)
             reason = climbed.stop_reason

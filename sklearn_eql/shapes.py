@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from itertools import combinations, combinations_with_replacement
+from itertools import combinations, combinations_with_replacement, permutations
 
 import numpy as np
 
@@ -110,23 +110,37 @@ def _times(factor: Node | None, sources: Iterable[Node | int]) -> Terms:
 
 
 def rational_forms(palette: Palette) -> Iterator[Terms]:
-    """``(full polynomial) * (c +- p(x) + d q(x))**a`` for all products `p`, `q` of up to two features."""
+    """``(full polynomial) * (c +- p(x) + d q(x))**a``.
+
+    For all products `p`, `q` of up to two features; and for `p` a quotient of two features or its square, without `q`.
+    """
     degree = next((d for d in (3, 2) if n_products(palette, d) <= _LONGEST), 1)
     if n_products(palette, degree) > _LONGEST:
         return
     numerator = list(products(palette, degree).values())
+    for form in (*_denominators(palette), *_ratio_denominators(palette)):
+        for power in (-1.0, -0.5):
+            yield _times(Node("pow", [[list(t) for t in form], [[0, power]]]), numerator)
+
+
+def _denominators(palette: Palette) -> Iterator[Terms]:
     values = {key: _product_values(palette, key) for key in products(palette, 2) if key}
     pairs = [(key, None) for key in values] + list(combinations(values, 2))
     for first, second in pairs[:_MOST_PAIRS]:
-        for power in (-1.0, -0.5):
-            for sign in (1.0, -1.0):
-                nodes = products(palette, 2)
-                rest = sign * values[first] + (0.3 * values[second] if second else 0.0)
-                constant = max(1.0, 0.2 - float(rest.min())) if sign > 0 else 0.2 - float(rest.min())
-                form: Terms = [[0, constant], [nodes[first], sign]]
-                if second:
-                    form.append([nodes[second], 0.3])
-                yield _times(Node("pow", [form, [[0, power]]]), numerator)
+        for sign in (1.0, -1.0):
+            nodes = products(palette, 2)
+            rest = sign * values[first] + (0.3 * values[second] if second else 0.0)
+            constant = max(1.0, 0.2 - float(rest.min())) if sign > 0 else 0.2 - float(rest.min())
+            yield [[0, constant], [nodes[first], sign]] + ([[nodes[second], 0.3]] if second else [])
+
+
+def _ratio_denominators(palette: Palette) -> Iterator[Terms]:
+    for a, b in permutations(palette.signed, 2):
+        for power in (1.0, 2.0):
+            ratio = {a: power, b: -power}
+            values = palette.size(ratio)
+            for constant, sign in ((float(values.mean()), 1.0), (1.3 * float(values.max()), -1.0)):
+                yield [[0, constant], [palette.power(ratio), sign]]
 
 
 def _product_values(palette: Palette, features: tuple[int, ...]) -> np.ndarray:
