@@ -7,12 +7,13 @@ weighted error in `u` is the error in `y`, and losses under different links comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 
 from sklearn_eql.draft import Draft, Node
+from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.problem import Problem
 from sklearn_eql.structure import Structure
 
@@ -131,6 +132,8 @@ def linked(problem: Problem, link: Link) -> LinkedProblem | None:
     """The problem under one link; ``None`` where the link is undefined for these values, or not in the vocabulary."""
     if link.functions and not any(name in problem.copies for name in link.functions):
         return None
+    if any(problem.primitives[name] is not PRIMITIVES[name] for name in link.functions):  # a user's, of that name
+        return None
     if link.wrap is None:
         return LinkedProblem(problem, link, problem, 1.0, 1.0)
     y, sign = problem.y, 1.0
@@ -159,9 +162,3 @@ def linked(problem: Problem, link: Link) -> LinkedProblem | None:
     factor = mean / unit**2
     inner = replace(problem, y=u, sample_weight=weight, exact=problem.exact / factor)
     return LinkedProblem(problem, link, inner, sign, factor)
-
-
-def wrapped(found: Sequence[tuple[LinkedProblem, Structure]]) -> list[Structure]:
-    """Laws for `y` of laws under links."""
-    laws = (place.wrap(structure) for place, structure in found)
-    return [law for law in laws if law is not None]
