@@ -1,0 +1,175 @@
+"""Encoders: networks that turn an item (an image, a series, a row) into latent numbers for an equation.
+
+The named ones are those of Appendix C of the paper, without their last normalisation, which is :class:`LatentNorm`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import nn
+
+Encoder = str | Callable[[], nn.Module]
+
+LATENT_SCALE = 0.5
+"""Standard deviation of latents after :class:`LatentNorm` (Appendix C): EQL networks expect inputs in [-1, 1]."""
+
+
+class LatentNorm(nn.Module):
+    """Batch normalisation to mean 0 and standard deviation `LATENT_SCALE`, without learned scale (Appendix C).
+
+    In training by the statistics of the batch, in evaluation by running ones. Latents are ``(..., n, n_latents)``;
+    statistics are taken over the last axis but one, so leading axes (trials) stay apart.
+    """
+
+    def __init__(
+        self, n_latents: int, leading: tuple[int, ...] = (), momentum: float = 0.1, eps: float = 1e-12
+    ) -> None:
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.register_buffer("mean", torch.zeros(*leading, 1, n_latents))
+        self.register_buffer("var", torch.ones(*leading, 1, n_latents))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            var, mean = torch.var_mean(z, dim=-2, keepdim=True, correction=0)
+            with torch.no_grad():
+                self.mean.lerp_(mean, self.momentum)
+                self.var.lerp_(var, self.momentum)
+        else:
+            mean, var = self.mean, self.var
+        return LATENT_SCALE * (z - mean) / torch.sqrt(var + self.eps)
+
+
+def conv2d(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
+    """Appendix C-A: 32 and 64 filters of 5x5 with max pooling, 128 and 16 hidden units. For images (C, H, W) or (H, W).
+
+    Convolutions keep the size (the paper does not say), so that images from 4x4 pixels on are accepted.
+    """
+    if len(item_shape) not in (2, 3) or min(item_shape[-2:]) < 4:
+        raise ValueError(
+            f"encoder='conv2d' reads images of shape (height, width) or (channels, height, width), at least 4x4 "
+            f"pixels, got items of shape {item_shape}. Use encoder='conv1d' for series, 'mlp' for rows."
+        )
+    channels = 1 if len(item_shape) == 2 else item_shape[0]
+    height, width = item_shape[-2] // 4, item_shape[-1] // 4
+    return nn.Sequential(
+        nn.Unflatten(1, (1, item_shape[0])) if len(item_shape) == 2 else nn.Identity(),
+        nn.Conv2d(channels, 32, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64 * height * width, 128),
+        nn.ReLU(),
+        nn.Linear(128, 16),
+        nn.ReLU(),
+        nn.Linear(16, n_latents),
+    )
+
+
+def conv1d(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
+    """Appendix C-B: two layers of 16 filters of length 5, 16 hidden units. For series (channels, length) or (length,)."""
+    if len(item_shape) not in (1, 2) or item_shape[-1] < CONV1D_SHORTEST:
+        raise ValueError(
+            f"encoder='conv1d' reads series of shape (length,) or (channels, length), of length {CONV1D_SHORTEST} at "
+            f"least (two filters of 5), got items of shape {item_shape}. Give longer series, or use encoder='mlp'."
+        )
+    channels = 1 if len(item_shape) == 1 else item_shape[0]
+    return nn.Sequential(
+        nn.Unflatten(1, (1, item_shape[0])) if len(item_shape) == 1 else nn.Identity(),
+        nn.Conv1d(channels, 16, 5),
+        nn.ReLU(),
+        nn.Conv1d(16, 16, 5),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(16 * (item_shape[-1] - CONV1D_SHORTEST + 1), 16),
+        nn.ReLU(),
+        nn.Linear(16, n_latents),
+    )
+
+
+CONV1D_SHORTEST = 9
+
+
+def mlp(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
+    """Two hidden layers of 64 and 16 units, for items of any shape, flattened."""
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(math.prod(item_shape), 64),
+        nn.ReLU(),
+        nn.Linear(64, 16),
+        nn.ReLU(),
+        nn.Linear(16, n_latents),
+    )
+
+
+ENCODERS: Mapping[str, Callable[[tuple[int, ...], int], nn.Module]] = {"conv2d": conv2d, "conv1d": conv1d, "mlp": mlp}
+"""Built-in encoders: functions of the shape of an item and the number of latents."""
+
+
+def build_encoder(encoder: Encoder, item_shape: Sequence[int], n_latents: int) -> nn.Module:
+    """The encoder that a user asked for, with fresh weights, checked on two random items.
+
+    Parameters
+    ----------
+    encoder : str or callable
+        A name of `ENCODERS`, or a function without arguments that returns a module from ``(n, *item_shape)`` to
+        ``(n, n_latents)``.
+
+    Raises
+    ------
+    TypeError
+        A module instead of a function that makes one: fits, clones and trials need fresh weights.
+    ValueError
+        Unknown names, items the encoder cannot read, outputs of another width or that are not finite.
+    """
+    item_shape = tuple(int(size) for size in item_shape)
+    if isinstance(encoder, nn.Module):
+        raise TypeError(
+            f"encoder: got an instance of {type(encoder).__name__}, expected a function that makes one, so that every "
+            f"fit starts with fresh weights. Pass encoder=lambda: {type(encoder).__name__}(...), or a def to pickle."
+        )
+    if isinstance(encoder, str):
+        if encoder not in ENCODERS:
+            raise ValueError(
+                f"encoder={encoder!r}: expected one of {sorted(ENCODERS)}, or a function that makes a module."
+            )
+        return ENCODERS[encoder](item_shape, n_latents)
+    if not callable(encoder):
+        raise TypeError(f"encoder={encoder!r}: expected one of {sorted(ENCODERS)}, or a function that makes a module.")
+    module = encoder()
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"encoder: the function returned {type(module).__name__}, expected a torch.nn.Module.")
+    _try_out(module, item_shape, n_latents)
+    return module
+
+
+def _try_out(module: nn.Module, item_shape: tuple[int, ...], n_latents: int) -> None:
+    was_training = module.training
+    like = next(module.parameters(), torch.zeros(1))
+    items = torch.rand(2, *item_shape, generator=torch.Generator().manual_seed(0)).to(like)
+    try:
+        with torch.no_grad():
+            latents = module.eval()(items)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"encoder: the module failed on a batch of shape {tuple(items.shape)}: {error}. Expected a module that "
+            f"maps (n, {', '.join(map(str, item_shape))}) to (n, {n_latents})."
+        ) from error
+    finally:
+        module.train(was_training)
+    if not isinstance(latents, torch.Tensor) or tuple(latents.shape) != (2, n_latents):
+        got = tuple(latents.shape) if isinstance(latents, torch.Tensor) else type(latents).__name__
+        raise ValueError(
+            f"encoder: for a batch of shape {tuple(items.shape)} the module returned {got}, expected (2, {n_latents}). "
+            f"Let its last layer have n_latents={n_latents} units, or set n_latents."
+        )
+    if not torch.isfinite(latents).all():
+        raise ValueError(
+            "encoder: the module returned NaN or infinity for inputs in [0, 1]. Check its initial weights."
+        )
