@@ -17,6 +17,9 @@ LATENT_SCALE = 0.5
 """Standard deviation of latents after :class:`LatentNorm` (Appendix C): EQL networks expect inputs in [-1, 1]."""
 
 
+_TINY = 1e-12  # variance of an encoder that returns a constant
+
+
 class LatentNorm(nn.Module):
     """Batch normalisation to mean 0 and standard deviation `LATENT_SCALE`, without learned scale (Appendix C).
 
@@ -40,7 +43,7 @@ class LatentNorm(nn.Module):
                 self.var.lerp_(var, self.momentum)
         else:
             mean, var = self.mean, self.var
-        return LATENT_SCALE * (z - mean) / torch.sqrt(var + self.eps)
+        return LATENT_SCALE * (z - mean) / torch.sqrt(var + _TINY)
 
 
 def conv2d(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
@@ -73,7 +76,10 @@ def conv2d(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
 
 
 def conv1d(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
-    """Appendix C-B: two layers of 16 filters of length 5, 16 hidden units. For series (channels, length) or (length,)."""
+    """Appendix C-B: two layers of 16 filters of length 5, 16 hidden units.
+
+    For series of shape (length,) or (channels, length).
+    """
     if len(item_shape) not in (1, 2) or item_shape[-1] < CONV1D_SHORTEST:
         raise ValueError(
             f"encoder='conv1d' reads series of shape (length,) or (channels, length), of length {CONV1D_SHORTEST} at "
@@ -111,6 +117,8 @@ def mlp(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
 ENCODERS: Mapping[str, Callable[[tuple[int, ...], int], nn.Module]] = {"conv2d": conv2d, "conv1d": conv1d, "mlp": mlp}
 """Built-in encoders: functions of the shape of an item and the number of latents."""
 
+_EXPECTED = f"one of {sorted(ENCODERS)}, or a function without arguments that makes a torch.nn.Module"
+
 
 def build_encoder(encoder: Encoder, item_shape: Sequence[int], n_latents: int) -> nn.Module:
     """The encoder that a user asked for, with fresh weights, checked on two random items.
@@ -141,7 +149,7 @@ def build_encoder(encoder: Encoder, item_shape: Sequence[int], n_latents: int) -
             )
         return ENCODERS[encoder](item_shape, n_latents)
     if not callable(encoder):
-        raise TypeError(f"encoder={encoder!r}: expected one of {sorted(ENCODERS)}, or a function that makes a module.")
+        raise TypeError(f"encoder={encoder!r}: expected {_EXPECTED}.")
     module = encoder()
     if not isinstance(module, nn.Module):
         raise TypeError(f"encoder: the function returned {type(module).__name__}, expected a torch.nn.Module.")
@@ -171,5 +179,5 @@ def _try_out(module: nn.Module, item_shape: tuple[int, ...], n_latents: int) -> 
         )
     if not torch.isfinite(latents).all():
         raise ValueError(
-            "encoder: the module returned NaN or infinity for inputs in [0, 1]. Check its initial weights."
+            "encoder: the module returned NaN or infinity for inputs in [0, 1]; check its initial weights."
         )
