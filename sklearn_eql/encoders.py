@@ -27,11 +27,9 @@ class LatentNorm(nn.Module):
     statistics are taken over the last axis but one, so leading axes (trials) stay apart.
     """
 
-    def __init__(
-        self, n_latents: int, leading: tuple[int, ...] = (), momentum: float = 0.1, eps: float = 1e-12
-    ) -> None:
+    def __init__(self, n_latents: int, leading: tuple[int, ...] = (), momentum: float = 0.1) -> None:
         super().__init__()
-        self.momentum, self.eps = momentum, eps
+        self.momentum = momentum
         self.register_buffer("mean", torch.zeros(*leading, 1, n_latents))
         self.register_buffer("var", torch.ones(*leading, 1, n_latents))
 
