@@ -4,19 +4,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sklearn_eql.dynamics_regressor import EQLDynamicsRegressor
     from sklearn_eql.primitives import Interval, Primitive
     from sklearn_eql.regressor import EQLRegressor
-    from sklearn_eql.training.schedule import Phase
+    from sklearn_eql.training.schedule import Phase, RolloutPhase
 
 __version__ = "0.1.0"
-__all__ = ["EQLRegressor", "Interval", "Phase", "Primitive"]
+__all__ = ["EQLDynamicsRegressor", "EQLRegressor", "Interval", "Phase", "Primitive", "RolloutPhase"]
 
 # Loaded when first used: data sets and the command line's own messages then need no torch.
 _HOMES = {
+    "EQLDynamicsRegressor": "sklearn_eql.dynamics_regressor",
     "EQLRegressor": "sklearn_eql.regressor",
     "Interval": "sklearn_eql.primitives",
     "Phase": "sklearn_eql.training.schedule",
     "Primitive": "sklearn_eql.primitives",
+    "RolloutPhase": "sklearn_eql.training.schedule",
 }
 
 

@@ -11,3 +11,7 @@ class AllTrialsFailedError(RuntimeError):
 
 class SearchInterruptedWarning(UserWarning):
     """``fit`` was interrupted (Ctrl-C); the best equation found until then was kept."""
+
+
+class RolloutWarning(RuntimeWarning):
+    """A roll-out left the numbers a computer can hold; it was stopped and what was finite returned."""

@@ -1,4 +1,4 @@
-"""Pictures of fitted models: the equations found, and how well one of them fits. Needs the ``plot`` extra."""
+"""Pictures of fitted models: equations found, how well one of them fits, motions. Needs the ``plot`` extra."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_eql._axes import BLUE, INK, MUTED, ORANGE, new_axes, styled
 from sklearn_eql._display import equation_text
+from sklearn_eql.plotting_motion import plot_latent, plot_rollouts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INK = "#333333"
-_MUTED = "#9a9a9a"
-_BLUE = "#1f6feb"
-_ORANGE = "#d9480f"
+__all__ = ["plot_equations", "plot_fit", "plot_latent", "plot_rollouts"]
+
 _LONGEST_LABEL = 44  # characters; beyond that a label hides more than it tells
 
 
@@ -52,9 +52,9 @@ def plot_equations(estimator: Any, ax: Axes | None = None, *, output: int = 0, p
     best = equations.index == best_index
 
     ax.set_yscale("log")
-    ax.plot(complexity, loss, drawstyle="steps-post", color=_MUTED, linewidth=1.2, zorder=1)
-    ax.scatter(complexity[~best], loss[~best], s=36, color=_BLUE, zorder=3)
-    ax.scatter(complexity[best], loss[best], s=95, color=_ORANGE, edgecolor="white", zorder=4, label="selected")
+    ax.plot(complexity, loss, drawstyle="steps-post", color=MUTED, linewidth=1.2, zorder=1)
+    ax.scatter(complexity[~best], loss[~best], s=36, color=BLUE, zorder=3)
+    ax.scatter(complexity[best], loss[best], s=95, color=ORANGE, edgecolor="white", zorder=4, label="selected")
     span = max(np.ptp(complexity), 1.0)
     ax.set_xticks(np.unique(complexity))
     ax.set_xlim(complexity.min() - 0.06 * span, complexity.max() + 0.95 * span)  # room for the labels on the right
@@ -73,9 +73,9 @@ def plot_equations(estimator: Any, ax: Axes | None = None, *, output: int = 0, p
             textcoords=ax.get_xaxis_transform(),  # x in data, y in fractions of the axes
             va="center",
             fontsize=9,
-            color=_ORANGE if selected else _INK,
+            color=ORANGE if selected else INK,
             fontweight="bold" if selected else "normal",
-            arrowprops={"arrowstyle": "-", "color": _MUTED, "linewidth": 0.5, "linestyle": ":", "relpos": (0, 0.5)},
+            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "linestyle": ":", "relpos": (0, 0.5)},
             zorder=2,
         )
     ax.set_xlabel("complexity")
@@ -148,15 +148,15 @@ def plot_fit(
         grid = (np.geomspace if log else np.linspace)(lower, upper, 400)[:, None]
         # With its own column names, so that an estimator fitted on a DataFrame accepts it.
         grid_X = type(X)(grid, columns=X.columns) if hasattr(X, "columns") else grid
-        ax.plot(grid[:, 0], estimator.predict(grid_X, index=index), color=_ORANGE, linewidth=1.6, label=law, zorder=2)
-        ax.scatter(values[:, 0], y, s=34, color=_BLUE, edgecolor="white", linewidth=0.7, label="measured", zorder=3)
+        ax.plot(grid[:, 0], estimator.predict(grid_X, index=index), color=ORANGE, linewidth=1.6, label=law, zorder=2)
+        ax.scatter(values[:, 0], y, s=34, color=BLUE, edgecolor="white", linewidth=0.7, label="measured", zorder=3)
         ax.set_xlabel(X.columns[0] if hasattr(X, "columns") else "x0")
         ax.set_ylabel("y")
     else:
         predicted = estimator.predict(X, index=index)
         ends = [min(y.min(), predicted.min()), max(y.max(), predicted.max())]
-        ax.plot(ends, ends, color=_MUTED, linewidth=1.2, label="perfect fit", zorder=1)
-        ax.scatter(y, predicted, s=22, color=_BLUE, edgecolor="white", linewidth=0.5, alpha=0.85, label=law, zorder=3)
+        ax.plot(ends, ends, color=MUTED, linewidth=1.2, label="perfect fit", zorder=1)
+        ax.scatter(y, predicted, s=22, color=BLUE, edgecolor="white", linewidth=0.5, alpha=0.85, label=law, zorder=3)
         ax.set_xlabel("measured")
         ax.set_ylabel("predicted")
     ax.legend(loc="best", frameon=False)
@@ -164,19 +164,7 @@ def plot_fit(
 
 
 def _axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
-    if ax is None:
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise ImportError(
-                "sklearn_eql.plotting needs matplotlib, which is not installed. Install it together with the package: "
-                "pip install 'sklearn-eql[plot]'."
-            ) from error
-        _, ax = plt.subplots(figsize=figsize, layout="constrained")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(True, color="#e6e6e6", linewidth=0.6)
-    ax.set_axisbelow(True)
-    return ax
+    return styled(new_axes(figsize)[0] if ax is None else ax)
 
 
 def _label(text: str) -> str:

@@ -158,6 +158,8 @@ PRESETS: Mapping[str, Mapping[str, int]] = {
     "paper": {"const": 2, "id": 4, "square": 4, "sin2pi": 2, "exp": 2, "sigmoid20": 2, "mul": 2},
     # Appendix C-C.
     "paper-sho": {"const": 2, "id": 2, "square": 1, "sin2pi": 1, "exp": 1, "mul10": 2},
+    # For laws of motion: what right-hand sides of differential equations are made of.
+    "motion": {"const": 2, "id": 2, "square": 2, "mul": 2, "sin": 1, "cos": 1, "exp": 1},
     "polynomial": {"const": 1, "id": 4, "square": 2, "cube": 1, "mul": 4},
     "rational": {"const": 1, "id": 4, "square": 2, "mul": 3, "div": 2},
 }

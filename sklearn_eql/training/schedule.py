@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +32,19 @@ class Phase:
     alpha_scale: float = 1.0
     threshold: float | None = None
     keep: float = 1.0
+
+
+@dataclass(frozen=True)
+class RolloutPhase(Phase):
+    """A phase of recurrent training.
+
+    Parameters
+    ----------
+    n_rollout : int or None
+        Steps that the cell is applied before the error is taken; None for as many as there are data for.
+    """
+
+    n_rollout: int | None = None
 
 
 Schedule = tuple[Phase, ...]
@@ -69,12 +82,42 @@ SCHEDULES: dict[str, Schedule] = {
 """Schedules by name."""
 
 
-def resolve_phases(schedule: str | Sequence[Phase]) -> Schedule:
-    """Phases from the name of a schedule or a sequence of `Phase`."""
+ROLLOUT_SCHEDULES: dict[str, Schedule] = {
+    # Roll-outs that grow from 1 to 5 steps: enough to see what the hidden parameter is; the law is refined afterwards.
+    "fast": (
+        RolloutPhase(300, learning_rate=1e-2, n_rollout=1),
+        RolloutPhase(300, learning_rate=5e-3, n_rollout=3),
+        RolloutPhase(200, learning_rate=2e-3, n_rollout=5, threshold=0.01),
+    ),
+    # Without a law to refine: on until the error no longer falls, over all steps in the end.
+    "long": (
+        RolloutPhase(500, learning_rate=5e-3, alpha_scale=0.0, n_rollout=1),
+        RolloutPhase(1_000, learning_rate=5e-3, alpha_scale=0.0, n_rollout=5),
+        RolloutPhase(1_000, learning_rate=2e-3, alpha_scale=0.0),
+        RolloutPhase(1_000, learning_rate=5e-4, alpha_scale=0.0),
+    ),
+    # Appendix C-B, with alpha = 1e-3.
+    "paper-kinematics": (
+        RolloutPhase(1_000, learning_rate=1e-2, n_rollout=1),
+        RolloutPhase(4_000, learning_rate=1e-2, n_rollout=5, threshold=0.1),
+        RolloutPhase(10_000, learning_rate=1e-3, alpha_scale=0.0),
+    ),
+    # Appendix C-C, with alpha = 4e-5. The paper does not say how long the second and third phase are.
+    "paper-sho": (
+        *(RolloutPhase(500, learning_rate=1e-2, n_rollout=n) for n in (1, 3, 5, 7)),
+        RolloutPhase(2_000, learning_rate=2e-3, alpha_scale=5.0, threshold=0.01),
+        RolloutPhase(2_000, learning_rate=1e-3, alpha_scale=0.0),
+    ),
+}
+"""Schedules of recurrent training by name: curricula over the number of steps."""
+
+
+def resolve_phases(schedule: str | Sequence[Phase], known: Mapping[str, Schedule] = SCHEDULES) -> Schedule:
+    """Phases from the name of a `known` schedule or a sequence of `Phase`."""
     if isinstance(schedule, str):
-        if schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {sorted(SCHEDULES)} or a sequence of Phase, got {schedule!r}.")
-        return SCHEDULES[schedule]
+        if schedule not in known:
+            raise ValueError(f"schedule must be one of {sorted(known)} or a sequence of Phase, got {schedule!r}.")
+        return known[schedule]
     phases = tuple(schedule)
     if not phases or not all(isinstance(phase, Phase) for phase in phases):
         raise ValueError(f"schedule must be a non-empty sequence of Phase, got {schedule!r}.")

@@ -1,0 +1,33 @@
+"""What all pictures share: colours, and axes that are made late, so that importing them needs no matplotlib."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK = "#333333"
+MUTED = "#9a9a9a"
+BLUE = "#1f6feb"
+ORANGE = "#d9480f"
+
+
+def new_axes(figsize: tuple[float, float], n_rows: int = 1) -> list[Axes]:
+    """Axes of a new figure, one above the other, over the same horizontal axis."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "sklearn_eql.plotting needs matplotlib, which is not installed. Install it together with the package: "
+            "pip install 'sklearn-eql[plot]'."
+        ) from error
+    _, axes = plt.subplots(n_rows, figsize=figsize, layout="constrained", sharex=True, squeeze=False)
+    return list(axes[:, 0])
+
+
+def styled(ax: Axes) -> Axes:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(True, color="#e6e6e6", linewidth=0.6)
+    ax.set_axisbelow(True)
+    return ax

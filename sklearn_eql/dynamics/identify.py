@@ -1,0 +1,97 @@
+"""A law of motion at work: the next state, roll-outs, and the latent that explains an observed stretch best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from sklearn_eql.dynamics.integrate import advance
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.symbolic.equation import Equation
+
+_MAX_STEPS = 60  # of a series that its latent is found from, spread evenly
+_MAX_ITER = 30
+_SETTLED = 1e-14  # relative fall of the error
+
+
+class LawCell:
+    """The step that laws describe, from states (R, S) and latents (R, L) to the next states (R, S), in float64."""
+
+    def __init__(
+        self, equations: Sequence[Equation], primitives: Mapping[str, Primitive], form: str, dt: float
+    ) -> None:
+        self.equations, self.primitives, self.form, self.dt = list(equations), primitives, form, dt
+
+    def __call__(self, states: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+        if self.form == "update":
+            return self._values(states, latents)
+        if self.form == "increment":
+            return states + self.dt * self._values(states, latents)
+        return advance(lambda s: self._values(s, latents), states, self.dt)
+
+    def _values(self, states: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+        features = torch.cat([states, latents], dim=1)
+        return torch.stack([equation.forward(features, self.primitives) for equation in self.equations], dim=1)
+
+    def rollout(self, start: np.ndarray, latents: np.ndarray, n_steps: int) -> np.ndarray:
+        """States after 1 to `n_steps` steps, ``(N, n_steps, S)``; NaN or infinite once they explode."""
+        state, z = torch.from_numpy(np.array(start, dtype=np.float64)), torch.from_numpy(latents)
+        states = []
+        for _ in range(n_steps):
+            state = self(state, z)
+            states.append(state)
+        return torch.stack(states, dim=1).numpy()
+
+
+def identify(cell: LawCell, windows: np.ndarray, latents: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Latents ``(N, L)`` under which the law explains the steps of the windows best, from those of an encoder.
+
+    Levenberg-Marquardt, series by series, on one-step errors in units of `scale` (S,). Series for which that leads
+    nowhere keep the latent they came with. `windows` is ``(N, W, S)``.
+    """
+    taken = np.unique(np.linspace(0, windows.shape[1] - 2, _MAX_STEPS).round().astype(int))
+    before, after = windows[:, taken], torch.from_numpy(windows[:, taken + 1])
+    n_series, n_steps, n_states = before.shape
+    flat = torch.from_numpy(np.ascontiguousarray(before)).reshape(-1, n_states)
+    unit = torch.from_numpy(scale)
+
+    def residuals(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Errors ``(N, K, S)`` and their slopes by the latents ``(N, K, S, L)``."""
+        with torch.enable_grad():
+            repeated = z.repeat_interleave(n_steps, dim=0).requires_grad_()
+            following = cell(flat, repeated) / unit
+            slopes = [
+                torch.autograd.grad(following[:, j].sum(), repeated, retain_graph=True, materialize_grads=True)[0]
+                for j in range(n_states)
+            ]
+        error = after / unit - following.detach().view(n_series, n_steps, n_states)
+        return error, torch.stack(slopes, dim=1).view(n_series, n_steps, n_states, -1)
+
+    z = torch.from_numpy(latents.copy())
+    error, slopes = residuals(z)
+    loss = torch.nan_to_num(error.square().sum(dim=(1, 2)), nan=torch.inf)
+    damping = torch.full((n_series,), 1e-6, dtype=torch.float64)
+    for _ in range(_MAX_ITER):
+        matrix = torch.einsum("nksl,nksj->nlj", slopes, slopes)
+        gradient = torch.einsum("nksl,nks->nl", slopes, error)
+        size = matrix.diagonal(dim1=1, dim2=2).sum(dim=1) + torch.finfo(torch.float64).tiny
+        damped = matrix + (damping * size)[:, None, None] * torch.eye(z.shape[1], dtype=torch.float64)
+        sound = torch.isfinite(damped).all(dim=(1, 2)) & torch.isfinite(gradient).all(dim=1)
+        damped = torch.where(sound[:, None, None], damped, torch.eye(z.shape[1], dtype=torch.float64))
+        step = torch.linalg.solve(damped, torch.where(sound[:, None], gradient, 0.0))
+        trial = z + step
+        trial_error, trial_slopes = residuals(trial)
+        trial_loss = torch.nan_to_num(trial_error.square().sum(dim=(1, 2)), nan=torch.inf)
+        better = trial_loss < loss
+        fall = torch.where(better & torch.isfinite(loss), loss - trial_loss, 0.0)
+        z = torch.where(better[:, None], trial, z)
+        error = torch.where(better[:, None, None], trial_error, error)
+        slopes = torch.where(better[:, None, None, None], trial_slopes, slopes)
+        settled = bool((fall <= _SETTLED * loss).all())
+        loss = torch.where(better, trial_loss, loss)
+        damping = torch.where(better, damping / 10, (damping * 10).clamp(max=1e6))
+        if settled:
+            break
+    return z.numpy()

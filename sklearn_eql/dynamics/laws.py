@@ -1,0 +1,127 @@
+"""From terms and coefficients to laws in the user's units: equations, simple constants, a front per state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from sklearn_eql.archive import Archive
+from sklearn_eql.dynamics.gauge import transformed
+from sklearn_eql.dynamics.library import Term
+from sklearn_eql.dynamics.search import Motion
+from sklearn_eql.evolution import EvolutionSettings, simplify
+from sklearn_eql.laws import Law, Table, finish
+from sklearn_eql.primitives import PRIMITIVES, Primitive
+from sklearn_eql.problem import Scaling, make_problem
+from sklearn_eql.structure import Structure
+from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale
+from sklearn_eql.symbolic.equation import Affine, Equation, Unit
+
+_AGREES = 3e-3  # relative; a truncated series of powers of the time step deviates by as much
+_SEARCH_ROWS = 500  # on which shorter laws are fitted
+_FINISHED = 12
+
+
+def vocabulary(primitives: Mapping[str, Primitive]) -> dict[str, Primitive]:
+    """The functions that laws of motion are written in: built-in ones, and those that the user brought along."""
+    return {**PRIMITIVES, **primitives}
+
+
+def with_simple_latents(motion: Motion, dt: float, is_update: bool) -> Motion:
+    """Latents scaled so that as many of their coefficients as possible are 1, the time step, or half its square.
+
+    Where latents are of one sign, they become positive.
+    """
+    law = motion.law
+    targets = {1.0: 0.0, 0.5: 0.1, 2.0: 0.3}
+    if is_update and dt != 1.0:
+        targets = {dt: 0.0, **targets, dt * dt / 2: 0.05}
+    mix = np.eye(law.latents.shape[1])
+    for latent in range(len(mix)):
+        power = int(np.flatnonzero((motion.problem.powers == np.eye(len(mix), dtype=int)[latent]).all(axis=1))[0])
+        values = motion.coefficients()[:, :, power][law.active[:, :, power]]
+        if not len(values):
+            continue
+        factors = [abs(value) / target for value in values for target in targets]
+        best = min(factors, key=lambda factor: sum(_price(abs(value) / factor, targets) for value in values))
+        scaled = best * law.latents[:, latent]
+        sign = np.sign(np.mean(scaled)) if np.ptp(np.sign(scaled)) == 0 else np.sign(values.sum())
+        mix[latent, latent] = best * (sign or 1.0)
+    return replace(motion, law=transformed(motion.problem, law, mix, np.zeros(len(mix))))
+
+
+def _price(value: float, targets: Mapping[float, float]) -> float:
+    return min((price for t, price in targets.items() if abs(value / t - 1) < _AGREES), default=1.0)
+
+
+def to_equations(motion: Motion, primitives: Mapping[str, Primitive]) -> list[Equation]:
+    """One equation per state over the features (states, latents), in the user's units."""
+    n_states = motion.problem.target.shape[2]
+    coefficients = motion.coefficients()
+    found = []
+    for e in range(n_states):
+        places = np.argwhere(motion.law.active[e] & (coefficients[e] != 0))
+        chosen = [(motion.terms[b], motion.problem.powers[m], coefficients[e, b, m]) for b, m in places]
+        found.append(canonicalize(_equation(chosen, n_states, motion.problem.powers.shape[1]), primitives))
+    return found
+
+
+def _equation(chosen: list[tuple[Term, np.ndarray, float]], n_states: int, n_latents: int) -> Equation:
+    units: dict[Unit, int] = {}
+    n_features = n_states + n_latents
+
+    def unit(name: str, *sources: int) -> int:
+        new = Unit(name, tuple(((source, 1.0),) for source in sources))
+        return units.setdefault(new, 1 + n_features + len(units))
+
+    def power(source: int, exponent: int) -> int:
+        if exponent == 1:
+            return source
+        if exponent in (2, 3):
+            return unit("square" if exponent == 2 else "cube", source)
+        return unit("mul", power(source, exponent - 3), power(source, 3))
+
+    output: dict[int, float] = {}
+    for term, latent_powers, coefficient in chosen:
+        factors = [power(1 + j, p) for j, p in enumerate(term.powers) if p]
+        factors += [power(1 + n_states + j, int(p)) for j, p in enumerate(latent_powers) if p]
+        if term.function is not None:
+            factors.append(unit(term.function[0], 1 + term.function[1]))
+        product = factors[0] if factors else 0
+        for factor in factors[1:]:
+            product = unit("mul", *sorted((product, factor)))
+        output[product] = output.get(product, 0.0) + float(coefficient)
+    return Equation(n_features, tuple(units), _affine(output))
+
+
+def _affine(form: Mapping[int, float]) -> Affine:
+    return tuple(sorted(form.items()))
+
+
+def fronts(
+    motion: Motion, states: np.ndarray, primitives: Mapping[str, Primitive], seed: int, deadline: float
+) -> list[list[Law]]:
+    """Per state, the law and shorter ones, constants recognised, at the latents of the law; ``states`` (N, K + 1, S)."""
+    n_steps, n_states = states.shape[1] - 1, states.shape[2]
+    latents = np.repeat(motion.law.latents[:, None], n_steps, axis=1)
+    X = np.concatenate([states[:, :-1], latents], axis=2).reshape(len(states) * n_steps, -1)
+    found = []
+    for e, equation in enumerate(to_equations(motion, primitives)):
+        y = (motion.problem.target[:, :, e] * motion.unit[e]).ravel()
+        top, spread = np.abs(y).max() or 1.0, np.std(y) or 1.0
+        scaling = Scaling.of(X, y, True, np.sqrt(motion.problem.floor[e]) * motion.unit[e] / top)
+        scaling = replace(scaling, exact=max(scaling.exact, motion.problem.floor[e] * (motion.unit[e] / spread) ** 2))
+        table = Table(X, y, None, scaling, primitives, seed)
+        copies = dict.fromkeys(primitives, 1)
+        problem = make_problem(X, y, None, scaling, primitives, copies, 3, _SEARCH_ROWS, seed)
+        archive = Archive(len(problem.y), problem.exact)
+        scaled = rescale(equation, 1 / scaling.x, 1 / scaling.y, primitives)
+        structure = Structure.from_equation(scaled, free_mask(scaled, primitives))
+        archive.add(problem.fit([structure], EvolutionSettings().fit_iterations))
+        simplify(archive, problem, EvolutionSettings(), deadline)
+        ranked = {r.structure.key: r for r in [*archive.ranked()[:_FINISHED], *archive.front()]}
+        laws, _ = finish(ranked.values(), table, deadline)
+        found.append(laws)
+    return found

@@ -1,0 +1,84 @@
+"""Series as users bring them: checks whose messages say what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+_SHAPE = {
+    "X": "(n_series, n_observed + 1, n_states): the observed window, and in the last row the start of the roll-out",
+    "Y": "(n_series, n_steps, n_states): the states that follow the last row of X",
+}
+
+
+def read_series(name: str, data: Any, n_states: int | None = None, n_rows: int | None = None) -> np.ndarray:
+    """Three-dimensional finite float64 array.
+
+    Parameters
+    ----------
+    name : {"X", "Y"}
+    n_states : int, optional
+        Expected size of the last axis.
+    n_rows : int, optional
+        Expected size of the middle axis.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Other shapes, series of different lengths, values that are missing, infinite or no numbers.
+    """
+    expected = f"expected shape {_SHAPE[name]}"
+    if issparse(data):
+        raise TypeError(f"{name}: got a sparse matrix, {expected}. Use .toarray() and reshape.")
+    try:
+        array = np.asarray(data)
+    except ValueError as error:  # NumPy refuses ragged lists
+        raise _ragged(name, data, expected) from error
+    if array.dtype.kind == "O" and array.ndim < 3 and array.size and all(np.ndim(entry) for entry in array.ravel()):
+        raise _ragged(name, data, expected)
+    if array.ndim != 3:
+        hint = "One series is X[None]; one state is X[:, :, None]."
+        raise ValueError(f"{name}: got an array of shape {array.shape}, {expected}. {hint.replace('X', name)}")
+    if array.dtype.kind == "c":
+        raise ValueError(f"{name}: got complex data, {expected}. Give real and imaginary parts as states.")
+    try:
+        array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: got values of dtype {array.dtype} that are no numbers, {expected}.") from error
+    if 0 in array.shape:
+        raise ValueError(
+            f"{name}: got an empty array of shape {array.shape}, {expected}. Found array with 0 sample(s)."
+        )
+    for axis, wanted, what in ((2, n_states, "states"), (1, n_rows, "rows per series")):
+        if wanted is not None and array.shape[axis] != wanted:
+            raise ValueError(f"{name}: got {array.shape[axis]} {what} (shape {array.shape}), expected {wanted}.")
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        series, row, state = bad[0].tolist()
+        n_series = len(np.unique(bad[:, 0]))
+        raise ValueError(
+            f"{name}: got NaN or infinity in {n_series} of {len(array)} series (first: {name}[{series}, {row}, "
+            f"{state}]), expected finite values. Leave those series out, cut to the longest stretch without a gap, or "
+            "fill short gaps in (pandas.DataFrame.interpolate)."
+        )
+    return array
+
+
+def _ragged(name: str, data: Any, expected: str) -> ValueError:
+    lengths = sorted({len(series) for series in data if hasattr(series, "__len__")})
+    return ValueError(
+        f"{name}: got series of different lengths ({', '.join(map(str, lengths[:5]))}), {expected}. Cut all series to "
+        "the shortest, or cut long ones into several of equal length."
+    )
+
+
+def check_moves(start: np.ndarray, Y: np.ndarray, names: tuple[str, ...]) -> None:
+    """Raise ValueError where no state ever changes."""
+    states = np.concatenate([start[:, None], Y], axis=1)
+    if not np.ptp(states, axis=1).any():
+        raise ValueError(
+            f"Y is constant: none of the states {', '.join(names)} moves in any series, expected series that change. "
+            "Every law would do that stands still; check the order of the axes of X and Y."
+        )
