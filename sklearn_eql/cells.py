@@ -6,6 +6,7 @@ Shapes: `T` trials, `N` series, `S` states, `L` latents, `K` steps.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ class EQLCell(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.n_states = n_states
-        per_state = [int(s) for seed in seeds for s in np.random.SeedSequence(seed).generate_state(n_states)]
+        per_state = [s for seed in seeds for s in np.random.SeedSequence(seed).generate_state(n_states).tolist()]
         self.network = BatchedEQL(
             n_states + n_latents, 1, units, n_hidden_layers, per_state, **options
         )  # T * S networks
@@ -42,7 +43,7 @@ class ReLUCell(torch.nn.Module):
         streams = [np.random.default_rng(seed) for seed in seeds]
         self.weights = torch.nn.ParameterList()
         self.biases = torch.nn.ParameterList()
-        for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+        for fan_in, fan_out in pairwise(widths):
             bound = 1 / np.sqrt(fan_in)  # as torch.nn.Linear
             weights = np.stack([rng.uniform(-bound, bound, (fan_in, fan_out)) for rng in streams])
             biases = np.stack([rng.uniform(-bound, bound, (1, fan_out)) for rng in streams])

@@ -381,13 +381,15 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         self.latents_ = motion.law.latents
         self._keep(fitting.laws_of(motion, states, settings, seed, deadlines[1]), states)
         if self.n_latents:
-            started = encoders[next(iter(encoders))]
+            started, cell = encoders[next(iter(encoders))], self._law_cell()
             size = self.batch_size or len(windows)
-            self._encoder = fitting.taught_encoder(started, windows, self.latents_, size, seed, deadlines[2])
+            self._encoder = fitting.taught_encoder(
+                started, cell, windows, states, self.latents_, self._step_scale, size, seed, deadlines[2]
+            )
             self._identifies = self.refine_latents
             if self.refine_latents == "auto":
                 encoded = self._encoder(windows)
-                self._identifies = fitting.identifies(self._law_cell(), windows, states, encoded, self._step_scale)
+                self._identifies = fitting.identifies(cell, windows, states, encoded, self._step_scale)
 
     def _keep(self, laws: list[list[Law]], states: np.ndarray) -> None:
         n_rows = len(states) * (states.shape[1] - 1)

@@ -59,7 +59,10 @@ class FittedEncoder:
     def taught(
         self, windows: np.ndarray, latents: np.ndarray, n_steps: int, batch_size: int, seed: int, deadline: float
     ) -> FittedEncoder:
-        """The encoder trained on to give the `latents` (N, L) of the windows, whatever their scale."""
+        """The encoder trained on to give the `latents` (N, L) of the windows, whatever their scale.
+
+        `windows` (N, W, S) need not be those it was trained on before.
+        """
         offset = latents.mean(axis=0)
         scale = latents.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)

@@ -29,6 +29,8 @@ from sklearn_eql.training.recurrent import RecurrentNetwork, RecurrentResult, Re
 _REFINED = 2  # trials whose latents a law is looked for with
 _GOOD = 1e-12  # relative loss from which a law needs no rival
 _TAUGHT_STEPS = 1200
+_EXERCISES = 4  # windows that a law makes, per window that was given
+_SPREAD = 0.2  # of the way from one latent to another
 _TRAINING_SHARE, _SEARCH_SHARE = 0.5, 0.8  # of max_time, when these stages are to be over
 
 
@@ -177,10 +179,42 @@ def laws_of(motion: Motion, states: np.ndarray, settings: FitSettings, seed: int
 
 
 def taught_encoder(
-    fitted: FittedEncoder, windows: np.ndarray, latents: np.ndarray, batch_size: int, seed: int, deadline: float
+    fitted: FittedEncoder,
+    cell: LawCell,
+    windows: np.ndarray,
+    states: np.ndarray,
+    latents: np.ndarray,
+    scale: np.ndarray,
+    batch_size: int,
+    seed: int,
+    deadline: float,
 ) -> FittedEncoder:
-    """The encoder, trained on to give the latents that the law found."""
+    """The encoder, trained on to give the latents that the law found.
+
+    Where the law holds within windows, too, it makes more of them to learn from: other starts with other latents.
+    """
+    if identifies(cell, windows, states, _carried(fitted(windows), latents), scale):
+        rng = np.random.default_rng(seed)
+        first = np.concatenate([windows[rng.permutation(len(windows)), 0] for _ in range(_EXERCISES)])
+        drawn = np.concatenate([_between(latents, rng) for _ in range(_EXERCISES)])
+        with np.errstate(all="ignore"):
+            made = np.concatenate([first[:, None], cell.rollout(first, drawn, windows.shape[1] - 1)], axis=1)
+        sound = (np.abs(made) <= np.abs(windows).max(axis=(0, 1))).all(axis=(1, 2))
+        windows, latents = np.concatenate([windows, made[sound]]), np.concatenate([latents, drawn[sound]])
     return fitted.taught(windows, latents, _TAUGHT_STEPS, batch_size, seed, deadline)
+
+
+def _carried(encoded: np.ndarray, latents: np.ndarray) -> np.ndarray:
+    """Latents of an encoder on the scale of those of the law, by linear regression."""
+    design = np.column_stack([np.ones(len(encoded)), encoded])
+    return design @ np.linalg.lstsq(design, latents, rcond=None)[0]
+
+
+def _between(latents: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As many latents again, each somewhere between two neighbours in a random order of the given ones."""
+    order = rng.permutation(len(latents))
+    share = rng.random((len(latents), 1)) * _SPREAD
+    return latents[order] + share * (latents[np.roll(order, 1)] - latents[order])
 
 
 def identifies(cell: LawCell, windows: np.ndarray, states: np.ndarray, encoded: np.ndarray, scale: np.ndarray) -> bool:

@@ -1,11 +1,11 @@
 """Coefficients of a law and the latent of every series, solved for together.
 
-Each equation is ``d_e = sum_b,m c_ebm * phi_b(state) * z**m``, one step ahead: linear in the coefficients, polynomial in
-the latents. A Gauss-Newton step has an arrow matrix (every latent meets the coefficients, but no other series), so the
-latents are eliminated series by series.
+Each equation is ``d_e = sum_b,m c_ebm * phi_b(state) * z**m``, one step ahead: linear in the coefficients, polynomial
+in the latents. A Gauss-Newton step has an arrow matrix (every latent meets the coefficients, but no other series), so
+the latents are eliminated series by series.
 
-Shapes: `N` series, `K` steps, `E` equations, `B` terms in the states, `M` powers of the latents, `L` latents, `P` active
-coefficients.
+Shapes: `N` series, `K` steps, `E` equations, `B` terms in the states, `M` powers of the latents, `L` latents, `P`
+active coefficients.
 """
 
 from __future__ import annotations

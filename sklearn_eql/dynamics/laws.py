@@ -103,8 +103,8 @@ def _affine(form: Mapping[int, float]) -> Affine:
 def fronts(
     motion: Motion, states: np.ndarray, primitives: Mapping[str, Primitive], seed: int, deadline: float
 ) -> list[list[Law]]:
-    """Per state, the law and shorter ones, constants recognised, at the latents of the law; ``states`` (N, K + 1, S)."""
-    n_steps, n_states = states.shape[1] - 1, states.shape[2]
+    """Per state, the law and shorter ones, constants recognised, at its latents; ``states`` (N, K + 1, S)."""
+    n_steps = states.shape[1] - 1
     latents = np.repeat(motion.law.latents[:, None], n_steps, axis=1)
     X = np.concatenate([states[:, :-1], latents], axis=2).reshape(len(states) * n_steps, -1)
     found = []

@@ -1,4 +1,4 @@
-"""From series and rough latents to a law of motion: libraries of terms, the form of the law, and all series in the end."""
+"""From series and rough latents to a law of motion: libraries of terms, forms of laws, and all series in the end."""
 
 from __future__ import annotations
 
