@@ -19,7 +19,6 @@ from sklearn_eql.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale
 from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 
-_AGREES = 3e-3  # relative; a truncated series of powers of the time step deviates by as much
 _SEARCH_ROWS = 500  # on which shorter laws are fitted
 _FINISHED = 12
 
@@ -30,30 +29,22 @@ def vocabulary(primitives: Mapping[str, Primitive]) -> dict[str, Primitive]:
 
 
 def with_simple_latents(motion: Motion, dt: float, is_update: bool) -> Motion:
-    """Latents scaled so that as many of their coefficients as possible are 1, the time step, or half its square.
+    """Latents scaled so that the coefficient by which each matters most is 1, or the time step for updates.
 
-    Where latents are of one sign, they become positive.
+    Latents of one sign become positive; others get a positive coefficient there.
     """
-    law = motion.law
-    targets = {1.0: 0.0, 0.5: 0.1, 2.0: 0.3}
-    if is_update and dt != 1.0:
-        targets = {dt: 0.0, **targets, dt * dt / 2: 0.05}
+    law, powers = motion.law, motion.problem.powers
     mix = np.eye(law.latents.shape[1])
     for latent in range(len(mix)):
-        power = int(np.flatnonzero((motion.problem.powers == np.eye(len(mix), dtype=int)[latent]).all(axis=1))[0])
-        values = motion.coefficients()[:, :, power][law.active[:, :, power]]
-        if not len(values):
-            continue
-        factors = [abs(value) / target for value in values for target in targets]
-        best = min(factors, key=lambda factor: sum(_price(abs(value) / factor, targets) for value in values))
-        scaled = best * law.latents[:, latent]
-        sign = np.sign(np.mean(scaled)) if np.ptp(np.sign(scaled)) == 0 else np.sign(values.sum())
-        mix[latent, latent] = best * (sign or 1.0)
+        linear = int(np.flatnonzero((powers == np.eye(len(mix), dtype=int)[latent]).all(axis=1))[0])
+        # Terms have unit size here, and so have the left-hand sides: the largest coefficient matters most.
+        e, b = np.unravel_index(np.argmax(np.abs(law.coefficients[:, :, linear])), law.coefficients.shape[:2])
+        value = motion.coefficients()[e, b, linear]
+        if value != 0:
+            z = law.latents[:, latent]
+            sign = np.sign(np.mean(z)) if np.ptp(np.sign(z)) == 0 else np.sign(value)
+            mix[latent, latent] = sign * abs(value) / (dt if is_update else 1.0)
     return replace(motion, law=transformed(motion.problem, law, mix, np.zeros(len(mix))))
-
-
-def _price(value: float, targets: Mapping[float, float]) -> float:
-    return min((price for t, price in targets.items() if abs(value / t - 1) < _AGREES), default=1.0)
 
 
 def to_equations(motion: Motion, primitives: Mapping[str, Primitive]) -> list[Equation]:

@@ -18,6 +18,7 @@ from sklearn_eql.primitives import Primitive
 _MAX_SERIES, _MAX_STEPS = 200, 25  # on which terms are searched for
 _MAX_LATENT_DEGREE = 2
 _EXACT = 1e-20  # relative mean squared error of a law without noise
+_SHARP = 1e-28  # to which the final fit goes on
 _EXACT_RATE = 1e-16  # the same for a derivative, which is integrated numerically
 _FUNCTION = 2.0  # words: what a function costs beside a product
 _GOOD = 1e-12  # from which no further library is tried
@@ -195,27 +196,25 @@ def _same(law: JointFit, other: JointFit) -> bool:
 
 
 def _on_all(motion: Motion, states, latents, rows, settings: MotionSettings) -> Motion:
-    """The law refitted to all series and steps, with a latent for each."""
+    """The law refitted to all series and steps, with a latent for each, as exactly as numbers allow."""
     whole = _problem(states, motion.terms, motion.scale, latents.shape[1], settings, motion.unit)
-    problem = replace(whole.problem, free_latents=motion.problem.free_latents)
-    started = np.zeros((len(states), latents.shape[1]))
-    started[:] = _carried(latents, rows, motion.law.latents)
-    law = replace(motion.law, latents=started)
-    if settings.form != "ode":
-        law = solve_latents(problem, law)
-        return replace(whole, problem=problem, law=fit(problem, law))
-    motion = replace(whole, problem=problem, law=law)
-    rate = problem.target * motion.unit
-    for _ in range(_CORRECTIONS):
-        velocity = _velocity(motion, settings.primitives)
-        correction = mean_velocity(velocity, states[:, :-1], settings.dt) - velocity(states[:, :-1])
-        corrected = replace(problem, target=(rate - correction) / motion.unit)
-        law = fit(corrected, solve_latents(corrected, motion.law))
+    floor = np.minimum(whole.problem.floor, motion.problem.floor)
+    sharp = replace(whole.problem, free_latents=motion.problem.free_latents, floor=np.full_like(floor, _SHARP))
+    law = replace(motion.law, latents=_carried(latents, rows, motion.law.latents))
+    motion = replace(whole, problem=sharp, law=law)
+    rate, here = sharp.target * motion.unit, states[:, :-1]
+    for _ in range(_CORRECTIONS if settings.form == "ode" else 1):
+        problem = sharp
+        if settings.form == "ode":
+            velocity = _velocity(motion, settings.primitives)
+            correction = mean_velocity(velocity, here, settings.dt) - velocity(here)
+            problem = replace(sharp, target=(rate - correction) / motion.unit)
+        law = fit(problem, solve_latents(problem, motion.law))
         settled = _same(law, motion.law)
-        motion = replace(motion, problem=corrected, law=law)
+        motion = replace(motion, problem=problem, law=law)
         if settled:
             break
-    return motion
+    return replace(motion, problem=replace(motion.problem, floor=floor))
 
 
 def _carried(latents: np.ndarray, rows: np.ndarray, found: np.ndarray) -> np.ndarray:
