@@ -27,6 +27,7 @@ _REFINE_STEPS = 40
 _DUST = 1e-13  # relative size of a term that is rounding
 _SAME_LOSS = 1e-9  # relative; closer losses are one law written in two ways
 _TIDY_STEPS = 12
+_SHORT = 6  # significant digits
 _UNSURPRISING = 6.6  # chi-squared with one degree of freedom, 99th percentile
 _RERANKED_AT_ONCE = 16  # structures
 _POLISH_STEPS = 4  # on all rows, from the optimum on a sample
@@ -247,13 +248,18 @@ def _without_dust(equation: Equation, table: Table) -> Equation:
 def _on_all_rows(law: Law, table: Table) -> Law | None:
     """The law refitted on all rows; recognised constants stay if all rows confirm them."""
     free = free_mask(law.equation, table.primitives)
-    constant = np.array([recognise(value) is not None for value in law.equation.coefficients()])
+    constant = np.array([recognise(value) is not None or _is_short(value) for value in law.equation.coefficients()])
     tidied, loss = table.refit(law.equation, free & ~constant, _POLISH_STEPS)
     if (free & constant).any():
         loose, lowest = table.refit(law.equation, free, _POLISH_STEPS)
         if not table.accepts(lowest, loss, int(np.sum(free & constant))):
             tidied, loss = loose, lowest
     return as_law(tidied, loss, law.trial, table) if math.isfinite(loss) else None
+
+
+def _is_short(value: float) -> bool:
+    """Whether a number is a decimal that was put in, such as 9.81: fitted ones have all their digits."""
+    return float(f"{value:.{_SHORT}g}") == value
 
 
 def as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | None:
