@@ -71,8 +71,8 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         (Appendix C). "simple": so that terms vanish and coefficients are 1 where possible, ``u*z`` rather than
         ``0.13*u*z + 0.55*u``.
     refine_latents : bool or "auto", default="auto"
-        Let the law sharpen the encoder's latents: the ones under which it explains the steps of the window best.
-        "auto" does so if that made better roll-outs on the training series.
+        Let the law sharpen the encoder's latents: the ones under which it explains the window best, step by step if
+        True. "auto" does so, over 1, 5 or 25 steps, if that makes better roll-outs on the training series.
     n_hidden_layers : int, default=2
         `L` in the paper, of the networks that are trained.
     relu_layers : sequence of int, default=(50, 50)
@@ -356,7 +356,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         trained, encoders = None, {}
         self.interrupted_, self.stop_reason_ = False, "schedule"
         self.n_iter_, self.loss_curve_ = 0, []
-        self._encoder, self._relu, self._laws, self._best, self._identifies = None, None, [], [], False
+        self._encoder, self._relu, self._laws, self._best, self._horizon = None, None, [], [], 0
         if self.n_latents or self.head == "relu" or not self.refine:
             trained = fitting.train_networks(windows, states, settings, seed, deadlines[0])
             self.n_iter_, self.loss_curve_ = trained.result.n_steps, trained.result.loss_curve
@@ -386,10 +386,10 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
             self._encoder = fitting.taught_encoder(
                 started, cell, windows, states, self.latents_, self._step_scale, size, seed, deadlines[2]
             )
-            self._identifies = self.refine_latents
+            self._horizon = int(self.refine_latents is True)
             if self.refine_latents == "auto":
                 encoded = self._encoder(windows)
-                self._identifies = fitting.identifies(cell, windows, states, encoded, self._step_scale)
+                self._horizon = fitting.best_horizon(cell, windows, states, encoded, self._step_scale)
 
     def _keep(self, laws: list[list[Law]], states: np.ndarray) -> None:
         n_rows = len(states) * (states.shape[1] - 1)
@@ -401,7 +401,9 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         if self._encoder is None:
             return np.zeros((len(X), 0))
         z = self._encoder(X[:, :-1])
-        return identify(self._law_cell(), X[:, :-1], z, self._step_scale) if self._identifies else z
+        if not self._horizon:
+            return z
+        return identify(self._law_cell(), X[:, :-1], z, self._step_scale, self._horizon)
 
     def _rollout(self, X, n_steps: int) -> np.ndarray:
         check_is_fitted(self)

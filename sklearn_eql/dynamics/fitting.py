@@ -29,6 +29,8 @@ from sklearn_eql.training.recurrent import RecurrentNetwork, RecurrentResult, Re
 _REFINED = 2  # trials whose latents a law is looked for with
 _GOOD = 1e-12  # relative loss from which a law needs no rival
 _TAUGHT_STEPS = 1200
+_HORIZONS = (1, 5, 25)
+_DECIDED = 1e-6  # share of the encoder's error, from which longer horizons are not tried
 _EXERCISES = 4  # windows that a law makes, per window that was given
 _SPREAD = 0.2  # of the way from one latent to another
 _TRAINING_SHARE, _SEARCH_SHARE = 0.5, 0.8  # of max_time, when these stages are to be over
@@ -193,7 +195,7 @@ def taught_encoder(
 
     Where the law holds within windows, too, it makes more of them to learn from: other starts with other latents.
     """
-    if identifies(cell, windows, states, _carried(fitted(windows), latents), scale):
+    if best_horizon(cell, windows, states, _carried(fitted(windows), latents), scale):
         rng = np.random.default_rng(seed)
         first = np.concatenate([windows[rng.permutation(len(windows)), 0] for _ in range(_EXERCISES)])
         drawn = np.concatenate([_between(latents, rng) for _ in range(_EXERCISES)])
@@ -217,16 +219,20 @@ def _between(latents: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return latents[order] + share * (latents[np.roll(order, 1)] - latents[order])
 
 
-def identifies(cell: LawCell, windows: np.ndarray, states: np.ndarray, encoded: np.ndarray, scale: np.ndarray) -> bool:
-    """Whether latents found from the windows by the law roll out better than the encoder's, on the training series."""
-    if windows.shape[1] < 2:
-        return False
-    errors = []
-    for latents in (identify(cell, windows, encoded, scale), encoded):
+def best_horizon(cell: LawCell, windows: np.ndarray, states: np.ndarray, encoded: np.ndarray, scale: np.ndarray) -> int:
+    """Steps over which the law is to find latents from windows, for the best roll-outs on the training series.
+
+    0 if the encoder's own latents are better.
+    """
+    errors = {}
+    for horizon in (0, *(h for h in _HORIZONS if h < windows.shape[1])):
+        latents = identify(cell, windows, encoded, scale, horizon) if horizon else encoded
         with np.errstate(all="ignore"):
             rolled = cell.rollout(states[:, 0], latents, states.shape[1] - 1)
-            errors.append(np.median(np.mean(((rolled - states[:, 1:]) / scale) ** 2, axis=(1, 2))))
-    return bool(errors[0] < errors[1])
+            errors[horizon] = np.median(np.mean(((rolled - states[:, 1:]) / scale) ** 2, axis=(1, 2)))
+        if errors[horizon] < _DECIDED * errors[0]:
+            break
+    return min(errors, key=lambda horizon: np.nan_to_num(errors[horizon], nan=np.inf))
 
 
 def penalty_of(penalty):

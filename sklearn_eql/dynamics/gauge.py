@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
+from scipy.linalg import null_space
 
 from sklearn_eql.dynamics.joint import JointFit, JointProblem, fit
 
@@ -71,24 +72,26 @@ def _maps(problem: JointProblem, law: JointFit) -> Iterator[tuple[np.ndarray, np
         np.argwhere(law.active[:, :, linear].any(axis=2)).tolist(),
         key=lambda place: -np.abs(law.coefficients[(*place, linear)]).max(),
     )
-    for chosen in combinations(steepest[:_MOST_PAIRS], n_latents):
-        polynomials = np.array([law.coefficients[e, b] for e, b in chosen])  # (L, M)
+    used = np.linalg.matrix_rank(law.coefficients[:, :, linear].reshape(-1, n_latents), tol=_ROUNDING)
+    for chosen in combinations(steepest[:_MOST_PAIRS], int(used)):
+        polynomials = np.array([law.coefficients[e, b] for e, b in chosen])  # (chosen, M)
         root, slopes = _root(problem, polynomials)
         size = np.abs(slopes).max(axis=1)
         near = np.isfinite(root).all() and np.abs(root).max() < _FARTHEST
         if near and (size > 0).all() and np.linalg.cond(slopes / size[:, None]) < _SINGULAR:
             mix = slopes / size[:, None]
+            mix = np.concatenate([mix, null_space(mix).T])  # latents that the law does not use
             # Latents whose zero is where it should be already are only mixed, so the other zeros are tried, too.
             yield from ((mix, -mix @ root * np.array(kept)) for kept in product((1.0, 0.0), repeat=n_latents))
 
 
 def _root(problem: JointProblem, polynomials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where `polynomials` (L, M) of the latents vanish together, by Newton's method from 0, and their slopes there."""
-    z = np.zeros((1, len(polynomials)))
-    slopes = np.zeros((len(polynomials),) * 2)
+    """Where `polynomials` (chosen, M) of the latents vanish together, and their slopes there; by Newton's method."""
+    n_latents = problem.powers.shape[1]
+    z, slopes = np.zeros((1, n_latents)), np.zeros((len(polynomials), n_latents))
     for _ in range(_NEWTON_STEPS):
         values = polynomials @ problem.latent_monomials(z)[0]
-        slopes = polynomials @ problem.latent_slopes(z)[0]  # (L, L)
+        slopes = polynomials @ problem.latent_slopes(z)[0]  # (chosen, L)
         step = np.linalg.lstsq(slopes, values, rcond=None)[0]
         z = z - step
     return z[0], slopes

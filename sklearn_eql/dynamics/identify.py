@@ -11,7 +11,8 @@ from sklearn_eql.dynamics.integrate import advance
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.symbolic.equation import Equation
 
-_MAX_STEPS = 60  # of a series that its latent is found from, spread evenly
+_MAX_STARTS = 60  # in a window, spread evenly, from which its latent is found; fewer if the stretches are long
+_MAX_WORK = 300  # starts times steps
 _MAX_ITER = 30
 _SETTLED = 1e-14  # relative fall of the error
 
@@ -45,14 +46,18 @@ class LawCell:
         return torch.stack(states, dim=1).numpy()
 
 
-def identify(cell: LawCell, windows: np.ndarray, latents: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Latents ``(N, L)`` under which the law explains the steps of the windows best, from those of an encoder.
+def identify(
+    cell: LawCell, windows: np.ndarray, latents: np.ndarray, scale: np.ndarray, horizon: int = 1
+) -> np.ndarray:
+    """Latents ``(N, L)`` under which the law explains the windows best, from those of an encoder.
 
-    Levenberg-Marquardt, series by series, on one-step errors in units of `scale` (S,). Series for which that leads
-    nowhere keep the latent they came with. `windows` is ``(N, W, S)``.
+    Levenberg-Marquardt, series by series, on the errors after `horizon` steps from many states of the window, in units
+    of `scale` (S,). One step is exact without noise; over more, the latent moves the state further than noise does.
+    Series for which that leads nowhere keep the latent they came with. `windows` is ``(N, W, S)``, ``W > horizon``.
     """
-    taken = np.unique(np.linspace(0, windows.shape[1] - 2, _MAX_STEPS).round().astype(int))
-    before, after = windows[:, taken], torch.from_numpy(windows[:, taken + 1])
+    n_starts = min(_MAX_STARTS, max(_MAX_WORK // horizon, 2))
+    taken = np.unique(np.linspace(0, windows.shape[1] - 1 - horizon, n_starts).round().astype(int))
+    before, after = windows[:, taken], torch.from_numpy(windows[:, taken + horizon])
     n_series, n_steps, n_states = before.shape
     flat = torch.from_numpy(np.ascontiguousarray(before)).reshape(-1, n_states)
     unit = torch.from_numpy(scale)
@@ -61,7 +66,10 @@ def identify(cell: LawCell, windows: np.ndarray, latents: np.ndarray, scale: np.
         """Errors ``(N, K, S)`` and their slopes by the latents ``(N, K, S, L)``."""
         with torch.enable_grad():
             repeated = z.repeat_interleave(n_steps, dim=0).requires_grad_()
-            following = cell(flat, repeated) / unit
+            following = flat
+            for _ in range(horizon):
+                following = cell(following, repeated)
+            following = following / unit
             slopes = [
                 torch.autograd.grad(following[:, j].sum(), repeated, retain_graph=True, materialize_grads=True)[0]
                 for j in range(n_states)

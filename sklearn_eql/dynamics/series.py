@@ -12,6 +12,11 @@ _SHAPE = {
     "Y": "(n_series, n_steps, n_states): the states that follow the last row of X",
 }
 
+_CURES = {
+    1: "Give as many rows as fit saw; longer series can be cut.",
+    2: "Give the states that fit saw, in the same order, and the same in X and Y.",
+}
+
 
 def read_series(name: str, data: Any, n_states: int | None = None, n_rows: int | None = None) -> np.ndarray:
     """Three-dimensional finite float64 array.
@@ -46,14 +51,18 @@ def read_series(name: str, data: Any, n_states: int | None = None, n_rows: int |
     try:
         array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: got values of dtype {array.dtype} that are no numbers, {expected}.") from error
+        raise ValueError(
+            f"{name}: got values of dtype {array.dtype} that are no numbers, {expected}. Turn text into numbers."
+        ) from error
     if 0 in array.shape:
         raise ValueError(
             f"{name}: got an empty array of shape {array.shape}, {expected}. Found array with 0 sample(s)."
         )
     for axis, wanted, what in ((2, n_states, "states"), (1, n_rows, "rows per series")):
         if wanted is not None and array.shape[axis] != wanted:
-            raise ValueError(f"{name}: got {array.shape[axis]} {what} (shape {array.shape}), expected {wanted}.")
+            raise ValueError(
+                f"{name}: got {array.shape[axis]} {what} (shape {array.shape}), expected {wanted}. {_CURES[axis]}"
+            )
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         series, row, state = bad[0].tolist()
@@ -68,6 +77,12 @@ def read_series(name: str, data: Any, n_states: int | None = None, n_rows: int |
 
 def _ragged(name: str, data: Any, expected: str) -> ValueError:
     lengths = sorted({len(series) for series in data if hasattr(series, "__len__")})
+    shapes = sorted({series.shape for series in data if hasattr(series, "shape")})
+    if len(lengths) == 1 and len(shapes) > 1:
+        return ValueError(
+            f"{name}: got series of different shapes ({', '.join(map(str, shapes[:5]))}), {expected}. Give every series "
+            "the same states."
+        )
     return ValueError(
         f"{name}: got series of different lengths ({', '.join(map(str, lengths[:5]))}), {expected}. Cut all series to "
         "the shortest, or cut long ones into several of equal length."
