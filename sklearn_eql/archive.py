@@ -19,7 +19,7 @@ def description_length(loss: float, n_rows: int, n_free: int, n_symbols: int) ->
     relative to the variance of the target, and floored at the level of an exact law, so that among exact laws
     the shortest wins.
     """
-    return n_rows * math.log(loss) + n_free * math.log(n_rows) + NATS_PER_SYMBOL * n_symbols
+    return n_rows * math.log(max(loss, 1e-300)) + n_free * math.log(n_rows) + NATS_PER_SYMBOL * n_symbols
 
 
 _SAME_LOSS = 1e-5  # relative

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_eql._base import EquationReader, Selection
 from sklearn_eql._compat import HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.dynamics import fitting
+from sklearn_eql.dynamics.encoding import FittedEncoder
 from sklearn_eql.dynamics.identify import LawCell, identify
 from sklearn_eql.dynamics.laws import vocabulary
 from sklearn_eql.dynamics.relu import FittedReLU
@@ -32,6 +33,7 @@ from sklearn_eql.selection import select
 from sklearn_eql.training.recurrent import RecurrentSettings
 from sklearn_eql.training.schedule import ROLLOUT_SCHEDULES, Phase, RolloutPhase, resolve_phases
 
+_PARTS = {"_encoder": FittedEncoder, "_relu": FittedReLU}  # kept as plain values in a pickle
 _EXPLODED = 1e12  # times the largest state of the training series
 
 
@@ -153,7 +155,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         "n_trials": [Interval(Integral, 1, None, closed="left")],
         "penalty": [StrOptions({"l05", "l0", "l1"}), HasMethods(["gates", "value"])],
         "alpha": [Interval(Real, 0, None, closed="left")],
-        "schedule": [StrOptions(set(ROLLOUT_SCHEDULES)), Sequence],
+        "schedule": [str, Sequence],
         "optimizer": [StrOptions({"rmsprop", "adam"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "scale": ["boolean"],
@@ -254,11 +256,17 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
                 "X: got 1 series, expected several that differ in the hidden parameter. Use n_latents=0 for a law "
                 "without one."
             )
+        if self.n_latents and windows.shape[1] < 1:
+            raise ValueError(
+                "X: got 1 row per series, expected 2 or more: an observed window, which the latent is read from, and "
+                "the start of the roll-out. Give longer series, or use n_latents=0."
+            )
         settings = self._settings()
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         deadlines = fitting.stage_deadlines(time.time(), self.max_time)
 
         self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
+        self._form, self._dt = self.form, float(self.dt or 1.0)
         self._names, self._single = [*names, *self._latent_names()], False
         self.n_states_ = self.n_features_in_ = X.shape[2]
         self.n_steps_, self._n_rows = Y.shape[1], X.shape[1]
@@ -350,7 +358,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of what `transform` returns."""
         check_is_fitted(self)
-        return np.array(self._latent_names(), dtype=object)
+        return np.array(self._names[self.n_states_ :], dtype=object)
 
     def _fit(self, windows, states, settings: fitting.FitSettings, seed: int, deadlines) -> None:
         trained, encoders = None, {}
@@ -376,13 +384,31 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
             else:
                 self._keep(fitting.trained_laws(trained, best, states, self.latents_, settings), states)
             return
+        try:
+            self._refine(windows, states, encoders, settings, seed, deadlines)
+        except KeyboardInterrupt:
+            if not self._laws:
+                if trained is None or self.form == "ode":
+                    raise
+                best = trained.order[0]
+                self._encoder, self.latents_ = encoders[best], encoders[best](windows)
+                self._keep(fitting.trained_laws(trained, best, states, self.latents_, settings), states)
+            self.interrupted_, self.stop_reason_ = True, "interrupted"
+
+    def _refine(self, windows, states, encoders, settings: fitting.FitSettings, seed: int, deadlines) -> None:
         candidates = [encoders[t](windows) for t in encoders] or [np.zeros((len(states), 0))]
         motion = fitting.best_motion(states, candidates, settings, seed, deadlines[1])
         self.latents_ = motion.law.latents
-        self._keep(fitting.laws_of(motion, states, settings, seed, deadlines[1]), states)
+        laws, interrupted = fitting.laws_of(motion, states, settings, seed, deadlines[1])
+        self._keep(laws, states)
+        if interrupted:
+            self.interrupted_, self.stop_reason_ = True, "interrupted"
+        elif time.time() > deadlines[1]:
+            self.stop_reason_ = "max_time"
         if self.n_latents:
             started, cell = encoders[next(iter(encoders))], self._law_cell()
             size = self.batch_size or len(windows)
+            self._encoder = started.taught(windows, self.latents_, 0, len(windows), seed, deadlines[2])
             self._encoder = fitting.taught_encoder(
                 started, cell, windows, states, self.latents_, self._step_scale, size, seed, deadlines[2]
             )
@@ -414,7 +440,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
 
     def _law_cell(self) -> LawCell:
         primitives = vocabulary(self._own)
-        return LawCell(self._chosen(None), primitives, self.form, self.dt or 1.0)
+        return LawCell(self._chosen(None), primitives, self._form, self._dt)
 
     def _finite(self, rolled: np.ndarray) -> np.ndarray:
         """Steps until which each series is within bounds, bool ``(n_series, n_steps)``."""
@@ -451,7 +477,14 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
                 "refined laws are read as derivatives. Use form='update' or 'increment'."
             )
         phases = resolve_phases(self.schedule, ROLLOUT_SCHEDULES)
+        if isinstance(self.relu_layers, str) or not all(isinstance(n, Integral) and n > 0 for n in self.relu_layers):
+            raise ValueError(
+                f"relu_layers={self.relu_layers!r}: expected a sequence of positive integers, units per layer."
+            )
         rollouts = tuple(p if isinstance(p, RolloutPhase) else RolloutPhase(**vars(p)) for p in phases)
+        for phase in rollouts:
+            if phase.n_rollout is not None and phase.n_rollout < 1:
+                raise ValueError(f"{phase}: n_rollout must be >= 1, or None for all steps.")
         recurrent = RecurrentSettings(
             rollouts,
             fitting.penalty_of(self.penalty),
@@ -479,10 +512,24 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
             self.verbose,
         )
 
+    def _chosen(self, index) -> list:
+        if self._relu is not None:
+            raise AttributeError("head='relu' is a plain network without equations; use head='eql'.")
+        return super()._chosen(index)
+
     def _check_fitted(self, attribute: str) -> None:
         super()._check_fitted(attribute)
         if self._relu is not None:
             raise AttributeError(f"{attribute}: head='relu' is a plain network without equations; use head='eql'.")
+
+    def __getstate__(self) -> dict:
+        state = super().__getstate__()
+        plain = {name: vars(state[name]) for name in _PARTS if state.get(name) is not None}
+        return state | plain
+
+    def __setstate__(self, state: dict) -> None:
+        parts = {name: kind(**state[name]) for name, kind in _PARTS.items() if state.get(name) is not None}
+        super().__setstate__(state | parts)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

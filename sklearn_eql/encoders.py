@@ -34,6 +34,8 @@ class LatentNorm(nn.Module):
         self.register_buffer("var", torch.ones(*leading, 1, n_latents))
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
+        if not z.shape[-1]:
+            return z
         if self.training:
             var, mean = torch.var_mean(z, dim=-2, keepdim=True, correction=0)
             with torch.no_grad():
@@ -112,6 +114,13 @@ def mlp(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
     )
 
 
+class _Nothing(nn.Module):
+    """The encoder of a law without latents."""
+
+    def forward(self, items: torch.Tensor) -> torch.Tensor:
+        return items.new_zeros(len(items), 0)
+
+
 ENCODERS: Mapping[str, Callable[[tuple[int, ...], int], nn.Module]] = {"conv2d": conv2d, "conv1d": conv1d, "mlp": mlp}
 """Built-in encoders: functions of the shape of an item and the number of latents."""
 
@@ -135,6 +144,8 @@ def build_encoder(encoder: Encoder, item_shape: Sequence[int], n_latents: int) -
         Unknown names, items the encoder cannot read, outputs of another width or that are not finite.
     """
     item_shape = tuple(int(size) for size in item_shape)
+    if n_latents == 0:
+        return _Nothing()
     if isinstance(encoder, nn.Module):
         raise TypeError(
             f"encoder: got an instance of {type(encoder).__name__}, expected a function that makes one, so that every "

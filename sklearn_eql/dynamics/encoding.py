@@ -41,7 +41,8 @@ class FittedEncoder:
 
     def module(self) -> torch.nn.Module:
         """The network with these weights."""
-        module = build_encoder(self.encoder, self.item_shape, len(self.offset))
+        with torch.random.fork_rng(devices=[]):  # initial weights are drawn only to be replaced
+            module = build_encoder(self.encoder, self.item_shape, len(self.offset))
         module.load_state_dict({name: torch.as_tensor(value) for name, value in self.weights.items()})
         return module.eval()
 

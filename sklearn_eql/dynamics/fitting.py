@@ -107,13 +107,15 @@ def _series(windows: np.ndarray, states: np.ndarray, settings: FitSettings) -> S
     n_states = states.shape[2]
     scale = np.sqrt(np.mean(states**2, axis=(0, 1))) if settings.scale else np.ones(n_states)
     step = np.sqrt(np.mean(np.diff(states, axis=1) ** 2, axis=(0, 1))) if settings.scale else np.ones(n_states)
-    ones = [np.where(values > 0, values, 1.0) for values in (scale, step)]
+    unit = float(scale.max()) if settings.scale and scale.any() else 1.0
+    ones = [np.where(values > 0, values, unit) / unit for values in (scale, step)]
     on = {"dtype": torch.float32, "device": settings.device}
     return Series(
         window_tensor(windows, *standardisation(windows)).to(settings.device),
-        torch.tensor(states, **on),
+        torch.tensor(states / unit, **on),
         torch.tensor(ones[0], **on),
         torch.tensor(ones[1], **on),
+        unit,
     )
 
 
@@ -130,9 +132,11 @@ def trained_laws(trained: Trained, trial: int, states: np.ndarray, latents: np.n
     """What is left of the cell of a trial, as one law per state: the network itself, in the user's units."""
     n_states = states.shape[2]
     flat = trained.network.cell.network.masked().detach()[trial * n_states : (trial + 1) * n_states]
-    x_scale = np.concatenate([trained.series.state_scale.cpu().double().numpy(), np.ones(latents.shape[1])])
-    steps = trained.series.step_scale if settings.recurrent.increments else trained.series.state_scale
-    unit = steps.cpu().double().numpy() / (1.0 if settings.form == "update" else settings.dt)
+    series = trained.series
+    state_scale, step_scale = (t.cpu().double().numpy() * series.unit for t in (series.state_scale, series.step_scale))
+    x_scale = np.concatenate([state_scale, np.ones(latents.shape[1])])
+    unit = step_scale if settings.recurrent.increments else state_scale
+    unit = unit / (1.0 if settings.form == "update" else settings.dt)
     here, primitives = states[:, :-1], vocabulary(settings.primitives)
     repeated = np.repeat(latents[:, None], here.shape[1], axis=1)
     X = np.concatenate([here, repeated], axis=2).reshape(here[:, :, 0].size, -1)

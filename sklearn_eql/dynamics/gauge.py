@@ -26,8 +26,14 @@ def simplest(problem: JointProblem, law: JointFit, price: float) -> JointFit:
     A latent becomes what multiplies some term, such as ``omega**2`` for ``-(0.55 + 0.26*z)*u``. Maps are tried in the
     order of the terms they leave; one is taken if the refitted law costs less.
     """
-    law = standardised(problem, law, 1.0)
     best, options = law, []
+    for latent in range(problem.powers.shape[1]):
+        squared = _squared(problem, law, latent)
+        if squared is not None:
+            trial = simplest(problem, fit(problem, squared), price)
+            if trial.description(problem, price) < best.description(problem, price):
+                return trial
+    law = best = standardised(problem, law, 1.0)
     before = _sizes(problem, law)
     for mix, shift in _maps(problem, law):
         moved = transformed(problem, law, mix, shift)
@@ -57,11 +63,29 @@ def transformed(problem: JointProblem, law: JointFit, mix: np.ndarray, shift: np
 
 
 def standardised(problem: JointProblem, law: JointFit, scale: float) -> JointFit:
-    """Latents of mean 0, standard deviation `scale`, and without correlation between them."""
+    """The law in latents of mean 0 and standard deviation `scale`."""
     centre = law.latents.mean(axis=0)
     spread = law.latents.std(axis=0)
     mix = np.diag(scale / np.where(spread > 0, spread, 1.0))
     return transformed(problem, law, mix, -mix @ centre)
+
+
+def _squared(problem: JointProblem, law: JointFit, latent: int) -> JointFit | None:
+    """The law in the square of a latent of which it has even powers only: ``sqrt(z)`` tells the same in more words."""
+    powers = problem.powers[:, latent]
+    used = law.active.any(axis=(0, 1))  # (M,)
+    if (powers[used] % 2).any() or not powers[used].any():
+        return None
+    order = {tuple(power): place for place, power in enumerate(problem.powers.tolist())}
+    active, coefficients = np.zeros_like(law.active), np.zeros_like(law.coefficients)
+    for m in np.flatnonzero(used):
+        halved = problem.powers[m].copy()
+        halved[latent] //= 2
+        place = order[tuple(halved.tolist())]
+        active[:, :, place], coefficients[:, :, place] = law.active[:, :, m], law.coefficients[:, :, m]
+    latents = law.latents.copy()
+    latents[:, latent] **= 2
+    return replace(law, active=active, held=np.zeros_like(active), coefficients=coefficients, latents=latents)
 
 
 def _maps(problem: JointProblem, law: JointFit) -> Iterator[tuple[np.ndarray, np.ndarray]]:

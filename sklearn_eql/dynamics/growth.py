@@ -89,7 +89,7 @@ class _Search:
 
     def shorten(self, law: JointFit, found: list[JointFit]) -> JointFit:
         """Other latents, with which terms vanish."""
-        if law.active.any():
+        if law.active.any() and law.latents.shape[1]:
             shorter = simplest(self.problem, law, self.price)
             if self._cost(shorter) < self._cost(law):
                 found.append(shorter)

@@ -165,7 +165,15 @@ def saliencies(problem: JointProblem, law: JointFit) -> tuple[np.ndarray, np.nda
     curvature = _curvature(problem, law)
     places = curvature.places
     values = law.coefficients[tuple(places.T)]
-    inverse = _pseudo_inverse(curvature.matrix)
+    matrix = curvature.matrix
+    if problem.free_latents:  # without coefficients a latent cannot get by on a larger scale: that is held
+        size = np.abs(np.diag(matrix)).max()
+        for exponents in problem.powers[places[:, 2]].T:  # (P,)
+            scaling = exponents * values
+            if scaling.any():
+                scaling = scaling / np.linalg.norm(scaling)
+                matrix = matrix + size * np.outer(scaling, scaling)
+    inverse = _pseudo_inverse(matrix)
     return places, values**2 / np.maximum(np.diag(inverse), np.finfo(float).tiny)
 
 
@@ -229,7 +237,7 @@ def _curvature(problem: JointProblem, law: JointFit) -> _Curvature:
     latent_matrix = np.einsum("nkel,nkej,e->nlj", slopes, slopes, weight)
     latent_gradient = np.einsum("nkel,nke,e->nl", slopes, residual, weight)
     n_latents = latent_matrix.shape[1]
-    ridge = _RIDGE * max(float(np.trace(latent_matrix.mean(axis=0))) / n_latents, 1e-300)
+    ridge = _RIDGE * max(float(np.trace(latent_matrix.mean(axis=0))) / max(n_latents, 1), 1e-300)
     inverse = np.linalg.inv(latent_matrix + ridge * np.eye(n_latents))
     if problem.free_latents:
         eliminated = np.einsum("npl,nlj->npj", by_latent, inverse)

@@ -12,7 +12,7 @@ from sklearn_eql.dynamics.gauge import transformed
 from sklearn_eql.dynamics.library import Term
 from sklearn_eql.dynamics.search import Motion
 from sklearn_eql.evolution import EvolutionSettings, simplify
-from sklearn_eql.laws import Law, Table, finish
+from sklearn_eql.laws import Law, Table, as_law, finish
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.problem import Scaling, make_problem
 from sklearn_eql.structure import Structure
@@ -21,6 +21,7 @@ from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 
 _SEARCH_ROWS = 500  # on which shorter laws are fitted
 _FINISHED = 12
+_CONSTANT = 1e-12  # relative
 
 
 def vocabulary(primitives: Mapping[str, Primitive]) -> dict[str, Primitive]:
@@ -93,14 +94,16 @@ def _affine(form: Mapping[int, float]) -> Affine:
 
 def fronts(
     motion: Motion, states: np.ndarray, primitives: Mapping[str, Primitive], seed: int, deadline: float
-) -> list[list[Law]]:
+) -> tuple[list[list[Law]], bool]:
     """Per state, the law and shorter ones, constants recognised, at its latents; ``states`` (N, K + 1, S)."""
     n_steps = states.shape[1] - 1
     latents = np.repeat(motion.law.latents[:, None], n_steps, axis=1)
     X = np.concatenate([states[:, :-1], latents], axis=2).reshape(len(states) * n_steps, -1)
-    found = []
+    found, interrupted = [], False
     for e, equation in enumerate(to_equations(motion, primitives)):
         y = (motion.problem.target[:, :, e] * motion.unit[e]).ravel()
+        if np.std(y) < _CONSTANT * np.abs(y).max():  # constant but for rounding, which is no variance to explain
+            y = np.full_like(y, np.mean(y))
         top, spread = np.abs(y).max() or 1.0, np.std(y) or 1.0
         scaling = Scaling.of(X, y, True, np.sqrt(motion.problem.floor[e]) * motion.unit[e] / top)
         scaling = replace(scaling, exact=max(scaling.exact, motion.problem.floor[e] * (motion.unit[e] / spread) ** 2))
@@ -113,6 +116,10 @@ def fronts(
         archive.add(problem.fit([structure], EvolutionSettings().fit_iterations))
         simplify(archive, problem, EvolutionSettings(), deadline)
         ranked = {r.structure.key: r for r in [*archive.ranked()[:_FINISHED], *archive.front()]}
-        laws, _ = finish(ranked.values(), table, deadline)
+        laws, stopped = finish(ranked.values(), table, deadline)
+        interrupted = interrupted or stopped
+        if not laws:  # too few rows to fit anything
+            loss = table.refit(equation, np.zeros(len(equation.coefficients()), dtype=bool))[1]
+            laws = [as_law(equation, loss, 0, table)]
         found.append(laws)
-    return found
+    return found, interrupted

@@ -24,7 +24,7 @@ class FittedReLU:
         """From trial number `trial` of a trained `ReLUCell`."""
         weights = [w.detach()[trial].double().cpu().numpy() for w in cell.weights]
         biases = [b.detach()[trial].double().cpu().numpy() for b in cell.biases]
-        scales = [scale.double().cpu().numpy() for scale in (series.state_scale, series.step_scale)]
+        scales = [s.double().cpu().numpy() * series.unit for s in (series.state_scale, series.step_scale)]
         return cls(weights, biases, *scales, increments)
 
     def rollout(self, start: np.ndarray, latents: np.ndarray, n_steps: int) -> np.ndarray:

@@ -104,9 +104,12 @@ def _search(states: np.ndarray, latents: np.ndarray, settings: MotionSettings, d
     scale = np.array([np.sqrt(np.mean(evaluate(t, flat, settings.primitives) ** 2)) for t in terms])
     degrees = np.array([term.degree for term in terms])
     motion = _problem(states, terms, scale, latents.shape[1], settings, None)
-    start = _standard(latents)
-    law = discover(motion.problem, start, degrees, settings.max_degree, deadline)[-1]
+    law = discover(motion.problem, _standard(latents), degrees, settings.max_degree, deadline)[-1]
     motion = replace(motion, law=law)
+    if latents.shape[1] and time.time() < deadline:
+        # With the latents as they are now known, what was added on the way to make up for rough ones is not.
+        again = discover(motion.problem, _standard(law.latents), degrees, settings.max_degree, deadline)[-1]
+        motion = min(motion, replace(motion, law=again), key=lambda found: found.cost)
     if settings.form == "ode":
         motion = _corrected(motion, states, degrees, settings, deadline)
     return motion

@@ -80,8 +80,8 @@ def _ragged(name: str, data: Any, expected: str) -> ValueError:
     shapes = sorted({series.shape for series in data if hasattr(series, "shape")})
     if len(lengths) == 1 and len(shapes) > 1:
         return ValueError(
-            f"{name}: got series of different shapes ({', '.join(map(str, shapes[:5]))}), {expected}. Give every series "
-            "the same states."
+            f"{name}: got series of different shapes ({', '.join(map(str, shapes[:5]))}), {expected}. Give every "
+            "series the same states."
         )
     return ValueError(
         f"{name}: got series of different lengths ({', '.join(map(str, lengths[:5]))}), {expected}. Cut all series to "

@@ -29,9 +29,10 @@ class Series:
     """What the recurrent network is trained on, as float32 tensors at unit scale."""
 
     windows: torch.Tensor  # (N, S, W) what the encoder reads
-    states: torch.Tensor  # (N, K + 1, S) the start of the roll-out and its K future states
-    state_scale: torch.Tensor  # (S,) of the states, in their units
-    step_scale: torch.Tensor  # (S,) of one-step increments, in the same units
+    states: torch.Tensor  # (N, K + 1, S) the start of the roll-out and its K future states, in units of `unit`
+    state_scale: torch.Tensor  # (S,) of the states, in the same units
+    step_scale: torch.Tensor  # (S,) of one-step increments, likewise
+    unit: float = 1.0  # one for all states, so that squares of 1e20 stay within float32
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class RecurrentNetwork(torch.nn.Module):
     def rollout(
         self, start: torch.Tensor, latent: torch.Tensor, n_steps: int, series: Series, settings, flat
     ) -> list[torch.Tensor]:
-        """The next `n_steps` states, each ``(T, N, S)``, from `start` ``(T, N, S)`` in the user's units."""
+        """The next `n_steps` states, each ``(T, N, S)``, from `start` ``(T, N, S)``, in units of the series."""
         state, states = start, []
         for _ in range(n_steps):
             output = self.cell(state / series.state_scale, latent, flat)
@@ -112,7 +113,7 @@ class _Run:
         self.network, self.series, self.settings = network, series, settings
         self.rng = np.random.default_rng(seed)
         self.is_eql = isinstance(network.cell, EQLCell)
-        self.gates = None
+        self.gates, self.gates_closed = None, False
         parameters = list(network.parameters())
         if self.is_eql:
             eql = network.cell.network
@@ -126,6 +127,7 @@ class _Run:
 
     def execute(self, deadline: float, report, check_every: int) -> RecurrentResult:
         step, stopped, curve = 0, "schedule", []
+        ahead = list(self.settings.phases)
         try:
             for phase in self.settings.phases:
                 for group in self.optimizer.param_groups:
@@ -147,10 +149,11 @@ class _Run:
                     break
                 if phase.threshold is not None:
                     self._freeze(phase.threshold)
+                ahead.remove(phase)
         except KeyboardInterrupt:
             stopped = "interrupted"
         if self.gates is not None or stopped != "schedule":
-            pending = [phase.threshold for phase in self.settings.phases if phase.threshold is not None]
+            pending = [phase.threshold for phase in ahead if phase.threshold is not None]
             self._freeze(pending[0] if pending else 0.0)
         loss = self.losses()
         curve.append(float(loss.min()))
@@ -178,7 +181,7 @@ class _Run:
         rolled = torch.stack(self.network.rollout(start, latent, n_rollout, self.series, self.settings, flat), dim=2)
         error = ((rolled - target[:, 1:]).square() / self.moved[:n_rollout].mean(dim=0)).mean(dim=(1, 2, 3))  # (T,)
         objective = error.sum()
-        if phase.alpha_scale and self.is_eql:
+        if phase.alpha_scale and self.is_eql and not self.gates_closed:
             cost = self.settings.penalty.value(self._flat(), self.gates)  # (T * S,)
             objective = objective + self.settings.alpha * phase.alpha_scale * cost.sum()
         objective.backward()
@@ -197,11 +200,16 @@ class _Run:
 
     def _tame(self) -> None:
         """Bound the gradients: of each cell in a batch, and of every encoder; what is not finite counts as nothing."""
+        batched = {id(parameter) for parameter in self.network.cell.parameters()}
+        if self.gates is not None:
+            batched.add(id(self.gates.log_alpha))
         for parameter in self.parameters:
+            if parameter.grad is None:  # frozen by the user, or gates that are closed for good
+                continue
             grad = torch.nan_to_num_(parameter.grad, nan=0.0, posinf=0.0, neginf=0.0)
-            batched = self.is_eql and parameter.dim() == 2 and parameter.shape[0] == self.network.cell.network.n_trials
-            norm = grad.norm(dim=1, keepdim=True) if batched else grad.norm()
-            grad.mul_((_CLIP / norm.clamp_min(1e-12)).clamp_max(1.0))
+            norm = grad.flatten(1).norm(dim=1) if id(parameter) in batched else grad.norm()[None]
+            factor = (_CLIP / norm.clamp_min(1e-12)).clamp_max(1.0)
+            grad.mul_(factor.view(-1, *[1] * (grad.dim() - 1)))
 
     def _freeze(self, threshold: float) -> None:
         if not self.is_eql:
@@ -209,7 +217,7 @@ class _Run:
         eql = self.network.cell.network
         if self.gates is not None:
             eql.flat.data = self.gates.expected(eql.flat.data)
-            self.gates = None
+            self.gates, self.gates_closed = None, True
             threshold = max(threshold, torch.finfo(torch.float32).tiny)
         freeze_small(eql, threshold)
         freeze_dead(eql)
