@@ -4,15 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sklearn_eql.encoder_regressor import EQLEncoderRegressor
     from sklearn_eql.primitives import Interval, Primitive
     from sklearn_eql.regressor import EQLRegressor
     from sklearn_eql.training.schedule import Phase
 
 __version__ = "0.1.0"
-__all__ = ["EQLRegressor", "Interval", "Phase", "Primitive"]
+__all__ = ["EQLEncoderRegressor", "EQLRegressor", "Interval", "Phase", "Primitive"]
 
 # Loaded when first used: data sets and the command line's own messages then need no torch.
 _HOMES = {
+    "EQLEncoderRegressor": "sklearn_eql.encoder_regressor",
     "EQLRegressor": "sklearn_eql.regressor",
     "Interval": "sklearn_eql.primitives",
     "Phase": "sklearn_eql.training.schedule",

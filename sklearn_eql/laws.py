@@ -225,7 +225,7 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
         loss = table.refit(shorter, np.zeros(len(shorter.coefficients()), dtype=bool))[1]
         if loss <= max(tidied * (1 + _SAME_LOSS), scaling.exact):
             equation, tidied = shorter, loss
-    return _as_law(equation, tidied, result.trial, table)
+    return as_law(equation, tidied, result.trial, table)
 
 
 def _without_dust(equation: Equation, table: Table) -> Equation:
@@ -253,10 +253,10 @@ def _on_all_rows(law: Law, table: Table) -> Law | None:
         loose, lowest = table.refit(law.equation, free, _POLISH_STEPS)
         if not table.accepts(lowest, loss, int(np.sum(free & constant))):
             tidied, loss = loose, lowest
-    return _as_law(tidied, loss, law.trial, table) if math.isfinite(loss) else None
+    return as_law(tidied, loss, law.trial, table) if math.isfinite(loss) else None
 
 
-def _as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | None:
+def as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | None:
     values = equation.coefficients()
     if not (np.isfinite(values).all() and math.isfinite(loss)):
         return None

@@ -341,7 +341,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
                 self.schedule,
                 self.optimizer,
                 self.batch_size,
-                _resolve_device(self.device),
+                resolve_device(self.device),
             ),
             n_rungs=self.n_rungs if self.n_hidden_layers > 1 else 0,
             n_islands=self.n_islands,
@@ -372,7 +372,7 @@ def _resolution(data) -> float:
     return max((float(np.finfo(k).eps) for k in floats), default=float(np.finfo(np.float64).eps))
 
 
-def _resolve_device(device: str) -> str:
+def resolve_device(device: str) -> str:
     """Device name that torch understands; ValueError if it is not there."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,13 +68,27 @@ SCHEDULES: dict[str, Schedule] = {
 }
 """Schedules by name."""
 
+IMAGE_SCHEDULES: dict[str, Schedule] = {
+    # Appendix C-A, with alpha = 0.05.
+    "paper": (
+        Phase(10_000, learning_rate=1e-2, threshold=0.01),
+        Phase(10_000, learning_rate=1e-4, alpha_scale=0.0),
+    ),
+    # Long enough to see what the latents are and how they combine; the law is then trained further with the encoder.
+    "fast": (
+        Phase(600, learning_rate=1e-3, alpha_scale=0.0),
+        Phase(600, learning_rate=1e-3, threshold=0.01),
+    ),
+}
+"""Schedules by name, for encoder and head together."""
 
-def resolve_phases(schedule: str | Sequence[Phase]) -> Schedule:
+
+def resolve_phases(schedule: str | Sequence[Phase], named: Mapping[str, Schedule] = SCHEDULES) -> Schedule:
     """Phases from the name of a schedule or a sequence of `Phase`."""
     if isinstance(schedule, str):
-        if schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {sorted(SCHEDULES)} or a sequence of Phase, got {schedule!r}.")
-        return SCHEDULES[schedule]
+        if schedule not in named:
+            raise ValueError(f"schedule must be one of {sorted(named)} or a sequence of Phase, got {schedule!r}.")
+        return named[schedule]
     phases = tuple(schedule)
     if not phases or not all(isinstance(phase, Phase) for phase in phases):
         raise ValueError(f"schedule must be a non-empty sequence of Phase, got {schedule!r}.")
