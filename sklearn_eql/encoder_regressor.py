@@ -88,9 +88,9 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         accurate law. A callable gets the table of laws of the latents and returns a row label.
     n_generations : int, default=8
         Generations of sparse networks that are searched on the latents, beside what is left of the head; 0 for none.
-    loss : {"absolute_error", "squared_error"}, default="absolute_error"
-        Mean over samples, in units of half the range of y. The paper has the squared error. The absolute error does
-        not spend its gradients on the few items that nobody can read.
+    loss : {"huber", "absolute_error", "squared_error"}, default="huber"
+        Mean over samples. The paper has the squared error; the Huber loss, linear beyond a fortieth of the range of y,
+        does not spend its gradients on the few items that nobody can read.
     max_iter : int, default=6000
         Steps of the training of encoder and law (0 for none), with a one-cycle learning rate and averaged weights.
     learning_rate : float, default=3e-3
@@ -204,7 +204,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         schedule: str | Sequence[Phase] = "fast",
         selection: Selection = "best",
         n_generations: int = 8,
-        loss: str = "absolute_error",
+        loss: str = "huber",
         max_iter: int = 6000,
         learning_rate: float = 3e-3,
         optimizer: str = "adam",

@@ -28,7 +28,18 @@ from sklearn_eql.training.descent import Batches, Descent, Patience, Plan, Watch
 from sklearn_eql.training.records import Status
 from sklearn_eql.training.schedule import Schedule
 
+HUBER_DELTA = 0.05
+"""Residuals, in units of half the range of y, above which the Huber loss is linear: half a unit for sums of digits."""
+
+
+def _huber(residual: torch.Tensor) -> torch.Tensor:
+    size = residual.abs()
+    near = size.clamp(max=HUBER_DELTA)
+    return near * (size - near / 2) / HUBER_DELTA
+
+
 LOSSES: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "huber": _huber,
     "absolute_error": torch.abs,
     "squared_error": torch.square,
 }
