@@ -24,7 +24,6 @@ from sklearn_eql.augment import Transform
 from sklearn_eql.encoder_training import (
     LATENT_ROWS,
     LOSSES,
-    Candidate,
     Training,
     TrainingSettings,
     latents_of,
@@ -35,6 +34,7 @@ from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarnin
 from sklearn_eql.heads import Composite, load_parameters, parameters_of, relu_head
 from sklearn_eql.items import Items, read_items, read_more_items
 from sklearn_eql.latent_laws import LatentSearch, front_with, polished, symmetric
+from sklearn_eql.law_choice import Candidate, LawChoice
 from sklearn_eql.penalties import Penalty, resolve_penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
 from sklearn_eql.regressor import resolve_device
@@ -371,7 +371,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         primitives = training.settings.search.primitives
         candidate = self._candidate(training, earlier)
         law, state = candidate.law, candidate.state
-        ties = training.ties(law, state)
+        ties = LawChoice(training).ties(law, state)
         model = training.train_with_law(ties.applied(law.equation), ties, state)
         rows = training.some(np.arange(len(training.y)), LATENT_ROWS)
         latents, y = training.latents(model, rows), training.y[rows]
@@ -390,17 +390,18 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
             if not candidate.law.equation.units or callable(self.selection):
                 return candidate
         dense = self._choose(training, "law of the head", *training.train_jointly(earlier))
-        return dense if candidate is None else training.simpler(candidate, dense)
+        return dense if candidate is None else LawChoice(training).simpler(candidate, dense)
 
     def _choose(self, training: Training, source: str, state: dict, head: Equation) -> Candidate:
-        laws = training.laws(source, head, state)
+        choice = LawChoice(training)
+        laws = choice.laws(source, head, state)
         if not laws:
             raise AllTrialsFailedError(
                 "No law of the latents is finite on every sample. Allow more functions, or raise n_generations or the "
                 "steps of the schedule."
             )
         if not callable(self.selection):
-            return training.choose(source, laws, state)
+            return choice.choose(source, laws, state)
         self._own = {}
         table = self._table(laws, [f"z{i}" for i in range(training.n_features)])
         index = select(self.selection, laws, len(training.rows), table)

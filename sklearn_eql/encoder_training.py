@@ -1,26 +1,22 @@
-"""The stages of a fit with an encoder: train it with an EQL head, find laws of its latents, train it with the law."""
+"""Training of an encoder: with a linear form, with a dense EQL head, with a law, with the head of the comparison."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from sklearn_eql._base import law_from_record
 from sklearn_eql.augment import Transform, transformed
 from sklearn_eql.encoders import LatentNorm
 from sklearn_eql.heads import Composite, DenseHead, LawHead, relu_head
 from sklearn_eql.items import Items
-from sklearn_eql.latent_laws import LatentSearch, find_laws, scaled_back, symmetric, variables
-from sklearn_eql.laws import Law
+from sklearn_eql.latent_laws import LatentSearch, scaled_back
 from sklearn_eql.penalties import Penalty
-from sklearn_eql.search import single_threaded
-from sklearn_eql.selection import select
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.ties import Ties
 from sklearn_eql.training.checkpoint import Checkpoint
@@ -51,9 +47,7 @@ LATENT_ROWS = 20_000
 _CALIBRATION_ROWS = 2_000  # for the mean and variance of latents in between
 _READ_AT_ONCE = 512  # samples
 _DOMAIN_WEIGHT = 0.1  # as in `training.loop`
-_SEARCH_SECONDS = 60.0
-_ADAPTATION_SHARE = 0.05  # of the steps with the law, for each law that is tried
-_JOINT_SHARE, _LAWS_SHARE = 0.4, 0.55  # of max_time, after which these stages end
+_JOINT_SHARE = 0.4  # of max_time, after which the first stages end
 
 
 @dataclass(frozen=True)
@@ -77,17 +71,6 @@ class TrainingSettings:
     n_validation: int
     patience: int | None  # of early stopping
     device: str
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A law with the encoder it was found with, or one adapted to it."""
-
-    law: Law
-    state: dict[str, torch.Tensor]
-    name: str
-    error: float | None = None  # mean loss on the held-out samples, once adapted
-    others: tuple[Law, ...] = ()  # of the same latents
 
 
 class Training:
@@ -170,12 +153,12 @@ class Training:
 
             def work(phase=phase, name=name) -> dict:
                 plan = Plan(phase.n_steps, phase.learning_rate, one_cycle=False, optimizer=self.settings.optimizer)
-                run = self._descend(model, plan, name, self.rows, self.settings.alpha * phase.alpha_scale, _JOINT_SHARE)
+                run = self.descend(model, plan, name, self.rows, self.settings.alpha * phase.alpha_scale, _JOINT_SHARE)
                 if run.status is Status.DIVERGED:
                     raise FloatingPointError(name)
                 if phase.threshold is not None:
                     model.head.freeze(phase.threshold)
-                return self._outcome(model, run)
+                return self.outcome(model, run)
 
             self._restore(model, self.checkpoint.stage(name, work))
         self.calibrate(model, self.rows)
@@ -194,10 +177,10 @@ class Training:
 
         def work() -> dict:
             plan = Plan(self.settings.linear_steps, self.settings.learning_rate, optimizer=self.settings.optimizer)
-            run = self._descend(model, plan, "linear form", self.rows, 0.0, _JOINT_SHARE)
+            run = self.descend(model, plan, "linear form", self.rows, 0.0, _JOINT_SHARE)
             if run.status is Status.DIVERGED:
                 raise FloatingPointError("linear form")
-            return self._outcome(model, run)
+            return self.outcome(model, run)
 
         self._restore(model, self.checkpoint.stage("linear form", work))
         self.calibrate(model, self.rows)
@@ -219,87 +202,6 @@ class Training:
         """Encoder and the coefficients of the law."""
         return self._train_fully(self.law_model(equation, ties, state), self.settings.max_iter, "law")
 
-    def laws(self, name: str, head: Equation, state: Mapping[str, torch.Tensor]) -> list[Law]:
-        """Laws of the latents that encoder and head ended with, by complexity; `name` is that of the stage."""
-
-        def work() -> list[dict]:
-            model = self.model(nn.Identity(), state)
-            rows = self.some(self.rows, LATENT_ROWS)
-            deadline = min(self._until(_LAWS_SHARE), time.time() + _SEARCH_SECONDS)
-            latents = self.latents(model, rows)
-            with single_threaded():
-                found = find_laws(head, latents, self.y[rows], self.settings.search, self.seeds[3], deadline)
-            return [_plain(law) for law in found]
-
-        return [law_from_record(record) for record in self.checkpoint.stage(name, work)]
-
-    def ties(self, law: Law, state: Mapping[str, torch.Tensor]) -> Ties:
-        """Symmetries of a law on the latents."""
-        rows = self.some(self.rows, LATENT_ROWS)
-        latents = self.latents(self.model(nn.Identity(), state), rows)
-        return symmetric(law.equation, latents, self.y[rows], self.settings.search.primitives)
-
-    def choose(self, source: str, laws: list[Law], state: Mapping[str, torch.Tensor]) -> Candidate:
-        """The simplest law that an encoder adapted to it makes as good as the law of shortest description.
-
-        An encoder can absorb what a simpler law leaves out: behind arcsine-shaped latents and a sum of sines (Appendix
-        D) there is the sum of latents that are linear in the digit. So laws are compared after the encoder was trained
-        with each for a while, by their error on held-out samples.
-
-        Parameters
-        ----------
-        source : str
-            What the laws come from; names the stages.
-        """
-        preferred = select("best", laws, len(self.rows), None)
-        best = Candidate(laws[preferred], dict(state), f"{source} {preferred}", others=tuple(laws))
-        needed = variables(best.law.equation)
-        for index, law in enumerate(laws[:preferred]):
-            if variables(law.equation) == needed:
-                candidate = replace(best, law=law, state=dict(state), name=f"{source} {index}", error=None)
-                if law.level <= self.settings.tolerance * best.law.level:
-                    return candidate
-                best, candidate = self.adapted(best), self.adapted(candidate)
-                if candidate.error <= self.settings.tolerance * best.error:
-                    return candidate
-        return best
-
-    def simpler(self, linear: Candidate, dense: Candidate) -> Candidate:
-        """The simpler of two laws if it is nearly as good with its own encoder, else the other.
-
-        That of the linear form is trained for as long as the dense head was, which the other comes from.
-        """
-        linear = self.adapted(replace(linear, error=None), sum(phase.n_steps for phase in self.settings.schedule))
-        first, second = sorted([linear, self.adapted(dense)], key=lambda c: c.law.complexity)
-        return first if first.error <= self.settings.tolerance * second.error else second
-
-    def adapted(self, candidate: Candidate, n_steps: int | None = None) -> Candidate:
-        """The candidate with an encoder trained with its law for a while, and its error on the held-out samples.
-
-        For `n_steps`, or a small share of those that the law will be trained for.
-        """
-        if candidate.error is not None:
-            return candidate
-        law, name = candidate.law, f"{candidate.name}, adapted" + (" further" if n_steps else "")
-
-        def work() -> dict:
-            ties = Ties.none(law.equation, self.settings.search.primitives)
-            model = self.law_model(law.equation, ties, candidate.state)
-            before = {key: value.clone() for key, value in model.state_dict().items()}
-            error_before = self._error(model)
-            steps = n_steps or max(1, round(_ADAPTATION_SHARE * self.settings.max_iter))
-            plan = Plan(steps, self.settings.learning_rate, average=True, optimizer=self.settings.optimizer)
-            run = self._descend(model, plan, name, self.rows, 0.0, _LAWS_SHARE)
-            if run.status is not Status.DIVERGED:
-                self.calibrate(model, self.rows)
-            outcome = {**self._outcome(model, run), "error": self._error(model)}
-            # Laws with steep functions may lose by training at this rate.
-            return outcome if outcome["error"] < error_before else {**outcome, "model": before, "error": error_before}
-
-        outcome = self.checkpoint.stage(name, work)
-        self._count(outcome)
-        return replace(candidate, state=outcome["model"], error=outcome["error"])
-
     def latents(self, model: Composite, rows: np.ndarray) -> np.ndarray:
         """Latents of training samples, as they are, float64 (len(rows), n_features)."""
         return latents_of(model, self.items, self.scale, rows)
@@ -317,21 +219,21 @@ class Training:
         patience, rows = None, np.sort(np.concatenate([self.rows, self.held_out]))
         if self.settings.patience is not None:
             every = 50 * max(1, round(len(self.rows) / self.settings.batch_size / 50))
-            patience, rows = Patience(self._error, every, self.settings.patience), self.rows
+            patience, rows = Patience(self.error, every, self.settings.patience), self.rows
         start = {key: value.clone() for key, value in model.state_dict().items()}
 
         def work() -> dict:
             plan = Plan(n_steps, self.settings.learning_rate, average=True, optimizer=self.settings.optimizer)
-            run = self._descend(model, plan, name, rows, 0.0, 1.0, patience)
+            run = self.descend(model, plan, name, rows, 0.0, 1.0, patience)
             if run.status is Status.DIVERGED:
                 model.load_state_dict(start)  # the encoder as it was before is still a model
-            return self._outcome(model, run)
+            return self.outcome(model, run)
 
         self._restore(model, self.checkpoint.stage(name, work))
         self.calibrate(model, rows, LATENT_ROWS)
         return model.eval()
 
-    def _descend(
+    def descend(
         self,
         model: Composite,
         plan: Plan,
@@ -341,6 +243,7 @@ class Training:
         share: float,
         patience: Patience | None = None,
     ) -> Descent:
+        """Train on some rows, with penalty of weight `alpha`, until a share of max_time is over at most."""
         residual_loss = LOSSES[self.settings.loss]
 
         def objective(model: Composite, samples: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -352,7 +255,7 @@ class Training:
             return total
 
         batches = Batches(self._read_batch, rows, min(self.settings.batch_size, len(rows)), self.seeds[4])
-        watch = Watch(self._until(share), self.watch.interrupted, self.watch.report)
+        watch = Watch(self.until(share), self.watch.interrupted, self.watch.report)
         run = descend(model, objective, batches, plan, self.checkpoint, name, watch, patience)
         self.watch.interrupted |= watch.interrupted
         return run
@@ -362,7 +265,7 @@ class Training:
         return samples, torch.as_tensor((self.y[rows] - self.center) / self.half, dtype=torch.float32)
 
     @torch.no_grad()
-    def _error(self, model: Composite) -> float:
+    def error(self, model: Composite) -> float:
         """Mean loss on the held-out samples, those of the training where none are held out."""
         rows = self.held_out if len(self.held_out) else self.some(self.rows, _CALIBRATION_ROWS)
         model.eval()
@@ -371,7 +274,8 @@ class Training:
         error = float(LOSSES[self.settings.loss](values - target).mean())
         return error if math.isfinite(error) else math.inf
 
-    def _until(self, share: float) -> float:
+    def until(self, share: float) -> float:
+        """Point in time at which a share of max_time is over."""
         deadline = self.watch.deadline
         return self.started + share * (deadline - self.started) if math.isfinite(deadline) else deadline
 
@@ -381,17 +285,20 @@ class Training:
             return rows
         return np.sort(np.random.default_rng(self.seeds[5]).choice(rows, limit, replace=False))
 
-    def _outcome(self, model: Composite, run: Descent) -> dict:
-        return {"model": model.state_dict(), "losses": run.losses, "n_steps": run.n_steps, "status": str(run.status)}
+    def outcome(self, model: Composite, run: Descent) -> dict:
+        """Result of a stage, as a checkpoint keeps it."""
+        state = {name: value.clone() for name, value in model.state_dict().items()}  # the model may be trained on
+        return {"model": state, "losses": run.losses, "n_steps": run.n_steps, "status": str(run.status)}
 
     def _restore(self, model: Composite, outcome: dict) -> None:
         state = dict(outcome["model"])
         if isinstance(model.head, DenseHead) and "head.log_alpha" not in state:
             model.head.gates = model.head.log_alpha = None  # frozen in an earlier run
         model.load_state_dict(state)
-        self._count(outcome)
+        self.count(outcome)
 
-    def _count(self, outcome: dict) -> None:
+    def count(self, outcome: dict) -> None:
+        """Add what a stage did to the totals."""
         self.losses += outcome["losses"]
         if outcome["status"] == Status.STOPPED:
             self.ended = "early_stopping"
@@ -417,8 +324,3 @@ def _read(model: Composite, items: Items, scale: float, rows: np.ndarray):
     device = next(model.parameters()).device
     for start in range(0, len(rows), _READ_AT_ONCE):
         yield items.take(rows[start : start + _READ_AT_ONCE], scale).to(device)
-
-
-def _plain(law: Law) -> dict:
-    record = asdict(law)
-    return {key: float(value) if isinstance(value, float) else value for key, value in record.items()}

@@ -199,6 +199,7 @@ def descend(
                 if patience and patience.is_over(run.step, run.averaged or model):
                     status = Status.STOPPED
                     break
+                model.train()
                 checkpoint.tick(name, run.state)
     except KeyboardInterrupt:
         watch.interrupted, status = True, Status.INTERRUPTED
