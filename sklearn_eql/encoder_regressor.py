@@ -376,8 +376,10 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         rows = training.some(np.arange(len(training.y)), LATENT_ROWS)
         latents, y = training.latents(model, rows), training.y[rows]
         found = model.head.equation()
-        ties = symmetric(found, latents, y, primitives, ties)  # better trained, symmetries show more clearly
-        chosen = polished(found, ties, latents, y, primitives)
+        ties = symmetric(
+            found, latents, y, primitives, ties, training.delta
+        )  # better trained, symmetries show more clearly
+        chosen = polished(found, ties, latents, y, primitives, training.delta)
         front, best = front_with(chosen, candidate.others, latents, y, primitives)
         self._laws, self._best = [front], [best]
         return model

@@ -41,6 +41,8 @@ LOSSES: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 """Functions of the residuals that are minimised on average."""
 
+_DELTAS = {"huber": HUBER_DELTA, "absolute_error": HUBER_DELTA / 10}
+
 LATENT_ROWS = 20_000
 """Samples at most whose latents the coefficients of the final law are fitted to."""
 
@@ -107,6 +109,12 @@ class Training:
         self.n_steps = 0
         self.ended = "schedule"
         self.started = time.time()
+
+    @property
+    def delta(self) -> float | None:
+        """Residual, in units of y, above which coefficients are refitted by absolute error; None for least squares."""
+        share = _DELTAS.get(self.settings.loss)
+        return None if share is None else share * self.half
 
     def model(self, head: nn.Module, state: Mapping[str, torch.Tensor] | None = None) -> Composite:
         """A network on the device of the training; encoder and normalisation from the state of an earlier one."""

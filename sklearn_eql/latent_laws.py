@@ -104,8 +104,9 @@ def symmetric(
     y: np.ndarray,
     primitives: Mapping[str, Primitive],
     known: Ties | None = None,
+    delta: float | None = None,
 ) -> Ties:
-    """Ties of the coefficients, judged on the latents, beside those that are `known`."""
+    """Ties of the coefficients, judged on the latents, beside those that are `known`; `delta` as in `ties.refit`."""
     by_chance = unsurprising(len(y))
 
     def accept(old: float, new: float, n_ties: int) -> bool:
@@ -113,14 +114,19 @@ def symmetric(
 
     return find_ties(
         equation,
-        lambda ties: refit(ties.applied(equation), ties, latents, y, primitives)[1],
+        lambda ties: refit(ties.applied(equation), ties, latents, y, primitives, delta=delta)[1],
         accept,
         known or Ties.none(equation, primitives),
     )
 
 
 def polished(
-    equation: Equation, ties: Ties, latents: np.ndarray, y: np.ndarray, primitives: Mapping[str, Primitive]
+    equation: Equation,
+    ties: Ties,
+    latents: np.ndarray,
+    y: np.ndarray,
+    primitives: Mapping[str, Primitive],
+    delta: float | None = None,
 ) -> Equation:
     """The law at its best coefficients on the latents, constants recognised where the errors allow."""
 
@@ -128,9 +134,9 @@ def polished(
         # A constant put to one of tied coefficients breaks the tie; such attempts are refused.
         if not np.allclose(ties.applied(candidate).coefficients(), candidate.coefficients(), rtol=1e-12):
             return candidate, math.inf
-        return refit(candidate, ties, latents, y, primitives, free)[:2]
+        return refit(candidate, ties, latents, y, primitives, free, delta)[:2]
 
-    best, loss, errors = refit(ties.applied(equation), ties, latents, y, primitives)
+    best, loss, errors = refit(ties.applied(equation), ties, latents, y, primitives, delta=delta)
     if not math.isfinite(loss):
         return equation
     return tidy(best, loss, again, unsurprising(len(y)), primitives, errors)[0]

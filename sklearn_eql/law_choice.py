@@ -62,7 +62,7 @@ class LawChoice:
         t = self.training
         rows = t.some(t.rows, LATENT_ROWS)
         latents = t.latents(t.model(nn.Identity(), state), rows)
-        return symmetric(law.equation, latents, t.y[rows], t.settings.search.primitives)
+        return symmetric(law.equation, latents, t.y[rows], t.settings.search.primitives, delta=t.delta)
 
     def choose(self, source: str, laws: list[Law], state: Mapping[str, torch.Tensor]) -> Candidate:
         """The simplest law that an encoder adapted to it makes as good as the law of shortest description.

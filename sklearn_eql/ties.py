@@ -87,20 +87,24 @@ def refit(
     y: np.ndarray,
     primitives: Mapping[str, Primitive],
     free: np.ndarray | None = None,
+    delta: float | None = None,
 ) -> tuple[Equation, float, np.ndarray]:
-    """Least squares over the parameters of a law.
+    """Least squares over the parameters of a law, or least Huber loss.
 
     Parameters
     ----------
     X : ndarray (n_samples, n_features);  y : ndarray (n_samples,)
     free : ndarray of bool, one per coefficient, optional
         Parameters with a coefficient that is not free keep their value.
+    delta : float, optional
+        Residuals larger than that count linearly: a few samples that the encoder misreads do not move the law.
 
     Returns
     -------
     equation : Equation
     loss : float
-        Mean squared error; infinite where the law is undefined on a row.
+        Mean of the squared residuals, of the larger ones as the Huber loss has it; infinite where the law is undefined
+        on a row.
     errors : ndarray, one per coefficient
         Standard errors; infinite for what was not fitted.
     """
@@ -125,14 +129,19 @@ def refit(
             return equation, math.inf, errors
         if len(factors):
             unit = float(np.abs(y).max()) or 1.0
-            found = least_squares(lambda f: np.nan_to_num(residual(f) / unit, nan=1e100, posinf=1e100), factors)
+            robust = {} if delta is None else {"loss": "huber", "f_scale": delta / unit}
+            found = least_squares(
+                lambda f: np.nan_to_num(residual(f) / unit, nan=1e100, posinf=1e100), factors, **robust
+            )
             factors = found.x
             normal = found.jac.T @ found.jac
             variance = 2 * found.cost / max(len(y) - len(factors), 1)
             covariance = np.linalg.pinv(normal) * variance
             known = matrix.any(axis=1)
             errors[known] = np.sqrt(np.einsum("ij,jk,ik->i", matrix, covariance, matrix))[known]
-        loss = float(np.mean(residual(factors) ** 2))
+        size = np.abs(residual(factors))
+        near = size if delta is None else np.minimum(size, delta)
+        loss = float(np.mean(near * (2 * size - near)))
     fitted = equation.with_coefficients(matrix @ factors + fixed)
     return (fitted, loss, errors) if math.isfinite(loss) else (equation, math.inf, errors)
 

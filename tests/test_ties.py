@@ -57,6 +57,17 @@ def test_a_refit_leaves_fixed_coefficients_and_tells_the_errors_of_the_others():
     assert loss == pytest.approx(0.09, rel=0.1)
 
 
+def test_a_few_samples_far_off_do_not_move_a_robust_refit():
+    y = 9 - 1.79 * X.sum(axis=1) + 0.03 * NOISE
+    y[:100] += 5
+    ties = Ties.none(LINEAR, PRIMITIVES).joined(1, 2, 1.0)
+    robust, loss, _ = refit(LINEAR, ties, X, y, PRIMITIVES, delta=0.1)
+    squares, *_ = refit(LINEAR, ties, X, y, PRIMITIVES)
+    assert robust.coefficients()[0] == pytest.approx(9, abs=0.01)
+    assert squares.coefficients()[0] == pytest.approx(9.25, abs=0.05)
+    assert loss == pytest.approx(0.05 * 0.1 * 2 * 5, rel=0.05)
+
+
 def test_a_law_that_is_undefined_on_a_row_has_an_infinite_loss():
     logarithm = Equation(2, (Unit("log", (((1, 1.0),),)),), ((3, 1.0),))
     equation, loss, _ = refit(logarithm, Ties.none(logarithm, PRIMITIVES), X, NOISE, PRIMITIVES)
