@@ -10,10 +10,10 @@ from torch.nn.functional import affine_grid, grid_sample
 
 Transform = Callable[[torch.Tensor], torch.Tensor]
 
-_ROTATION = 12.0  # degrees
-_SCALE = 0.1
-_SHEAR = 0.2
-_SHIFT = 0.07  # of width and height
+_ROTATION = 10.0  # degrees
+_SCALE = 0.08
+_SHEAR = 0.15
+_SHIFT = 0.05  # of width and height
 
 
 def distort(images: torch.Tensor) -> torch.Tensor:

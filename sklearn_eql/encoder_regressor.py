@@ -42,7 +42,7 @@ from sklearn_eql.rows import check_varies
 from sklearn_eql.selection import select
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.checkpoint import Checkpoint
-from sklearn_eql.training.descent import OPTIMIZERS, Watch
+from sklearn_eql.training.descent import OPTIMIZERS, Watch, multiplies_bfloat16
 from sklearn_eql.training.schedule import IMAGE_SCHEDULES, Phase, resolve_phases
 
 _TOLERANCES = {"best": 1.25, "simple": 2.0, "accurate": 1.0}
@@ -114,7 +114,10 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
     max_time : float or None, default=None
         Seconds for `fit`; when they are over, the best model so far is kept.
     device : str, default="auto"
-        "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1". On a GPU, bfloat16 is used where it has it.
+        "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1".
+    mixed_precision : bool or "auto", default="auto"
+        Train the encoder in bfloat16. "auto": where the hardware has units for it (GPUs, CPUs with AMX). The law is
+        always evaluated in full precision, and so is the encoder after training.
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
         Progress on stderr if not 0.
@@ -183,6 +186,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         "checkpoint": [str, os.PathLike, None],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "device": [str],
+        "mixed_precision": ["boolean", StrOptions({"auto"})],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
@@ -216,6 +220,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         checkpoint: str | os.PathLike | None = None,
         max_time: float | None = None,
         device: str = "auto",
+        mixed_precision: bool | str = "auto",
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
@@ -245,6 +250,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         self.checkpoint = checkpoint
         self.max_time = max_time
         self.device = device
+        self.mixed_precision = mixed_precision
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
@@ -466,6 +472,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
                 f"early_stopping=True needs held-out samples, and validation_fraction={self.validation_fraction} of "
                 f"{n_samples} samples is none. Give more samples or a larger fraction."
             )
+        device = resolve_device(self.device)
+        mixed = multiplies_bfloat16(device) if self.mixed_precision == "auto" else self.mixed_precision
         return TrainingSettings(
             n_latents=self.n_latents,
             head=self.head,
@@ -483,7 +491,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
             transforms=self.transforms,
             n_validation=n_validation,
             patience=self.n_iter_no_change if self.early_stopping else None,
-            device=resolve_device(self.device),
+            device=device,
+            mixed=bool(mixed),
         )
 
     def _identity(self, items: Items, y: np.ndarray, seed: int) -> dict[str, str]:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,6 +74,7 @@ class TrainingSettings:
     n_validation: int
     patience: int | None  # of early stopping
     device: str
+    mixed: bool
 
 
 class Training:
@@ -109,6 +111,11 @@ class Training:
         self.n_steps = 0
         self.ended = "schedule"
         self.started = time.time()
+
+    @property
+    def means(self) -> dict[str, Any]:
+        """What all plans share."""
+        return {"optimizer": self.settings.optimizer, "mixed": self.settings.mixed}
 
     @property
     def delta(self) -> float | None:
@@ -160,7 +167,7 @@ class Training:
             name = f"phase {number + 1}"
 
             def work(phase=phase, name=name) -> dict:
-                plan = Plan(phase.n_steps, phase.learning_rate, one_cycle=False, optimizer=self.settings.optimizer)
+                plan = Plan(phase.n_steps, phase.learning_rate, one_cycle=False, **self.means)
                 run = self.descend(model, plan, name, self.rows, self.settings.alpha * phase.alpha_scale, _JOINT_SHARE)
                 if run.status is Status.DIVERGED:
                     raise FloatingPointError(name)
@@ -184,7 +191,7 @@ class Training:
             model = self.model(nn.Sequential(nn.Linear(self.n_features, 1), nn.Flatten(0)), state)
 
         def work() -> dict:
-            plan = Plan(self.settings.linear_steps, self.settings.learning_rate, optimizer=self.settings.optimizer)
+            plan = Plan(self.settings.linear_steps, self.settings.learning_rate, **self.means)
             run = self.descend(model, plan, "linear form", self.rows, 0.0, _JOINT_SHARE)
             if run.status is Status.DIVERGED:
                 raise FloatingPointError("linear form")
@@ -231,7 +238,7 @@ class Training:
         start = {key: value.clone() for key, value in model.state_dict().items()}
 
         def work() -> dict:
-            plan = Plan(n_steps, self.settings.learning_rate, average=True, optimizer=self.settings.optimizer)
+            plan = Plan(n_steps, self.settings.learning_rate, average=True, **self.means)
             run = self.descend(model, plan, name, rows, 0.0, 1.0, patience)
             if run.status is Status.DIVERGED:
                 model.load_state_dict(start)  # the encoder as it was before is still a model

@@ -116,7 +116,7 @@ class LawChoice:
             before = {key: value.clone() for key, value in model.state_dict().items()}
             error_before = t.error(model)
             steps = n_steps or max(1, round(_ADAPTATION_SHARE * t.settings.max_iter))
-            plan = Plan(steps, t.settings.learning_rate, average=True, optimizer=t.settings.optimizer)
+            plan = Plan(steps, t.settings.learning_rate, average=True, **t.means)
             run = t.descend(model, plan, name, t.rows, 0.0, _LAWS_SHARE)
             if run.status is not Status.DIVERGED:
                 t.calibrate(model, t.rows)

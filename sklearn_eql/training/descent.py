@@ -32,6 +32,17 @@ _WARM_UP = 0.2  # share of the steps of a one-cycle rate in which it rises
 _SMOOTHING = 0.02  # of the loss that is shown
 
 
+def multiplies_bfloat16(device: str) -> bool:
+    """Whether the hardware has units for products in bfloat16: tensor cores of a GPU, tiles (AMX) of a CPU.
+
+    On others it saves nothing. Measured on one core with AMX: half the time of a step of the image encoder.
+    """
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # of recent versions of torch
+    return bool(capabilities.get("amx_bf16"))
+
+
 class Objective(Protocol):
     """What is minimised: a function of a model and a batch."""
 
@@ -51,6 +62,8 @@ class Plan:
         Raise the rate to `learning_rate` and lower it to zero, both along a cosine (Smith and Topin, 2017).
     average : bool
         End with a running mean of the weights.
+    mixed : bool
+        Layers of the encoder in bfloat16, which has the range of float32, so that no loss scaling is needed.
     """
 
     n_steps: int
@@ -58,6 +71,7 @@ class Plan:
     one_cycle: bool = True
     average: bool = False
     optimizer: str = "adam"
+    mixed: bool = False
 
     def rate(self, step: int) -> float:
         """Learning rate of a step."""
@@ -225,10 +239,8 @@ class _Run:
     def advance(self, model: nn.Module, objective: Objective, inputs: torch.Tensor, targets: torch.Tensor) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.rate(self.step)
-        on_gpu = inputs.device.type == "cuda"
         self.optimizer.zero_grad(set_to_none=True)
-        # Half precision pays on GPUs; bfloat16 has the range of float32, so that no loss scaling is needed.
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=on_gpu and torch.cuda.is_bf16_supported()):
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.plan.mixed):
             loss = objective(model, inputs, targets)
         loss.backward()
         self.optimizer.step()
