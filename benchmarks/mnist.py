@@ -25,6 +25,7 @@ from _mnist_report import report
 
 from sklearn_eql import EQLEncoderRegressor
 from sklearn_eql.datasets import load_mnist_arithmetic
+from sklearn_eql.plotting_images import plot_digits
 
 N_TRAIN, N_TEST = 60_000, 20_000
 LIMIT = 15  # Table II: sums below are trained on, the others are asked for
@@ -68,7 +69,7 @@ RUNS = {
 """Fits by name. "dense" starts with the dense head under the penalty, as the paper does."""
 
 
-def fit(name: str, seed: int, data_dir: str, max_iter: int | None) -> dict[str, Any]:
+def fit(name: str, seed: int, data_dir: str, max_iter: int | None, figures_to: Path | None) -> dict[str, Any]:
     """One fit and its figures on training and test images; the training never sees a test image."""
     run = RUNS[name]
     load = {"operation": run.operation, "n_items": run.n_items, "data_home": data_dir, "download": False}
@@ -79,10 +80,14 @@ def fit(name: str, seed: int, data_dir: str, max_iter: int | None) -> dict[str, 
     wall, cpu = time.perf_counter(), time.process_time()
     model.fit(train.X, train.y)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    figures = {}
-    for subset in ("train", "test"):
-        data = load_mnist_arithmetic(n_samples=N_TEST, subset=subset, random_state=10_000 + seed, **load)
-        figures[subset] = measure(model, data)
+    parts = {
+        subset: load_mnist_arithmetic(n_samples=N_TEST, subset=subset, random_state=10_000 + seed, **load)
+        for subset in ("train", "test")
+    }
+    figures = {subset: measure(model, data) for subset, data in parts.items()}
+    if figures_to is not None:
+        figures_to.mkdir(parents=True, exist_ok=True)
+        plot_digits(model, *parts.values()).savefig(figures_to / f"mnist-{name}-{seed}.png", dpi=110)
     equation = None if run.params.get("head") == "relu" else str(model.sympy_expr_.n(4))
     return {
         "name": name,
@@ -123,6 +128,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=sorted(RUNS), default=list(RUNS))
     parser.add_argument("--seeds", type=int, help="seeds per row (default: 5 for the main rows, else 1 to 3)")
     parser.add_argument("--max-iter", type=int, help="steps of the training with the law, instead of the default")
+    parser.add_argument("--figures", type=Path, help="folder for pictures like Fig. 6, one per fit")
     parser.add_argument("--tag", default="", help="written to each record; records of another tag are not counted")
     parser.add_argument("--out", type=Path, default=RESULTS / "mnist.jsonl")
     args = parser.parse_args()
@@ -137,7 +143,7 @@ def main() -> None:
         for seed in range(args.seeds or RUNS[name].n_seeds):
             if (name, seed, args.max_iter) in done:
                 continue
-            found = fit(name, seed, args.data_dir, args.max_iter)
+            found = fit(name, seed, args.data_dir, args.max_iter, args.figures)
             context = {"tag": args.tag, "max_iter": args.max_iter, "commit": commit(), "machine": machine()}
             append_record(args.out, {**found, **context})
             print(

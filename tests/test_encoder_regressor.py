@@ -195,6 +195,19 @@ def test_columns_of_a_pipeline_are_items():
     assert float(slopes[Z0] / slopes[Z1]) == pytest.approx(-1, abs=0.05)
 
 
+def test_amplitudes_of_series_are_found_by_one_dimensional_convolutions():
+    rng = np.random.default_rng(0)
+    amplitudes, phases = rng.uniform(1, 3, (800, 2)), rng.uniform(0, 6, (800, 2))
+    X = amplitudes[..., None] * np.sin(0.7 * np.arange(30) + phases[..., None])
+    y = amplitudes @ [1.0, 2.0]
+    settings = {**QUICK, "functions": ["id"], "linear_steps": 350, "max_iter": 250}
+    model = EQLEncoderRegressor(encoder="conv1d", **settings).fit(X, y)
+    assert model.score(X, y) > 0.95
+    assert abs(np.corrcoef(model.transform(X)[:, 1], amplitudes[:, 1])[0, 1]) > 0.95
+    slopes = model.sympy_expr_.as_coefficients_dict()
+    assert float(slopes[Z1] / slopes[Z0]) == pytest.approx(2, abs=0.1)
+
+
 def test_bytes_are_scaled_once():
     X = (DIGITS.X * 255).astype(np.uint8)
     model = EQLEncoderRegressor(encoder="mlp", **QUICK).fit(X, DIGITS.y)
