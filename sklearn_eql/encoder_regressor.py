@@ -84,8 +84,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         Phases of the training of encoder and dense head; "paper" is Appendix C-A.
     selection : {"best", "accurate", "simple"} or callable, default="best"
         Which law is trained further. "best": the simplest whose validation loss, with the encoder adapted to it, is at
-        most 1.25 times that of the law of shortest description. "simple": at most 2 times. "accurate": the most
-        accurate law. A callable gets the table of laws of the latents and returns a row label.
+        most 1.25 times that of the law of shortest description; "simple": at most 2 times; "accurate": at most the
+        same. A callable gets the table of laws of the latents and returns a row label.
     n_generations : int, default=8
         Generations of sparse networks that are searched on the latents, beside what is left of the head; 0 for none.
     loss : {"huber", "absolute_error", "squared_error"}, default="huber"
@@ -288,11 +288,12 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         scale = items.scale()
         settings = self._settings(len(y))
         earlier = self._previous(items) if self.warm_start else None
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         encoder = self.encoder
         with torch.random.fork_rng(devices=[]):
             build_encoder(encoder, items.item_shape, self.n_latents)  # complains before any work starts
-        checkpoint = Checkpoint(self.checkpoint, self._identity(items, y, seed))
+        checkpoint = Checkpoint(self.checkpoint, self._identity(items, y))
+        seed = checkpoint.stage("seed", lambda: drawn)  # that of the run that is taken up
         watch = Watch(deadline, report=self._reporter(start) if self.verbose else None)
         training = Training(
             items,
@@ -395,7 +396,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         candidate = None
         if self.linear_steps:
             candidate = self._choose(training, "law of the linear form", *training.train_linearly(earlier))
-            if not candidate.law.equation.units or callable(self.selection):
+            if not candidate.law.equation.units or callable(self.selection) or LawChoice(training).out_of_time():
                 return candidate
         dense = self._choose(training, "law of the head", *training.train_jointly(earlier))
         return dense if candidate is None else LawChoice(training).simpler(candidate, dense)
@@ -495,17 +496,17 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
             mixed=bool(mixed),
         )
 
-    def _identity(self, items: Items, y: np.ndarray, seed: int) -> dict[str, str]:
+    def _identity(self, items: Items, y: np.ndarray) -> dict[str, str]:
         """What a checkpoint has to agree with: parameters that matter, and a digest of the data."""
-        free = {"checkpoint", "max_time", "device", "verbose", "random_state", "n_items", "item_shape"}
+        free = {"checkpoint", "max_time", "device", "verbose", "n_items", "item_shape"}
+        if not isinstance(self.random_state, Integral):
+            free.add("random_state")
         given = {name: value for name, value in self.get_params(deep=False).items() if name not in free}
         # Functions have no text that stays the same from run to run.
         texts = {name: getattr(value, "__qualname__", None) or repr(value) for name, value in given.items()}
         digest = hashlib.sha256(np.ascontiguousarray(y).tobytes())
         some = np.unique(np.linspace(0, len(items) - 1, 16).astype(int))
         digest.update(items.take(some).numpy().tobytes())
-        if self.random_state is not None:
-            texts["random_state"] = str(seed)
         return {**texts, "data": digest.hexdigest()[:16]}
 
     def _reporter(self, start: float) -> Callable[[str, int, int, float], None]:

@@ -50,6 +50,8 @@ LATENT_ROWS = 20_000
 _CALIBRATION_ROWS = 2_000  # for the mean and variance of latents in between
 _READ_AT_ONCE = 512  # samples
 _DOMAIN_WEIGHT = 0.1  # as in `training.loop`
+_LINEAR_ROUNDS = 3  # while next to nothing is explained: encoders may need a while before they see anything
+_LEARNT = 0.7  # of the variance
 _JOINT_SHARE = 0.4  # of max_time, after which the first stages end
 
 
@@ -190,15 +192,21 @@ class Training:
             torch.manual_seed(self.seeds[2])
             model = self.model(nn.Sequential(nn.Linear(self.n_features, 1), nn.Flatten(0)), state)
 
-        def work() -> dict:
-            plan = Plan(self.settings.linear_steps, self.settings.learning_rate, **self.means)
-            run = self.descend(model, plan, "linear form", self.rows, 0.0, _JOINT_SHARE)
-            if run.status is Status.DIVERGED:
-                raise FloatingPointError("linear form")
-            return self.outcome(model, run)
+        for number in range(_LINEAR_ROUNDS):
+            name = "linear form" + (f", round {number + 1}" if number else "")
 
-        self._restore(model, self.checkpoint.stage("linear form", work))
-        self.calibrate(model, self.rows)
+            def work(name=name) -> dict:
+                plan = Plan(self.settings.linear_steps, self.settings.learning_rate, **self.means)
+                run = self.descend(model, plan, name, self.rows, 0.0, _JOINT_SHARE)
+                if run.status is Status.DIVERGED:
+                    raise FloatingPointError(name)
+                self.calibrate(model, self.rows)
+                return {**self.outcome(model, run), "error": self.error(model, torch.square)}
+
+            outcome = self.checkpoint.stage(name, work)
+            self._restore(model, outcome)
+            if outcome["error"] < _LEARNT * np.var(self.y) / self.half**2:
+                break
         weight = model.head[0].weight.detach().cpu().double().numpy()[0]
         bias = float(model.head[0].bias.detach())
         form = Equation(self.n_features, (), ((0, bias), *((i + 1, float(w)) for i, w in enumerate(weight))))
@@ -280,13 +288,13 @@ class Training:
         return samples, torch.as_tensor((self.y[rows] - self.center) / self.half, dtype=torch.float32)
 
     @torch.no_grad()
-    def error(self, model: Composite) -> float:
+    def error(self, model: Composite, loss: Callable[[torch.Tensor], torch.Tensor] | None = None) -> float:
         """Mean loss on the held-out samples, those of the training where none are held out."""
         rows = self.held_out if len(self.held_out) else self.some(self.rows, _CALIBRATION_ROWS)
         model.eval()
         values = torch.cat([model(x).cpu() for x in _read(model, self.items, self.scale, rows)])
         target = torch.as_tensor((self.y[rows] - self.center) / self.half, dtype=torch.float32)
-        error = float(LOSSES[self.settings.loss](values - target).mean())
+        error = float((loss or LOSSES[self.settings.loss])(values - target).mean())
         return error if math.isfinite(error) else math.inf
 
     def until(self, share: float) -> float:

@@ -53,8 +53,8 @@ def scaled_back(equation: Equation, center: float, half: float, primitives: Mapp
 
 def find_laws(
     head: Equation, latents: np.ndarray, y: np.ndarray, search: LatentSearch, seed: int, deadline: float
-) -> list[Law]:
-    """The front of accuracy and complexity on the latents, by complexity.
+) -> tuple[list[Law], bool]:
+    """The front of accuracy and complexity on the latents, by complexity, and whether Ctrl-C cut the search short.
 
     Parameters
     ----------
@@ -75,11 +75,20 @@ def find_laws(
     if "mul" in counts:
         starts += products(latents.shape[1])
     settings = EvolutionSettings(_POPULATION, search.n_generations, _PATIENCE)
-    archive = evolve(problem, seed, settings, seeds=starts, archive=archive, deadline=deadline).archive
-    merged = rerank(archive, table, _RERANKED, deadline)
+    evolved = evolve(problem, seed, settings, seeds=starts, archive=archive, deadline=deadline)
+    merged = rerank(evolved.archive, table, _RERANKED, deadline)
     chosen = [r for r in [*merged.ranked()[:_FINISHED], *merged.front()] if r.structure.size <= settings.max_size]
-    laws, _ = finish({r.structure.key: r for r in chosen}.values(), table, deadline)
-    return laws
+    laws, stopped = finish({r.structure.key: r for r in chosen}.values(), table, deadline)
+    return laws, stopped or evolved.stop_reason == "interrupted"
+
+
+def law_of_head(head: Equation, latents: np.ndarray, y: np.ndarray, search: LatentSearch) -> Law | None:
+    """What the head computes, refitted; None where that is undefined on a sample."""
+    primitives = search.primitives
+    table = Table(latents, y, None, Scaling.of(latents, y), primitives, 0)
+    equation = canonicalize(head, primitives)
+    equation, loss = table.refit(equation, free_mask(equation, primitives))
+    return as_law(equation, loss, 0, table) if math.isfinite(loss) else None
 
 
 def products(n_features: int) -> list[Structure]:

@@ -11,7 +11,7 @@ from torch import nn
 
 from sklearn_eql._base import law_from_record
 from sklearn_eql.encoder_training import LATENT_ROWS, Training
-from sklearn_eql.latent_laws import find_laws, symmetric, variables
+from sklearn_eql.latent_laws import find_laws, law_of_head, symmetric, variables
 from sklearn_eql.laws import Law
 from sklearn_eql.search import single_threaded
 from sklearn_eql.selection import select
@@ -49,13 +49,28 @@ class LawChoice:
         def work() -> list[dict]:
             model = t.model(nn.Identity(), state)
             rows = t.some(t.rows, LATENT_ROWS)
-            deadline = min(t.until(_LAWS_SHARE), time.time() + _SEARCH_SECONDS)
-            latents = t.latents(model, rows)
-            with single_threaded():
-                found = find_laws(head, latents, t.y[rows], t.settings.search, t.seeds[3], deadline)
+            latents, y = t.latents(model, rows), t.y[rows]
+            found: list[Law] = []
+            try:
+                if not self.out_of_time():
+                    deadline = min(t.until(_LAWS_SHARE), time.time() + _SEARCH_SECONDS)
+                    with single_threaded():
+                        found, t.watch.interrupted = find_laws(
+                            head, latents, y, t.settings.search, t.seeds[3], deadline
+                        )
+            except KeyboardInterrupt:
+                t.watch.interrupted = True
+            if t.watch.interrupted:
+                t.checkpoint.close()  # a fit that is taken up again searches in full
+            if not any(variables(law.equation) for law in found):  # a constant is no start for an encoder
+                found = [law for law in [law_of_head(head, latents, y, t.settings.search)] if law is not None]
             return [_plain(law) for law in found]
 
         return [law_from_record(record) for record in t.checkpoint.stage(name, work)]
+
+    def out_of_time(self) -> bool:
+        """Whether there is no time for further laws."""
+        return self.training.watch.interrupted or time.time() > self.training.until(_LAWS_SHARE)
 
     def ties(self, law: Law, state: Mapping[str, torch.Tensor]) -> Ties:
         """Symmetries of a law on the latents."""
@@ -77,6 +92,7 @@ class LawChoice:
             What the laws come from; names the stages.
         """
         t = self.training
+        laws = [law for law in laws if variables(law.equation)] or laws
         preferred = select("best", laws, len(t.rows), None)
         best = Candidate(laws[preferred], dict(state), f"{source} {preferred}", others=tuple(laws))
         needed = variables(best.law.equation)
