@@ -193,7 +193,7 @@ def test_columns_of_a_pipeline_are_items():
     assert pipeline.score(X, y) > 0.98
     slopes = pipeline[-1].sympy_expr_.as_coefficients_dict()
     assert set(slopes) - {1} == {Z0, Z1}
-    assert float(slopes[Z0] / slopes[Z1]) == pytest.approx(-1, abs=0.05)
+    assert float(slopes[Z0] / slopes[Z1]) == pytest.approx(-1, abs=0.15)
 
 
 def test_amplitudes_of_series_are_found_by_one_dimensional_convolutions():
