@@ -142,7 +142,10 @@ class LawChoice:
 
         outcome = t.checkpoint.stage(name, work)
         t.count(outcome)
-        return replace(candidate, state=outcome["model"], error=outcome["error"])
+        head = t.law_model(law.equation, Ties.none(law.equation, t.settings.search.primitives), {}).head
+        head.load_state_dict({n.removeprefix("head."): v for n, v in outcome["model"].items() if n.startswith("head.")})
+        moved = replace(law, equation=head.equation())
+        return replace(candidate, law=moved, state=outcome["model"], error=outcome["error"])
 
 
 def _plain(law: Law) -> dict:
