@@ -48,7 +48,7 @@ LATENT_ROWS = 20_000
 """Samples at most whose latents the coefficients of the final law are fitted to."""
 
 _CALIBRATION_ROWS = 2_000  # for the mean and variance of latents in between
-_READ_AT_ONCE = 512  # samples
+_READ_AT_ONCE = 128  # samples; activations of more leave the caches
 _DOMAIN_WEIGHT = 0.1  # as in `training.loop`
 _LINEAR_ROUNDS = 3  # while next to nothing is explained: encoders may need a while before they see anything
 _LEARNT = 0.7  # of the variance
@@ -133,8 +133,6 @@ class Training:
         if state is not None:
             encoder = {name: value for name, value in state.items() if not name.startswith("head.")}
             model.load_state_dict(encoder, strict=False)
-        if len(self.items.item_shape) in (2, 3):
-            model.encoder.to(memory_format=torch.channels_last)
         return model.to(self.settings.device)
 
     def dense_model(self, state: Mapping[str, torch.Tensor] | None = None) -> Composite:

@@ -28,6 +28,9 @@ class Composite(nn.Module):
 
     def __init__(self, encoder: nn.Module, norm: LatentNorm, head: nn.Module) -> None:
         super().__init__()
+        if all(parameter.dim() < 5 for parameter in encoder.parameters()):
+            # Convolutions of images take a third of the time so, on CPUs and tensor cores; others are not affected.
+            encoder = encoder.to(memory_format=torch.channels_last)
         self.encoder, self.norm, self.head = encoder, norm, head
 
     def latents(self, samples: torch.Tensor) -> torch.Tensor:
@@ -37,7 +40,7 @@ class Composite(nn.Module):
     def raw_latents(self, samples: torch.Tensor) -> torch.Tensor:
         """What the encoder returns, ``(n * n_items, n_latents)``."""
         items = samples.flatten(0, 1)
-        if items.dim() == 4:  # convolutions on CPUs and tensor cores are faster with channels innermost
+        if items.dim() == 4:
             items = items.contiguous(memory_format=torch.channels_last)
         return self.encoder(items).float()
 
