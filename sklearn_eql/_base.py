@@ -148,11 +148,11 @@ class EquationReader:
     def __setstate__(self, state: dict) -> None:
         state = dict(state)
         if "_laws" in state:
-            state["_laws"] = [[_law(record) for record in laws] for laws in state["_laws"]]
+            state["_laws"] = [[law_from_record(record) for record in laws] for laws in state["_laws"]]
         super().__setstate__(state)
 
 
-def _law(record: dict) -> Law:
+def law_from_record(record: dict) -> Law:
     """A law from its record of plain values."""
 
     def affine(form) -> tuple[tuple[int, float], ...]:

@@ -91,9 +91,9 @@ def train_trials(
     structures = []
     for (equation,), record in zip(network.to_equations(result.weights), result.records, strict=True):
         if record.status is not Status.DIVERGED:
-            equation = canonicalize(_defined_part(equation, problem), problem.primitives)
+            equation = canonicalize(defined_part(equation, problem), problem.primitives)
             structure = Structure.from_equation(equation, free_mask(equation, problem.primitives))
-            structures.append(_thinned(structure, problem))
+            structures.append(thinned(structure, problem))
     archive = Archive(len(problem.y), problem.exact)
     reason = {Status.TIMED_OUT: "max_time", Status.INTERRUPTED: "interrupted"}.get(result.status, "schedule")
     if reason == "interrupted":
@@ -113,7 +113,7 @@ def train_trials(
     return EvolutionResult(archive, result.n_steps, reason, curve)
 
 
-def _defined_part(equation: Equation, problem: Problem) -> Equation:
+def defined_part(equation: Equation, problem: Problem) -> Equation:
     """The equation without units that are undefined on some row.
 
     Training clamps arguments into the domains of functions; the equation does not.
@@ -135,7 +135,7 @@ def _defined_part(equation: Equation, problem: Problem) -> Equation:
         equation = Equation(equation.n_features, tuple(units), strip(equation.output))
 
 
-def _thinned(structure: Structure, problem: Problem) -> Structure:
+def thinned(structure: Structure, problem: Problem) -> Structure:
     """The structure without its smallest coefficients, as many as the rows cannot support."""
     while structure.n_free > problem.max_free:
         terms = [

@@ -106,8 +106,10 @@ class HardConcreteGates:
         self._stream = torch.Generator().manual_seed(_NOISE_STREAM)
         self.draw()
 
-    def draw(self) -> None:
-        """Fresh noise for the next step."""
+    def draw(self, seed: int | None = None) -> None:
+        """Fresh noise for the next step; with a `seed`, the noise that belongs to it."""
+        if seed is not None:
+            self._stream.manual_seed(seed)
         self._common = torch.rand(self._offset.shape[1], generator=self._stream).to(self._offset)  # (G,)
 
     def rows(self, rows: slice, log_alpha: torch.Tensor) -> HardConcreteGates:

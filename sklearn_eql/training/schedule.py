@@ -81,6 +81,19 @@ SCHEDULES: dict[str, Schedule] = {
 }
 """Schedules by name."""
 
+IMAGE_SCHEDULES: dict[str, Schedule] = {
+    # Appendix C-A, with alpha = 0.05.
+    "paper": (
+        Phase(10_000, learning_rate=1e-2, threshold=0.01),
+        Phase(10_000, learning_rate=1e-4, alpha_scale=0.0),
+    ),
+    # Long enough to see what the latents are and how they combine; the law is then trained further with the encoder.
+    "fast": (
+        Phase(600, learning_rate=1e-3, alpha_scale=0.0),
+        Phase(600, learning_rate=1e-3, threshold=0.01),
+    ),
+}
+"""Schedules by name, for encoder and head together."""
 
 ROLLOUT_SCHEDULES: dict[str, Schedule] = {
     # Roll-outs that grow from 1 to 5 steps: enough to see what the hidden parameter is; the law is refined afterwards.

@@ -1,0 +1,83 @@
+"""Pictures of models that read digits (Fig. 6, 9 and 10 of the paper). Needs the ``plot`` extra."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_BLUE = "#1f6feb"
+_MUTED = "#9a9a9a"
+_MOST_POINTS = 3_000  # more only hide each other
+_JITTER = 0.25  # digits are whole numbers: beside each other, their latents can be seen
+
+
+def plot_digits(estimator: Any, *parts: Any, titles: tuple[str, ...] = ("training images", "test images")) -> Figure:
+    """Draw the latent of each image against the digit it shows, and predicted against true targets.
+
+    Parameters
+    ----------
+    estimator : fitted :class:`~sklearn_eql.EQLEncoderRegressor` with one latent per item
+    *parts : Bunch
+        Of :func:`~sklearn_eql.datasets.load_mnist_arithmetic` or
+        :func:`~sklearn_eql.datasets.load_digits_arithmetic`: one column of pictures for each.
+    titles : tuple of str
+        One per part.
+
+    Returns
+    -------
+    figure : matplotlib Figure
+
+    Raises
+    ------
+    ValueError
+        No parts, fewer titles than parts, or several latents per item.
+    ImportError
+        matplotlib is missing.
+    """
+    check_is_fitted(estimator)
+    if not 1 <= len(parts) <= len(titles):
+        raise ValueError(
+            f"plot_digits: got {len(parts)} parts and {len(titles)} titles, expected at least one part and a title for "
+            "each. Pass titles=(...)."
+        )
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "sklearn_eql.plotting_images needs matplotlib, which is not installed. Install it together with the "
+            "package: pip install 'sklearn-eql[plot]'."
+        ) from error
+    figure, axes = plt.subplots(2, len(parts), figsize=(4.6 * len(parts), 8.0), layout="constrained", squeeze=False)
+    for column, part, title in zip(axes.T, parts, titles, strict=False):
+        rows = slice(_MOST_POINTS)
+        latents, digits = estimator.transform(part.X[rows]), np.asarray(part.digits[rows])
+        if latents.shape != digits.shape:
+            raise ValueError(
+                f"plot_digits: {latents.shape[1]} latents for {digits.shape[1]} digits per sample, expected one each. "
+                "Use a model with n_latents=1."
+            )
+        shift = np.random.default_rng(0).uniform(-_JITTER, _JITTER, latents.size)
+        _scatter(column[0], digits.ravel() + shift, latents.ravel())
+        correlation = np.corrcoef(digits.ravel(), latents.ravel())[0, 1]
+        column[0].set(title=title, xlabel="digit", ylabel="latent")
+        column[0].text(0.5, 0.02, f"correlation {correlation:.4f}", ha="center", transform=column[0].transAxes)
+        target, predicted = np.asarray(part.y[rows]), estimator.predict(part.X[rows])
+        ends = [target.min(), target.max()]
+        column[1].plot(ends, ends, color=_MUTED, linewidth=1.2, zorder=1)
+        _scatter(column[1], target + shift[: len(target)], predicted)
+        right = np.mean(predicted.round() == target)
+        column[1].set(xlabel="target", ylabel="predicted")
+        column[1].text(0.5, 0.02, f"{right:.1%} right when rounded", ha="center", transform=column[1].transAxes)
+    return figure
+
+
+def _scatter(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
+    ax.scatter(x, y, s=3, color=_BLUE, alpha=0.4, linewidth=0, zorder=2)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(True, color="#e6e6e6", linewidth=0.6)
+    ax.set_axisbelow(True)
