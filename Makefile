@@ -19,7 +19,7 @@ demo: $(INSTALLED)
 	$(PY) examples/kepler.py
 
 test: $(INSTALLED)
-	$(PY) -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(INSTALLED)
 	$(PY) -m ruff check $(PATHS)
