@@ -205,7 +205,7 @@ def test_bad_arguments_are_named_together_with_what_is_expected(make, parameter,
 
 
 @pytest.mark.parametrize(
-    ("make", "known"), [(make_damped_oscillator, "damping"), (make_projectile, "field")], ids=lambda value: str(value)
+    ("make", "known"), [(make_damped_oscillator, "damping"), (make_projectile, "field")], ids=["damped", "projectile"]
 )
 def test_an_unknown_choice_of_hidden_parameters_lists_those_that_exist(make, known):
     with pytest.raises(ValueError, match=rf"hidden must be one of \['{known}', 'both'\], got 'all'"):
