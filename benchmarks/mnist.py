@@ -57,6 +57,8 @@ RUNS = {
     "all": Run("sum of two digits", n_seeds=5),
     "under15": Run("sum, trained under 15", condition=below, n_seeds=5),
     "under15-relu": Run("sum, trained under 15", condition=below, params={"head": "relu"}),
+    "all-softmax": Run("sum of two digits", params={"encoder": "conv2d-softmax"}, n_seeds=5),
+    "under15-softmax": Run("sum, trained under 15", condition=below, params={"encoder": "conv2d-softmax"}, n_seeds=5),
     "dense": Run("sum of two digits", params={"linear_steps": 0}, n_seeds=3),
     "dense-l0": Run("sum of two digits", params={"linear_steps": 0, "penalty": "l0"}),
     "subtract": Run("difference", operation="subtract"),

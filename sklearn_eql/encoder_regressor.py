@@ -60,7 +60,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
 
     Parameters
     ----------
-    encoder : {"conv2d", "conv1d", "mlp"} or callable, default="conv2d"
+    encoder : {"conv2d", "conv2d-softmax", "conv1d", "mlp"} or callable, default="conv2d"
         Appendix C of the paper for images and series, or two hidden layers for rows; or a function without arguments
         that returns a fresh :class:`torch.nn.Module` from ``(n, *item_shape)`` to ``(n, n_latents)``. Latents are
         normalised to mean 0 and standard deviation 0.5 over the training items (Appendix C-A).

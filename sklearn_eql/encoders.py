@@ -46,12 +46,13 @@ class LatentNorm(nn.Module):
         return LATENT_SCALE * (z - mean) / torch.sqrt(var + _TINY)
 
 
-def conv2d(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
+def conv2d(item_shape: tuple[int, ...], n_latents: int, last: Callable[[], nn.Module] = nn.ReLU) -> nn.Module:
     """Appendix C-A: 32 and 64 filters of 5x5 with max pooling, 128 and 16 hidden units. For images (C, H, W) or (H, W).
 
     Convolutions have no margin where the image is large enough, and keep its size otherwise, so that images from 4x4
     pixels on are accepted (the paper does not say; margins double the time of a step on 28x28 pixels). Pooling comes
-    before the activation: the function is the same, at a quarter of the activations.
+    before the activation: the function is the same, at a quarter of the activations. `last` makes the activation of
+    the last hidden layer.
     """
     if len(item_shape) not in (2, 3) or min(item_shape[-2:]) < 4:
         raise ValueError(
@@ -73,9 +74,17 @@ def conv2d(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
         nn.Linear(64 * height * width, 128),
         nn.ReLU(),
         nn.Linear(128, 16),
-        nn.ReLU(),
+        last(),
         nn.Linear(16, n_latents),
     )
+
+
+def conv2d_softmax(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
+    """As `conv2d`, with a softmax over the last hidden layer: a latent is a weighted mean of 16 learned places.
+
+    For items of a few kinds, such as digits: the network decides for a kind rather than for a number in between.
+    """
+    return conv2d(item_shape, n_latents, last=lambda: nn.Softmax(dim=1))
 
 
 def conv1d(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
@@ -125,7 +134,12 @@ class _Nothing(nn.Module):
         return items.new_zeros(len(items), 0)
 
 
-ENCODERS: Mapping[str, Callable[[tuple[int, ...], int], nn.Module]] = {"conv2d": conv2d, "conv1d": conv1d, "mlp": mlp}
+ENCODERS: Mapping[str, Callable[[tuple[int, ...], int], nn.Module]] = {
+    "conv2d": conv2d,
+    "conv2d-softmax": conv2d_softmax,
+    "conv1d": conv1d,
+    "mlp": mlp,
+}
 """Built-in encoders: functions of the shape of an item and the number of latents."""
 
 _EXPECTED = f"one of {sorted(ENCODERS)}, or a function without arguments that makes a torch.nn.Module"
