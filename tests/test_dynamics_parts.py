@@ -77,17 +77,6 @@ def test_latents_that_are_held_stay_where_they_are():
     assert law.loss.min() > 1e-3
 
 
-def test_coefficients_that_are_held_stay_as_they_are():
-    problem, active, z = bilinear()
-    held = np.zeros_like(active)
-    held[1, 2, 1] = True
-    coefficients = np.where(held, 1.0, 0.0)
-    law = joint.fit(problem, replace(rough_law(problem, active, z), held=held, coefficients=coefficients))
-    assert law.coefficients[1, 2, 1] == 1.0
-    np.testing.assert_allclose(law.latents, z, atol=1e-8)
-    assert law.n_free == 3
-
-
 def test_latents_alone_are_solved_for_at_given_coefficients():
     problem, active, z = bilinear()
     law = joint.fit(problem, rough_law(problem, active, z))
@@ -175,7 +164,7 @@ def some_law(n_latents):
     coefficients = np.where(active, RNG.normal(size=active.shape), 0.0)
     latents = RNG.normal(2.0, 3.0, size=(N, n_latents))
     loss = np.mean(joint.residuals(problem, coefficients, latents) ** 2, axis=(0, 1))
-    return problem, JointFit(active, coefficients, np.zeros_like(active), latents, loss)
+    return problem, JointFit(active, coefficients, latents, loss)
 
 
 @pytest.mark.parametrize("n_latents", [1, 2])
@@ -309,7 +298,7 @@ def test_equations_say_what_the_terms_do(n_latents, form):
     active = RNG.random((2, len(terms), len(powers))) < 0.7
     coefficients = np.where(active, RNG.normal(size=active.shape), 0.0)
     latents = RNG.normal(size=(N, n_latents))
-    law = JointFit(active, coefficients, np.zeros_like(active), latents, np.ones(2))
+    law = JointFit(active, coefficients, latents, np.ones(2))
     motion = Motion(terms, scale, unit, problem, law)
     X = np.concatenate([STATES, np.repeat(latents[:, None], K, axis=1)], axis=2).reshape(N * K, -1)
     equations = to_equations(motion, PRIMITIVES)

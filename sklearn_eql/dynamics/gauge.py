@@ -56,7 +56,6 @@ def transformed(problem: JointProblem, law: JointFit, mix: np.ndarray, shift: np
     return replace(
         law,
         active=reached,
-        held=np.zeros_like(reached),
         coefficients=np.where(reached, coefficients, 0.0),
         latents=shift + law.latents @ mix.T,
     )
@@ -85,7 +84,7 @@ def _squared(problem: JointProblem, law: JointFit, latent: int) -> JointFit | No
         active[:, :, place], coefficients[:, :, place] = law.active[:, :, m], law.coefficients[:, :, m]
     latents = law.latents.copy()
     latents[:, latent] **= 2
-    return replace(law, active=active, held=np.zeros_like(active), coefficients=coefficients, latents=latents)
+    return replace(law, active=active, coefficients=coefficients, latents=latents)
 
 
 def _maps(problem: JointProblem, law: JointFit) -> Iterator[tuple[np.ndarray, np.ndarray]]:

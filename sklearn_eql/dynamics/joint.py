@@ -63,18 +63,17 @@ class JointFit:
 
     active: np.ndarray  # (E, B, M) bool
     coefficients: np.ndarray  # (E, B, M), zero where not active
-    held: np.ndarray  # (E, B, M) bool: coefficients that are given
     latents: np.ndarray  # (N, L)
     loss: np.ndarray  # (E,) mean squared error
 
     @property
     def n_free(self) -> int:
-        return int((self.active & ~self.held).sum())
+        return int(self.active.sum())
 
     def description(self, problem: JointProblem, price: float) -> float:
         """What the law costs: bits of its residuals (times 2 ln 2), and `price` per word of free coefficients."""
         rows = problem.n_rows
-        words = float(((self.active & ~self.held).sum(axis=(0, 2)) * problem.words).sum())
+        words = float((self.active.sum(axis=(0, 2)) * problem.words).sum())
         return rows * float(np.log(np.maximum(self.loss, problem.floor)).sum()) + price * words
 
 
@@ -102,11 +101,11 @@ def start(problem: JointProblem, latents: np.ndarray) -> JointFit:
     shape = (problem.target.shape[2], problem.phi.shape[2], len(problem.powers))
     none = np.zeros(shape, dtype=bool)
     loss = np.mean(problem.target**2, axis=(0, 1))
-    return JointFit(none, np.zeros(shape), none, latents, loss)
+    return JointFit(none, np.zeros(shape), latents, loss)
 
 
 def fit(problem: JointProblem, law: JointFit, max_iter: int = 20, tolerance: float = 1e-9) -> JointFit:
-    """Levenberg-Marquardt from `law`, over its active coefficients that are not held, and the latents if free."""
+    """Levenberg-Marquardt from `law`, over its active coefficients, and the latents if free."""
     best = _solve_coefficients(problem, law)
     damping = 1e-6
     for _ in range(max_iter):
@@ -166,7 +165,7 @@ def saliencies(problem: JointProblem, law: JointFit) -> tuple[np.ndarray, np.nda
     places = curvature.places
     values = law.coefficients[tuple(places.T)]
     matrix = curvature.matrix
-    if problem.free_latents:  # without coefficients a latent cannot get by on a larger scale: that is held
+    if problem.free_latents:  # without coefficients a latent cannot get by on a larger scale: that is pinned
         size = np.abs(np.diag(matrix)).max()
         for exponents in problem.powers[places[:, 2]].T:  # (P,)
             scaling = exponents * values
@@ -223,7 +222,7 @@ def _curvature(problem: JointProblem, law: JointFit) -> _Curvature:
     weight = 1 / np.maximum(law.loss, problem.floor)
     residual = residuals(problem, law.coefficients, law.latents)
     slopes = _latent_slopes(problem, law)
-    places = np.argwhere(law.active & ~law.held)
+    places = np.argwhere(law.active)
     size = len(places)
     matrix, gradient = np.zeros((size, size)), np.zeros(size)
     by_latent = np.zeros((len(law.latents), size, problem.powers.shape[1]))
@@ -259,17 +258,18 @@ def _moved(law: JointFit, step: _Curvature, damping: float) -> JointFit:
 
 def _solve_coefficients(problem: JointProblem, law: JointFit) -> JointFit:
     """Least squares over the coefficients at given latents."""
-    coefficients = np.where(law.held, law.coefficients, 0.0)
-    rest = residuals(problem, coefficients, law.latents)
+    coefficients = np.zeros_like(law.coefficients)
     if not np.isfinite(law.latents).all():
         return replace(law, loss=np.full_like(law.loss, np.inf))
     for e in range(len(law.loss)):
-        b, m = np.nonzero(law.active[e] & ~law.held[e])
+        b, m = np.nonzero(law.active[e])
         if len(b):
             chosen = problem.some_columns(law.latents, b, m).reshape(problem.n_rows, len(b))
             scale = np.sqrt(np.mean(chosen**2, axis=0))
             scale[scale == 0] = 1.0
-            coefficients[e, b, m] = np.linalg.lstsq(chosen / scale, rest[:, :, e].ravel(), rcond=None)[0] / scale
+            coefficients[e, b, m] = (
+                np.linalg.lstsq(chosen / scale, problem.target[:, :, e].ravel(), rcond=None)[0] / scale
+            )
     loss = np.mean(residuals(problem, coefficients, law.latents) ** 2, axis=(0, 1))
     return replace(law, coefficients=coefficients, loss=loss)
 
