@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 _BLUE = "#1f6feb"
 _MUTED = "#9a9a9a"
-_MOST_POINTS = 3_000  # more only hide each other
+_MOST_POINTS = 3_000  # samples that are drawn; more only hide each other
 _JITTER = 0.25  # digits are whole numbers: beside each other, their latents can be seen
 
 
 def plot_digits(estimator: Any, *parts: Any, titles: tuple[str, ...] = ("training images", "test images")) -> Figure:
     """Draw the latent of each image against the digit it shows, and predicted against true targets.
+
+    Some thousand samples are drawn; the correlation and the share that is right are those of all.
 
     Parameters
     ----------
@@ -54,25 +56,23 @@ def plot_digits(estimator: Any, *parts: Any, titles: tuple[str, ...] = ("trainin
         ) from error
     figure, axes = plt.subplots(2, len(parts), figsize=(4.6 * len(parts), 8.0), layout="constrained", squeeze=False)
     for column, part, title in zip(axes.T, parts, titles, strict=False):
-        rows = slice(_MOST_POINTS)
-        latents, digits = estimator.transform(part.X[rows]), np.asarray(part.digits[rows])
+        drawn = slice(_MOST_POINTS)
+        latents, digits = estimator.transform(part.X), np.asarray(part.digits)
         if latents.shape != digits.shape:
             raise ValueError(
                 f"plot_digits: {latents.shape[1]} latents for {digits.shape[1]} digits per sample, expected one each. "
                 "Use a model with n_latents=1."
             )
-        shift = np.random.default_rng(0).uniform(-_JITTER, _JITTER, latents.size)
-        _scatter(column[0], digits.ravel() + shift, latents.ravel())
+        shift = np.random.default_rng(0).uniform(-_JITTER, _JITTER, digits.shape)
+        _scatter(column[0], (digits + shift)[drawn].ravel(), latents[drawn].ravel())
         correlation = np.corrcoef(digits.ravel(), latents.ravel())[0, 1]
-        column[0].set(title=title, xlabel="digit", ylabel="latent")
-        column[0].text(0.5, 0.02, f"correlation {correlation:.4f}", ha="center", transform=column[0].transAxes)
-        target, predicted = np.asarray(part.y[rows]), estimator.predict(part.X[rows])
+        column[0].set(title=f"{title}: correlation {correlation:.4f}", xlabel="digit", ylabel="latent")
+        target, predicted = np.asarray(part.y), estimator.predict(part.X)
         ends = [target.min(), target.max()]
         column[1].plot(ends, ends, color=_MUTED, linewidth=1.2, zorder=1)
-        _scatter(column[1], target + shift[: len(target)], predicted)
+        _scatter(column[1], (target + shift[:, 0])[drawn], predicted[drawn])
         right = np.mean(predicted.round() == target)
-        column[1].set(xlabel="target", ylabel="predicted")
-        column[1].text(0.5, 0.02, f"{right:.1%} right when rounded", ha="center", transform=column[1].transAxes)
+        column[1].set(title=f"{right:.1%} right when rounded", xlabel="target", ylabel="predicted")
     return figure
 
 

@@ -39,9 +39,8 @@ def _close_figures():
 def test_latents_are_drawn_against_digits_and_predictions_against_targets():
     figure = plot_digits(Reader(), DATA, DATA)
     above, below = figure.axes[0], figure.axes[2]
-    assert above.get_title() == "training images"
-    assert "correlation 1.0000" in above.texts[0].get_text()
-    assert "100.0% right" in below.texts[0].get_text()
+    assert above.get_title() == "training images: correlation 1.0000"
+    assert "100.0% right" in below.get_title()
     points = above.collections[0].get_offsets()
     assert len(points) == DATA.digits.size
     np.testing.assert_allclose(points[:, 0].round(), DATA.digits.ravel())
