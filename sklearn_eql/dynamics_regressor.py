@@ -16,18 +16,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql._base import EquationReader, Selection
 from sklearn_eql._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql._device import resolve_device
 from sklearn_eql.dynamics import fitting
 from sklearn_eql.dynamics.encoding import FittedEncoder
 from sklearn_eql.dynamics.identify import LawCell, identify
-from sklearn_eql.dynamics.laws import vocabulary
+from sklearn_eql.dynamics.laws import fronts, vocabulary
 from sklearn_eql.dynamics.relu import FittedReLU
 from sklearn_eql.dynamics.series import check_moves, read_series
 from sklearn_eql.encoders import Encoder
 from sklearn_eql.exceptions import AllTrialsFailedError, RolloutWarning, SearchInterruptedWarning
 from sklearn_eql.laws import Law
-from sklearn_eql.penalties import Penalty
+from sklearn_eql.penalties import Penalty, resolve_penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
-from sklearn_eql.regressor import resolve_device
 from sklearn_eql.search import single_threaded
 from sklearn_eql.selection import select
 from sklearn_eql.training.recurrent import RecurrentSettings
@@ -399,7 +399,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         candidates = [encoders[t](windows) for t in encoders] or [np.zeros((len(states), 0))]
         motion = fitting.best_motion(states, candidates, settings, seed, deadlines[1])
         self.latents_ = motion.law.latents
-        laws, interrupted = fitting.laws_of(motion, states, settings, seed, deadlines[1])
+        laws, interrupted = fronts(motion, states, vocabulary(settings.primitives), seed, deadlines[1])
         self._keep(laws, states)
         if interrupted:
             self.interrupted_, self.stop_reason_ = True, "interrupted"
@@ -487,7 +487,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
                 raise ValueError(f"{phase}: n_rollout must be >= 1, or None for all steps.")
         recurrent = RecurrentSettings(
             rollouts,
-            fitting.penalty_of(self.penalty),
+            resolve_penalty(self.penalty),
             float(self.alpha),
             self.optimizer,
             self.batch_size,

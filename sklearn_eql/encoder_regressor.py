@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql._base import EquationReader, Selection
 from sklearn_eql._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql._device import resolve_device
 from sklearn_eql.augment import Transform
 from sklearn_eql.encoder_training import (
     LATENT_ROWS,
@@ -37,7 +38,6 @@ from sklearn_eql.latent_laws import LatentSearch, front_with, polished, symmetri
 from sklearn_eql.law_choice import Candidate, LawChoice
 from sklearn_eql.penalties import Penalty, resolve_penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
-from sklearn_eql.regressor import resolve_device
 from sklearn_eql.rows import check_varies
 from sklearn_eql.selection import select
 from sklearn_eql.symbolic.equation import Equation

@@ -12,13 +12,13 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql._base import EquationReader, Selection
 from sklearn_eql._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql._device import resolve_device
 from sklearn_eql.evolution import EvolutionSettings
 from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
 from sklearn_eql.gradient import GradientSettings
@@ -370,26 +370,3 @@ def _resolution(data) -> float:
     kinds = np.atleast_1d(getattr(data, "dtypes", getattr(data, "dtype", None)))  # one for a Series, or many
     floats = [k for k in kinds if isinstance(k, np.dtype) and k.kind == "f"]
     return max((float(np.finfo(k).eps) for k in floats), default=float(np.finfo(np.float64).eps))
-
-
-def resolve_device(device: str) -> str:
-    """Device name that torch understands; ValueError if it is not there."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        parsed = torch.device(device)
-    except RuntimeError:
-        parsed = None
-    if parsed is None or parsed.type not in ("cpu", "cuda"):
-        raise ValueError(
-            f"device={device!r} is unknown. Expected 'auto', 'cpu', 'cuda' or 'cuda:1'. Use 'auto', which takes a GPU "
-            "if there is one."
-        )
-    if parsed.type == "cuda":
-        n_devices = torch.cuda.device_count()
-        if (parsed.index or 0) >= n_devices:
-            raise ValueError(
-                f"device={device!r} is not there: torch sees {n_devices} CUDA devices. Expected a device that exists. "
-                "Use device='cpu' or 'auto', or install a CUDA build of torch."
-            )
-    return device

@@ -217,7 +217,7 @@ def test_a_latent_that_appears_squared_only_becomes_its_square():
 def test_terms_are_discovered_from_rough_latents():
     problem, active, z = bilinear()
     degrees = np.array([term.degree for term in TERMS])
-    law = discover(problem, z + 0.2 * RNG.normal(size=z.shape), degrees, 3, math.inf)[-1]
+    law = discover(problem, z + 0.2 * RNG.normal(size=z.shape), degrees, 3, math.inf)
     np.testing.assert_array_equal(law.active, active)
     assert law.loss.max() < 1e-20
 
@@ -225,7 +225,7 @@ def test_terms_are_discovered_from_rough_latents():
 def test_terms_are_discovered_without_latents():
     x, y = STATES[..., 0], STATES[..., 1]
     problem = problem_of(np.stack([2 * x - y, x**2], axis=2), n_latents=0, free_latents=False)
-    law = discover(problem, np.zeros((N, 0)), np.array([term.degree for term in TERMS]), 3, math.inf)[-1]
+    law = discover(problem, np.zeros((N, 0)), np.array([term.degree for term in TERMS]), 3, math.inf)
     assert np.argwhere(law.active).tolist() == [[0, 1, 0], [0, 2, 0], [1, 3, 0]]
 
 

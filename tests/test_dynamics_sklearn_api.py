@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import estimator_checks, get_tags
 
-from sklearn_eql import EQLDynamicsRegressor, Primitive
+from sklearn_eql import EQLDynamicsRegressor, Primitive, dynamics_regressor
 from sklearn_eql.datasets import make_kinematics
 from sklearn_eql.dynamics import fitting
 from sklearn_eql.exceptions import SearchInterruptedWarning
@@ -292,7 +292,7 @@ def interrupt(monkeypatch, place, name, call=1):
 
 STAGES = {
     "search for the law": (fitting, "find_motion"),
-    "constants": (fitting, "fronts"),
+    "constants": (dynamics_regressor, "fronts"),
     "teaching of the encoder": (fitting, "taught_encoder"),
 }
 

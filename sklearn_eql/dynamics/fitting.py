@@ -14,12 +14,12 @@ import torch
 from sklearn_eql.cells import EQLCell, ReLUCell
 from sklearn_eql.dynamics.encoding import FittedEncoder, standardisation, window_tensor
 from sklearn_eql.dynamics.identify import LawCell, identify
-from sklearn_eql.dynamics.laws import fronts, vocabulary, with_simple_latents
-from sklearn_eql.dynamics.search import Motion, MotionSettings, find_motion, with_standard_latents
+from sklearn_eql.dynamics.laws import vocabulary, with_simple_latents
+from sklearn_eql.dynamics.search import Motion, MotionSettings, carried, find_motion, with_standard_latents
 from sklearn_eql.encoders import LATENT_SCALE, Encoder, build_encoder
-from sklearn_eql.laws import Law, Table, as_law
+from sklearn_eql.laws import Table, as_law
 from sklearn_eql.network import INIT_SCALES, INIT_SCALES_L0
-from sklearn_eql.penalties import HardConcreteL0, resolve_penalty
+from sklearn_eql.penalties import HardConcreteL0
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.problem import Scaling
 from sklearn_eql.symbolic.canonical import canonicalize, rescale
@@ -179,11 +179,6 @@ def best_motion(
     return with_simple_latents(best, settings.dt, settings.form == "update")
 
 
-def laws_of(motion: Motion, states: np.ndarray, settings: FitSettings, seed: int, deadline: float) -> list[list[Law]]:
-    """Per state, a front of laws with recognised constants."""
-    return fronts(motion, states, vocabulary(settings.primitives), seed, deadline)
-
-
 def taught_encoder(
     fitted: FittedEncoder,
     cell: LawCell,
@@ -199,7 +194,7 @@ def taught_encoder(
 
     Where the law holds within windows, too, it makes more of them to learn from: other starts with other latents.
     """
-    if best_horizon(cell, windows, states, _carried(fitted(windows), latents), scale):
+    if best_horizon(cell, windows, states, carried(fitted(windows), latents), scale):
         rng = np.random.default_rng(seed)
         first = np.concatenate([windows[rng.permutation(len(windows)), 0] for _ in range(_EXERCISES)])
         drawn = np.concatenate([_between(latents, rng) for _ in range(_EXERCISES)])
@@ -208,12 +203,6 @@ def taught_encoder(
         sound = (np.abs(made) <= np.abs(windows).max(axis=(0, 1))).all(axis=(1, 2))
         windows, latents = np.concatenate([windows, made[sound]]), np.concatenate([latents, drawn[sound]])
     return fitted.taught(windows, latents, _TAUGHT_STEPS, batch_size, seed, deadline)
-
-
-def _carried(encoded: np.ndarray, latents: np.ndarray) -> np.ndarray:
-    """Latents of an encoder on the scale of those of the law, by linear regression."""
-    design = np.column_stack([np.ones(len(encoded)), encoded])
-    return design @ np.linalg.lstsq(design, latents, rcond=None)[0]
 
 
 def _between(latents: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -237,11 +226,6 @@ def best_horizon(cell: LawCell, windows: np.ndarray, states: np.ndarray, encoded
         if errors[horizon] < _DECIDED * errors[0]:
             break
     return min(errors, key=lambda horizon: np.nan_to_num(errors[horizon], nan=np.inf))
-
-
-def penalty_of(penalty):
-    """A penalty from its name or itself."""
-    return resolve_penalty(penalty)
 
 
 def stage_deadlines(start: float, max_time: float | None) -> tuple[float, float, float]:

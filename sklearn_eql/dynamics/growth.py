@@ -28,8 +28,8 @@ def discover(
     max_degree: int,
     deadline: float,
     first: JointFit | None = None,
-) -> list[JointFit]:
-    """Laws for `problem` from rough `latents` (N, L), in the order they were found: the last is the best.
+) -> JointFit:
+    """The law of shortest description that is found for `problem` from rough `latents` (N, L).
 
     Parameters
     ----------
@@ -42,15 +42,12 @@ def discover(
     """
     search = _Search(problem, degrees, max_degree, deadline)
     law = fit(problem, search.grow_held(start(problem, latents)) if first is None else first)
-    found = [law]
     for _ in range(_ROUNDS):
         before = law
-        law = search.grow(law, found)
-        law = search.thin(law, found)
-        law = search.shorten(law, found)
+        law = search.shorten(search.thin(search.grow(law)))
         if law is before or time.time() > deadline:
             break
-    return found
+    return law
 
 
 class _Search:
@@ -81,29 +78,27 @@ class _Search:
             if law is before:
                 return law
 
-    def grow(self, law: JointFit, found: list[JointFit]) -> JointFit:
-        return self._improve(law, found, self._additions)
+    def grow(self, law: JointFit) -> JointFit:
+        return self._improve(law, self._additions)
 
-    def thin(self, law: JointFit, found: list[JointFit]) -> JointFit:
-        return self._improve(law, found, self._removals)
+    def thin(self, law: JointFit) -> JointFit:
+        return self._improve(law, self._removals)
 
-    def shorten(self, law: JointFit, found: list[JointFit]) -> JointFit:
+    def shorten(self, law: JointFit) -> JointFit:
         """Other latents, with which terms vanish."""
         if law.active.any() and law.latents.shape[1]:
             shorter = simplest(self.problem, law, self.price)
             if self._cost(shorter) < self._cost(law):
-                found.append(shorter)
                 return shorter
         return law
 
-    def _improve(self, law: JointFit, found: list[JointFit], proposals: Callable) -> JointFit:
+    def _improve(self, law: JointFit, proposals: Callable) -> JointFit:
         """Take the first proposal that shortens the description, as long as there is one."""
         while time.time() < self.deadline:
             for trial in proposals(law):
                 trial = fit(self.problem, trial)
                 if self._cost(trial) < self._cost(law):
                     law = trial
-                    found.append(law)
                     break
             else:
                 return law

@@ -104,11 +104,11 @@ def _search(states: np.ndarray, latents: np.ndarray, settings: MotionSettings, d
     scale = np.array([np.sqrt(np.mean(evaluate(t, flat, settings.primitives) ** 2)) for t in terms])
     degrees = np.array([term.degree for term in terms])
     motion = _problem(states, terms, scale, latents.shape[1], settings, None)
-    law = discover(motion.problem, _standard(latents), degrees, settings.max_degree, deadline)[-1]
+    law = discover(motion.problem, _standard(latents), degrees, settings.max_degree, deadline)
     motion = replace(motion, law=law)
     if latents.shape[1] and time.time() < deadline:
         # With the latents as they are now known, what was added on the way to make up for rough ones is not.
-        again = discover(motion.problem, _standard(law.latents), degrees, settings.max_degree, deadline)[-1]
+        again = discover(motion.problem, _standard(law.latents), degrees, settings.max_degree, deadline)
         motion = min(motion, replace(motion, law=again), key=lambda found: found.cost)
     if settings.form == "ode":
         motion = _corrected(motion, states, degrees, settings, deadline)
@@ -184,7 +184,7 @@ def _corrected(motion: Motion, states, degrees, settings: MotionSettings, deadli
             floor = np.maximum(base, np.mean(integration**2 + (_CONTRACTION * unsettled) ** 2, axis=(0, 1)))
             problem = replace(motion.problem, target=(rate - correction) / motion.unit, floor=floor)
             before, previous = motion.law, correction
-            law = discover(problem, before.latents, degrees, settings.max_degree, deadline, first=before)[-1]
+            law = discover(problem, before.latents, degrees, settings.max_degree, deadline, first=before)
             motion = replace(motion, problem=problem, law=law)
             if _same(law, before) or time.time() > deadline:
                 break
@@ -203,7 +203,9 @@ def _on_all(motion: Motion, states, latents, rows, settings: MotionSettings) -> 
     whole = _problem(states, motion.terms, motion.scale, latents.shape[1], settings, motion.unit)
     floor = np.minimum(whole.problem.floor, motion.problem.floor)
     sharp = replace(whole.problem, free_latents=motion.problem.free_latents, floor=np.full_like(floor, _SHARP))
-    law = replace(motion.law, latents=_carried(latents, rows, motion.law.latents))
+    started = carried(latents, motion.law.latents, rows)
+    started[rows] = motion.law.latents
+    law = replace(motion.law, latents=started)
     motion = replace(whole, problem=sharp, law=law)
     rate, here = sharp.target * motion.unit, states[:, :-1]
     for _ in range(_CORRECTIONS if settings.form == "ode" else 1):
@@ -220,15 +222,10 @@ def _on_all(motion: Motion, states, latents, rows, settings: MotionSettings) -> 
     return replace(motion, problem=replace(motion.problem, floor=floor))
 
 
-def _carried(latents: np.ndarray, rows: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Latents of all series on the scale that the law gave those in `rows`: by linear regression."""
-    if not latents.shape[1]:
-        return latents
-    design = np.column_stack([np.ones(len(latents)), _standard(latents)])
-    coefficients = np.linalg.lstsq(design[rows], found, rcond=None)[0]
-    carried = design @ coefficients
-    carried[rows] = found
-    return carried
+def carried(rough: np.ndarray, found: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Rough latents (N, L) on the scale of those `found` for the series in `rows`, by linear regression."""
+    design = np.column_stack([np.ones(len(rough)), _standard(rough)])
+    return design @ np.linalg.lstsq(design[rows], found, rcond=None)[0]
 
 
 def _standard(latents: np.ndarray) -> np.ndarray:
