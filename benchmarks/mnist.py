@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from _common import RESULTS, append_record, commit, machine, read_records
 from _mnist_report import report
+from sklearn.isotonic import IsotonicRegression
 
 from sklearn_eql import EQLEncoderRegressor
 from sklearn_eql.datasets import load_mnist_arithmetic
@@ -53,12 +54,17 @@ class Run:
     n_seeds: int = 1
 
 
+KINDS = {"n_kinds": 16}
 RUNS = {
     "all": Run("sum of two digits", n_seeds=5),
     "under15": Run("sum, trained under 15", condition=below, n_seeds=5),
     "under15-relu": Run("sum, trained under 15", condition=below, params={"head": "relu"}),
-    "all-softmax": Run("sum of two digits", params={"encoder": "conv2d-softmax"}, n_seeds=5),
-    "under15-softmax": Run("sum, trained under 15", condition=below, params={"encoder": "conv2d-softmax"}, n_seeds=5),
+    "all-kinds": Run("sum of two digits", params=KINDS, n_seeds=10),
+    "under15-kinds": Run("sum, trained under 15", condition=below, params=KINDS, n_seeds=5),
+    "subtract-kinds": Run("difference", operation="subtract", params=KINDS),
+    "multiply-kinds": Run("product", operation="multiply", params=KINDS, n_seeds=3),
+    "weighted-kinds": Run("first plus twice the second", operation=first_plus_twice_second, params=KINDS),
+    "three-kinds": Run("sum of three digits", n_items=3, params=KINDS),
     "dense": Run("sum of two digits", params={"linear_steps": 0}, n_seeds=3),
     "dense-l0": Run("sum of two digits", params={"linear_steps": 0, "penalty": "l0"}),
     "subtract": Run("difference", operation="subtract"),
@@ -86,7 +92,10 @@ def fit(name: str, seed: int, data_dir: str, max_iter: int | None, figures_to: P
         subset: load_mnist_arithmetic(n_samples=N_TEST, subset=subset, random_state=10_000 + seed, **load)
         for subset in ("train", "test")
     }
-    figures = {subset: measure(model, data) for subset, data in parts.items()}
+    seen = parts["train"]
+    to_digit = IsotonicRegression(increasing="auto", out_of_bounds="clip")
+    to_digit.fit(model.transform(seen.X)[:, 0], seen.digits[:, 0])
+    figures = {subset: measure(model, data, to_digit) for subset, data in parts.items()}
     if figures_to is not None:
         figures_to.mkdir(parents=True, exist_ok=True)
         plot_digits(model, *parts.values()).savefig(figures_to / f"mnist-{name}-{seed}.png", dpi=110)
@@ -105,8 +114,11 @@ def fit(name: str, seed: int, data_dir: str, max_iter: int | None, figures_to: P
     }
 
 
-def measure(model: EQLEncoderRegressor, data) -> dict[str, float]:
-    """Accuracy of the rounded prediction, below and from `LIMIT`, and how latents relate to digits."""
+def measure(model: EQLEncoderRegressor, data, to_digit: IsotonicRegression) -> dict[str, float]:
+    """Accuracy of the rounded prediction, below and from `LIMIT`, and how latents relate to digits.
+
+    `to_digit` is a monotone map from the latent to the digit, fitted to training images.
+    """
     predicted = model.predict(data.X)
     right, low = predicted.round() == data.y, data.y < LIMIT
     latents, digits = model.transform(data.X)[:, 0], data.digits[:, 0]
@@ -118,6 +130,7 @@ def measure(model: EQLEncoderRegressor, data) -> dict[str, float]:
         "from": float(right[~low].mean()) if (~low).any() else float("nan"),
         "mae": float(np.abs(predicted - data.y).mean()),
         "correlation": float(np.corrcoef(latents, digits)[0, 1]),
+        "correlation_mapped": float(np.corrcoef(to_digit.predict(latents), digits)[0, 1]),
         "slope": float(np.polyfit(latents, digits, 1)[0]),
         "monotone": bool((steps > 0).all()),
     }

@@ -34,6 +34,7 @@ from sklearn_eql.encoders import Encoder, LatentNorm, build_encoder
 from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
 from sklearn_eql.heads import Composite, load_parameters, parameters_of, relu_head
 from sklearn_eql.items import Items, read_items, read_more_items
+from sklearn_eql.kinds import MOST_COMBINATIONS
 from sklearn_eql.latent_laws import LatentSearch, front_with, polished, symmetric
 from sklearn_eql.law_choice import Candidate, LawChoice
 from sklearn_eql.penalties import Penalty, resolve_penalty
@@ -60,12 +61,16 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
 
     Parameters
     ----------
-    encoder : {"conv2d", "conv2d-softmax", "conv1d", "mlp"} or callable, default="conv2d"
+    encoder : {"conv2d", "conv1d", "mlp"} or callable, default="conv2d"
         Appendix C of the paper for images and series, or two hidden layers for rows; or a function without arguments
         that returns a fresh :class:`torch.nn.Module` from ``(n, *item_shape)`` to ``(n, n_latents)``. Latents are
         normalised to mean 0 and standard deviation 0.5 over the training items (Appendix C-A).
     n_latents : int, default=1
         Numbers that an item is described by.
+    n_kinds : int, default=None
+        For items of a few kinds, such as digits: at least as many as there are. The encoder then decides for a kind
+        of item, and each kind has learned latents, `kinds_`. It is trained by the likelihood of the target, summed
+        over the ``n_kinds ** n_items`` combinations, 100,000 at most. A callable `encoder` returns ``(n, n_kinds)``.
     n_items, item_shape : int and tuple of int, default=None
         For flattened `X` of shape ``(n_samples, n_features)``: ``n_items * prod(item_shape) == n_features``. One of
         the two is enough; without both, every column is an item of shape ``(1,)``.
@@ -130,6 +135,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         The law in ``z0, z1, ...``, in the order of the columns of ``transform(X)``.
     equations_ : DataFrame
     best_index_ : int
+    kinds_ : ndarray of shape (n_kinds, n_latents)
+        Latents of each kind, if `n_kinds` is given.
     latent_mean_, latent_scale_ : ndarray of shape (n_latents,)
         Mean and standard deviation of what the encoder returns, which latents are normalised with.
     item_scale_ : float
@@ -163,6 +170,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
     _parameter_constraints: ClassVar[dict] = {
         "encoder": [str, callable],
         "n_latents": [Interval(Integral, 1, None, closed="left")],
+        "n_kinds": [Interval(Integral, 2, None, closed="left"), None],
         "n_items": [Interval(Integral, 1, None, closed="left"), None],
         "item_shape": [tuple, list, None],
         "head": [StrOptions({"eql", "relu"})],
@@ -197,6 +205,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         *,
         encoder: Encoder = "conv2d",
         n_latents: int = 1,
+        n_kinds: int | None = None,
         n_items: int | None = None,
         item_shape: Sequence[int] | None = None,
         head: str = "eql",
@@ -227,6 +236,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
     ) -> None:
         self.encoder = encoder
         self.n_latents = n_latents
+        self.n_kinds = n_kinds
         self.n_items = n_items
         self.item_shape = item_shape
         self.head = head
@@ -287,11 +297,12 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         check_varies(np.arange(len(y))[:, None], y[:, None], ["y"])
         scale = items.scale()
         settings = self._settings(len(y))
+        self._check_kinds(items.n_items)
         earlier = self._previous(items) if self.warm_start else None
         drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        encoder = self.encoder
+        wanted = {"encoder": self.encoder, "n_latents": self.n_latents, "n_kinds": self.n_kinds}
         with torch.random.fork_rng(devices=[]):
-            build_encoder(encoder, items.item_shape, self.n_latents)  # complains before any work starts
+            build_encoder(item_shape=items.item_shape, **wanted)  # complains before any work starts
         checkpoint = Checkpoint(self.checkpoint, self._identity(items, y))
         seed = checkpoint.stage("seed", lambda: drawn)  # that of the run that is taken up
         watch = Watch(deadline, report=self._reporter(start) if self.verbose else None)
@@ -299,7 +310,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
             items,
             y,
             scale,
-            lambda: build_encoder(encoder, items.item_shape, self.n_latents),
+            lambda: build_encoder(item_shape=items.item_shape, **wanted),
             settings,
             seed,
             checkpoint,
@@ -313,7 +324,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
                 f"{self.learning_rate:g}) or the rates of the schedule, or choose functions that grow less fast."
             ) from error
         self._own = {name: p for name, p in settings.search.primitives.items() if PRIMITIVES.get(name) != p}
-        self._keep(model, training, items, scale, encoder)
+        self._keep(model, training, items, scale, wanted)
         self.interrupted_ = watch.interrupted
         self.stop_reason_ = (
             "interrupted" if watch.interrupted else "max_time" if time.time() > deadline else training.ended
@@ -409,6 +420,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
                 "No law of the latents is finite on every sample. Allow more functions, or raise n_generations or the "
                 "steps of the schedule."
             )
+        state = training.settle_kinds(state, source)
         if not callable(self.selection):
             return choice.choose(source, laws, state)
         self._own = {}
@@ -420,15 +432,18 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         self._laws, self._best = [], []
         return training.train_relu(earlier)
 
-    def _keep(self, model: Composite, training: Training, items: Items, scale: float, encoder: Encoder) -> None:
+    def _keep(self, model: Composite, training: Training, items: Items, scale: float, wanted: dict) -> None:
         """Fitted attributes: arrays and plain values."""
         self._names, self._single = [f"z{i}" for i in range(training.n_features)], True
-        self._encoder, self._n_latents = encoder, training.settings.n_latents
+        self._wanted = wanted
         self._encoder_state = parameters_of(model.encoder)
         self._head_state = parameters_of(model.head) if self.head == "relu" else None
         self._center, self._half = training.center, training.half
         self.latent_mean_ = model.norm.mean.cpu().numpy().ravel()
         self.latent_scale_ = np.sqrt(model.norm.var.cpu().numpy().ravel())
+        if self.n_kinds is not None:
+            places = model.norm.eval()(model.encoder.places.detach())
+            self.kinds_ = places.cpu().double().numpy()
         self.item_scale_ = scale
         self.n_items_, self.item_shape_ = items.n_items, items.item_shape
         self.n_iter_, self.loss_curve_ = training.n_steps, training.losses
@@ -439,8 +454,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         """The trained network, rebuilt from arrays once; on the CPU."""
         if getattr(self, "_rebuilt", None) is None:
             with torch.random.fork_rng(devices=[]):
-                encoder = build_encoder(self._encoder, self.item_shape_, self._n_latents)
-            norm = LatentNorm(self._n_latents)
+                encoder = build_encoder(item_shape=self.item_shape_, **self._wanted)
+            norm = LatentNorm(self._wanted["n_latents"])
             norm.mean.copy_(torch.from_numpy(self.latent_mean_))
             norm.var.copy_(torch.from_numpy(self.latent_scale_) ** 2)
             head: torch.nn.Module = torch.nn.Identity()
@@ -453,7 +468,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         """State of the encoder of an earlier fit, if it reads the same items."""
         if not hasattr(self, "_encoder_state") or self.item_shape_ != items.item_shape:
             return None
-        if self._n_latents != self.n_latents or self._encoder != self.encoder:
+        if any(getattr(self, name) != value for name, value in self._wanted.items()):
             return None
         return self._model().state_dict()
 
@@ -495,6 +510,13 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
             device=device,
             mixed=bool(mixed),
         )
+
+    def _check_kinds(self, n_items: int) -> None:
+        if self.n_kinds is not None and self.n_kinds**n_items > MOST_COMBINATIONS:
+            raise ValueError(
+                f"n_kinds={self.n_kinds} of {n_items} items have {self.n_kinds**n_items} combinations, at most "
+                f"{MOST_COMBINATIONS} can be summed over. Lower n_kinds, or leave n_kinds=None."
+            )
 
     def _identity(self, items: Items, y: np.ndarray) -> dict[str, str]:
         """What a checkpoint has to agree with: parameters that matter, and a digest of the data."""

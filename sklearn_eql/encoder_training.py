@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from sklearn_eql.augment import Transform, transformed
-from sklearn_eql.encoders import LatentNorm
+from sklearn_eql.encoders import Kinds, LatentNorm
 from sklearn_eql.heads import Composite, DenseHead, LawHead, relu_head
 from sklearn_eql.items import Items
+from sklearn_eql.kinds import by_kinds, clusters, decide, disagreement, soft_minimum
 from sklearn_eql.latent_laws import LatentSearch, scaled_back
 from sklearn_eql.penalties import Penalty
 from sklearn_eql.symbolic.equation import Equation
@@ -44,6 +45,9 @@ LOSSES: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 _DELTAS = {"huber": HUBER_DELTA, "absolute_error": HUBER_DELTA / 10}
 
+_TEMPERATURES = {"huber": HUBER_DELTA, "absolute_error": HUBER_DELTA, "squared_error": 2 * HUBER_DELTA**2}
+"""Losses of residuals of about `HUBER_DELTA`: densities of errors, for items of a few kinds, that are as wide."""
+
 LATENT_ROWS = 20_000
 """Samples at most whose latents the coefficients of the final law are fitted to."""
 
@@ -51,6 +55,7 @@ _CALIBRATION_ROWS = 2_000  # for the mean and variance of latents in between
 _READ_AT_ONCE = 128  # samples; activations of more leave the caches
 _DOMAIN_WEIGHT = 0.1  # as in `training.loop`
 _LINEAR_ROUNDS = 3  # while next to nothing is explained: encoders may need a while before they see anything
+_SETTLING_STEPS = 300
 _LEARNT = 0.7  # of the variance
 _JOINT_SHARE = 0.4  # of max_time, after which the first stages end
 
@@ -147,12 +152,12 @@ class Training:
             _DOMAIN_WEIGHT,
             s.device,
         )
-        return self.model(head, state)
+        return decide(self.model(head, state), False)
 
     def law_model(self, equation: Equation, ties: Ties, state: Mapping[str, torch.Tensor]) -> Composite:
         """With a law as head."""
         head = LawHead(equation, ties, self.settings.search.primitives, self.center, self.half)
-        return self.model(head, state)
+        return decide(self.model(head, state), True)
 
     def train_jointly(self, state: Mapping[str, torch.Tensor] | None) -> tuple[dict[str, torch.Tensor], Equation]:
         """Encoder and dense head, phase by phase: the state of the network, and the law of the head.
@@ -188,7 +193,7 @@ class Training:
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seeds[2])
-            model = self.model(nn.Sequential(nn.Linear(self.n_features, 1), nn.Flatten(0)), state)
+            model = decide(self.model(nn.Sequential(nn.Linear(self.n_features, 1), nn.Flatten(0)), state), False)
 
         for number in range(_LINEAR_ROUNDS):
             name = "linear form" + (f", round {number + 1}" if number else "")
@@ -211,11 +216,38 @@ class Training:
         law = scaled_back(form, self.center, self.half, self.settings.search.primitives)
         return model.state_dict(), law
 
+    def settle_kinds(self, state: Mapping[str, torch.Tensor], source: str) -> dict[str, torch.Tensor]:
+        """State of a network whose encoder decides for kinds, from one that gives a mean of their places.
+
+        A mean can be right without any place being: kinds start anew where latents crowd, and the network learns to
+        tell which of them is next to the latent of an item.
+        """
+        teacher = decide(self.model(nn.Identity(), state), False).eval()
+        model = decide(self.model(nn.Identity(), state), True)
+        if not isinstance(model.encoder, Kinds):
+            return dict(state)
+
+        def work() -> dict:
+            n_kinds = len(model.encoder.places)
+            latents = self.latents(teacher, self.some(self.rows, LATENT_ROWS)).reshape(-1, self.settings.n_latents)
+            places = torch.as_tensor(clusters(latents, n_kinds, self.seeds[5]), dtype=torch.float32)
+            model.encoder.places.data.copy_(teacher.norm.raw(places.to(model.encoder.places.device)))
+            plan = Plan(_SETTLING_STEPS, self.settings.learning_rate, **self.means)
+            run = self.descend(model, plan, name, self.rows, 0.0, _JOINT_SHARE, teacher=teacher)
+            if run.status is Status.DIVERGED:
+                raise FloatingPointError(name)
+            self.calibrate(model, self.rows)
+            return self.outcome(model, run)
+
+        name = f"kinds of the {source}"
+        self._restore(model, self.checkpoint.stage(name, work))
+        return model.state_dict()
+
     def train_relu(self, state: Mapping[str, torch.Tensor] | None) -> Composite:
         """Encoder and the comparison head of the paper, for as many steps as EQL head and law."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seeds[2])
-            model = self.model(relu_head(self.n_features), state)
+            model = decide(self.model(relu_head(self.n_features), state), False)
         n_steps = self.settings.max_iter + sum(phase.n_steps for phase in self.settings.schedule)
         return self._train_fully(model, n_steps, "ReLU head")
 
@@ -263,11 +295,19 @@ class Training:
         alpha: float,
         share: float,
         patience: Patience | None = None,
+        teacher: Composite | None = None,
     ) -> Descent:
-        """Train on some rows, with penalty of weight `alpha`, until a share of max_time is over at most."""
-        residual_loss = LOSSES[self.settings.loss]
+        """Train on some rows, with penalty of weight `alpha`, until a share of max_time is over at most.
+
+        On the kinds that a teacher sees, if there is one.
+        """
+        residual_loss, temperature = LOSSES[self.settings.loss], _TEMPERATURES[self.settings.loss]
 
         def objective(model: Composite, samples: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            if teacher is not None:
+                return disagreement(model, teacher, samples)
+            if by_kinds(model):
+                return soft_minimum(model, samples, targets, residual_loss, temperature)
             total = residual_loss(model(samples) - targets).mean()
             if alpha:
                 total = total + alpha * model.head.cost()

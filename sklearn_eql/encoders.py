@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -16,6 +17,8 @@ Encoder = str | Callable[[], nn.Module]
 LATENT_SCALE = 0.5
 """Standard deviation of latents after :class:`LatentNorm` (Appendix C): EQL networks expect inputs in [-1, 1]."""
 
+HIDDEN: Mapping[str, tuple[int, ...]] = {"conv2d": (128, 16), "conv1d": (16,), "mlp": (64, 16)}
+"""Widths of the dense hidden layers of the built-in encoders."""
 
 _TINY = 1e-12  # variance of an encoder that returns a constant
 
@@ -36,23 +39,34 @@ class LatentNorm(nn.Module):
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         if not z.shape[-1]:
             return z
-        if self.training:
-            var, mean = torch.var_mean(z, dim=-2, keepdim=True, correction=0)
-            with torch.no_grad():
-                self.mean.lerp_(mean, self.momentum)
-                self.var.lerp_(var, self.momentum)
-        else:
-            mean, var = self.mean, self.var
+        if not self.training:
+            return self.normalised(z, self.mean, self.var)
+        var, mean = torch.var_mean(z, dim=-2, keepdim=True, correction=0)
+        self.follow(mean, var)
+        return self.normalised(z, mean, var)
+
+    def raw(self, z: torch.Tensor) -> torch.Tensor:
+        """What the encoder returns for latents `z`, by the running statistics."""
+        return z / LATENT_SCALE * torch.sqrt(self.var + _TINY) + self.mean
+
+    @torch.no_grad()
+    def follow(self, mean: torch.Tensor, var: torch.Tensor) -> None:
+        """Move the running statistics towards those of a batch."""
+        self.mean.lerp_(mean, self.momentum)
+        self.var.lerp_(var, self.momentum)
+
+    @staticmethod
+    def normalised(z: torch.Tensor, mean: torch.Tensor, var: torch.Tensor) -> torch.Tensor:
+        """Latents by given statistics."""
         return LATENT_SCALE * (z - mean) / torch.sqrt(var + _TINY)
 
 
-def conv2d(item_shape: tuple[int, ...], n_latents: int, last: Callable[[], nn.Module] = nn.ReLU) -> nn.Module:
+def conv2d(item_shape: tuple[int, ...], n_outputs: int, hidden: Sequence[int] = HIDDEN["conv2d"]) -> nn.Module:
     """Appendix C-A: 32 and 64 filters of 5x5 with max pooling, 128 and 16 hidden units. For images (C, H, W) or (H, W).
 
     Convolutions have no margin where the image is large enough, and keep its size otherwise, so that images from 4x4
     pixels on are accepted (the paper does not say; margins double the time of a step on 28x28 pixels). Pooling comes
-    before the activation: the function is the same, at a quarter of the activations. `last` makes the activation of
-    the last hidden layer.
+    before the activation: the function is the same, at a quarter of the activations.
     """
     if len(item_shape) not in (2, 3) or min(item_shape[-2:]) < 4:
         raise ValueError(
@@ -71,23 +85,11 @@ def conv2d(item_shape: tuple[int, ...], n_latents: int, last: Callable[[], nn.Mo
         nn.MaxPool2d(2),
         nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(64 * height * width, 128),
-        nn.ReLU(),
-        nn.Linear(128, 16),
-        last(),
-        nn.Linear(16, n_latents),
+        *_dense(64 * height * width, hidden, n_outputs),
     )
 
 
-def conv2d_softmax(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
-    """As `conv2d`, with a softmax over the last hidden layer: a latent is a weighted mean of 16 learned places.
-
-    For items of a few kinds, such as digits: the network decides for a kind rather than for a number in between.
-    """
-    return conv2d(item_shape, n_latents, last=lambda: nn.Softmax(dim=1))
-
-
-def conv1d(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
+def conv1d(item_shape: tuple[int, ...], n_outputs: int, hidden: Sequence[int] = HIDDEN["conv1d"]) -> nn.Module:
     """Appendix C-B: two layers of 16 filters of length 5, 16 hidden units.
 
     For series of shape (length,) or (channels, length).
@@ -105,9 +107,7 @@ def conv1d(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
         nn.Conv1d(16, 16, 5),
         nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(16 * (item_shape[-1] - CONV1D_SHORTEST + 1), 16),
-        nn.ReLU(),
-        nn.Linear(16, n_latents),
+        *_dense(16 * (item_shape[-1] - CONV1D_SHORTEST + 1), hidden, n_outputs),
     )
 
 
@@ -115,16 +115,17 @@ CONV1D_SHORTEST = 9
 CONV2D_WITHOUT_MARGIN = 16  # two filters of 5, each followed by pooling
 
 
-def mlp(item_shape: tuple[int, ...], n_latents: int) -> nn.Module:
+def mlp(item_shape: tuple[int, ...], n_outputs: int, hidden: Sequence[int] = HIDDEN["mlp"]) -> nn.Module:
     """Two hidden layers of 64 and 16 units, for items of any shape, flattened."""
-    return nn.Sequential(
-        nn.Flatten(),
-        nn.Linear(math.prod(item_shape), 64),
-        nn.ReLU(),
-        nn.Linear(64, 16),
-        nn.ReLU(),
-        nn.Linear(16, n_latents),
-    )
+    return nn.Sequential(nn.Flatten(), *_dense(math.prod(item_shape), hidden, n_outputs))
+
+
+def _dense(n_inputs: int, hidden: Sequence[int], n_outputs: int) -> list[nn.Module]:
+    widths = [n_inputs, *hidden, n_outputs]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return layers[:-1]
 
 
 class _Nothing(nn.Module):
@@ -134,25 +135,52 @@ class _Nothing(nn.Module):
         return items.new_zeros(len(items), 0)
 
 
-ENCODERS: Mapping[str, Callable[[tuple[int, ...], int], nn.Module]] = {
+class Kinds(nn.Module):
+    """Items of a few kinds, each with a place in latent space: a network tells how likely every kind is.
+
+    A latent is the mean of the places by their probabilities, and that of the likeliest kind once `decided` is true
+    (out of training). :func:`~sklearn_eql.kinds.soft_minimum` trains an encoder for the latter.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Maps ``(n, *item_shape)`` to ``(n, n_kinds)``, logarithms of probabilities up to a constant.
+    """
+
+    def __init__(self, network: nn.Module, n_kinds: int, n_latents: int) -> None:
+        super().__init__()
+        self.network = network
+        self.places = nn.Parameter(torch.empty(n_kinds, n_latents).uniform_(-1, 1) / math.sqrt(n_kinds))
+        self.register_buffer("decided", torch.tensor(False))
+
+    def forward(self, items: torch.Tensor) -> torch.Tensor:
+        logits = self.network(items).float()
+        if self.decided and not self.training:
+            return self.places[logits.argmax(dim=-1)]
+        with torch.autocast(items.device.type, enabled=False):  # places would be rounded to 8 bits
+            return logits.softmax(dim=-1) @ self.places
+
+
+ENCODERS: Mapping[str, Callable[..., nn.Module]] = {
     "conv2d": conv2d,
-    "conv2d-softmax": conv2d_softmax,
     "conv1d": conv1d,
     "mlp": mlp,
 }
-"""Built-in encoders: functions of the shape of an item and the number of latents."""
+"""Built-in encoders: functions of the shape of an item and the number of outputs."""
 
 _EXPECTED = f"one of {sorted(ENCODERS)}, or a function without arguments that makes a torch.nn.Module"
 
 
-def build_encoder(encoder: Encoder, item_shape: Sequence[int], n_latents: int) -> nn.Module:
+def build_encoder(encoder: Encoder, item_shape: Sequence[int], n_latents: int, n_kinds: int | None = None) -> nn.Module:
     """The encoder that a user asked for, with fresh weights, checked on two random items.
 
     Parameters
     ----------
     encoder : str or callable
         A name of `ENCODERS`, or a function without arguments that returns a module from ``(n, *item_shape)`` to
-        ``(n, n_latents)``.
+        ``(n, n_latents)``, to ``(n, n_kinds)`` where kinds are given.
+    n_kinds : int, optional
+        Of :class:`Kinds`. The softmax takes the place of the last hidden layer of the named encoders.
 
     Raises
     ------
@@ -169,22 +197,24 @@ def build_encoder(encoder: Encoder, item_shape: Sequence[int], n_latents: int) -
             f"encoder: got an instance of {type(encoder).__name__}, expected a function that makes one, so that every "
             f"fit starts with fresh weights. Pass encoder=lambda: {type(encoder).__name__}(...), or a def to pickle."
         )
+    if isinstance(encoder, str) and encoder not in ENCODERS:
+        raise ValueError(f"encoder={encoder!r}: expected one of {sorted(ENCODERS)}, or a function that makes a module.")
     if isinstance(encoder, str):
-        if encoder not in ENCODERS:
-            raise ValueError(
-                f"encoder={encoder!r}: expected one of {sorted(ENCODERS)}, or a function that makes a module."
-            )
-        return ENCODERS[encoder](item_shape, n_latents)
+        make = ENCODERS[encoder]
+        if n_kinds is None:
+            return make(item_shape, n_latents)
+        return Kinds(make(item_shape, n_kinds, HIDDEN[encoder][:-1]), n_kinds, n_latents)
     if not callable(encoder):
         raise TypeError(f"encoder={encoder!r}: expected {_EXPECTED}.")
     module = encoder()
     if not isinstance(module, nn.Module):
         raise TypeError(f"encoder: the function returned {type(module).__name__}, expected a torch.nn.Module.")
-    _try_out(module, item_shape, n_latents)
-    return module
+    _try_out(module, item_shape, n_latents, n_kinds)
+    return module if n_kinds is None else Kinds(module, n_kinds, n_latents)
 
 
-def _try_out(module: nn.Module, item_shape: tuple[int, ...], n_latents: int) -> None:
+def _try_out(module: nn.Module, item_shape: tuple[int, ...], n_latents: int, n_kinds: int | None) -> None:
+    width, name = (n_latents, "n_latents") if n_kinds is None else (n_kinds, "n_kinds")
     was_training = module.training
     like = next(module.parameters(), torch.zeros(1))
     items = torch.rand(2, *item_shape, generator=torch.Generator().manual_seed(0)).to(like)
@@ -194,15 +224,15 @@ def _try_out(module: nn.Module, item_shape: tuple[int, ...], n_latents: int) -> 
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise ValueError(
             f"encoder: the module failed on a batch of shape {tuple(items.shape)}: {error}. Expected a module that "
-            f"maps (n, {', '.join(map(str, item_shape))}) to (n, {n_latents})."
+            f"maps (n, {', '.join(map(str, item_shape))}) to (n, {width})."
         ) from error
     finally:
         module.train(was_training)
-    if not isinstance(latents, torch.Tensor) or tuple(latents.shape) != (2, n_latents):
+    if not isinstance(latents, torch.Tensor) or tuple(latents.shape) != (2, width):
         got = tuple(latents.shape) if isinstance(latents, torch.Tensor) else type(latents).__name__
         raise ValueError(
-            f"encoder: for a batch of shape {tuple(items.shape)} the module returned {got}, expected (2, {n_latents}). "
-            f"Let its last layer have n_latents={n_latents} units, or set n_latents."
+            f"encoder: for a batch of shape {tuple(items.shape)} the module returned {got}, expected (2, {width}). "
+            f"Let its last layer have {name}={width} units, or set {name}."
         )
     if not torch.isfinite(latents).all():
         raise ValueError(

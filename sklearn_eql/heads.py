@@ -39,10 +39,12 @@ class Composite(nn.Module):
 
     def raw_latents(self, samples: torch.Tensor) -> torch.Tensor:
         """What the encoder returns, ``(n * n_items, n_latents)``."""
+        return self.encoder(self.items(samples)).float()
+
+    def items(self, samples: torch.Tensor) -> torch.Tensor:
+        """Items of all samples, ``(n * n_items, *item_shape)``, in the layout that encoders read fastest."""
         items = samples.flatten(0, 1)
-        if items.dim() == 4:
-            items = items.contiguous(memory_format=torch.channels_last)
-        return self.encoder(items).float()
+        return items.contiguous(memory_format=torch.channels_last) if items.dim() == 4 else items
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         latents = self.latents(samples)

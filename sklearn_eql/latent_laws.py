@@ -79,7 +79,23 @@ def find_laws(
     merged = rerank(evolved.archive, table, _RERANKED, deadline)
     chosen = [r for r in [*merged.ranked()[:_FINISHED], *merged.front()] if r.structure.size <= settings.max_size]
     laws, stopped = finish({r.structure.key: r for r in chosen}.values(), table, deadline)
+    if "mul" in counts:
+        laws = _with_product(laws, table)
     return laws, stopped or evolved.stop_reason == "interrupted"
+
+
+def _with_product(laws: list[Law], table: Table) -> list[Law]:
+    """The laws and the best product of two latents, which bent latents keep off the front, and encoders can unbend."""
+    known = {structure_key(law.equation, table.primitives) for law in laws}
+    found = []
+    for structure in products(table.X.shape[1]):
+        equation = rescale(structure.to_equation(), table.scaling.x, table.scaling.y, table.primitives)
+        equation, loss = table.refit(equation, free_mask(equation, table.primitives))
+        law = as_law(equation, loss, 0, table)
+        if law is not None and structure_key(law.equation, table.primitives) not in known:
+            found.append(law)
+    best = min(found, key=lambda law: law.relative_loss, default=None)
+    return laws if best is None else sorted([*laws, best], key=lambda law: law.complexity)
 
 
 def law_of_head(head: Equation, latents: np.ndarray, y: np.ndarray, search: LatentSearch) -> Law | None:
@@ -154,7 +170,7 @@ def polished(
 def front_with(
     chosen: Equation, others: Sequence[Law], latents: np.ndarray, y: np.ndarray, primitives: Mapping[str, Primitive]
 ) -> tuple[list[Law], int]:
-    """All laws refitted on the final latents: those on the front, and the chosen one; by complexity.
+    """All laws refitted on the final latents: those on the front, and the chosen one in its place; by complexity.
 
     Returns
     -------
@@ -174,6 +190,6 @@ def front_with(
             found.append(as_law(equation, loss, law.trial, table))
     relative = float(np.mean((chosen.evaluate(latents, primitives) - y) ** 2)) / float(np.var(y))
     best = as_law(chosen, relative, trial, table)
-    laws = pareto([law for law in found if law is not None])
-    laws = sorted([*laws, best], key=lambda law: (law.complexity, law.relative_loss))
+    laws = [law for law in pareto([law for law in found if law is not None]) if law.complexity != best.complexity]
+    laws = sorted([*laws, best], key=lambda law: law.complexity)
     return laws, next(i for i, law in enumerate(laws) if law is best)

@@ -21,7 +21,7 @@ from sklearn_eql.training.descent import Plan
 from sklearn_eql.training.records import Status
 
 _SEARCH_SECONDS = 60.0
-_ADAPTATION_SHARE = 0.05  # of the steps with the law, for each law that is tried
+_ADAPTATION_STEPS = 300  # at most, for each law that is tried
 _LAWS_SHARE = 0.55  # of max_time, after which the search for laws ends
 
 
@@ -119,7 +119,7 @@ class LawChoice:
     def adapted(self, candidate: Candidate, n_steps: int | None = None) -> Candidate:
         """The candidate with an encoder trained with its law for a while, and its error on the held-out samples.
 
-        For `n_steps`, or a small share of those that the law will be trained for.
+        For `n_steps`, or a few of those that the law will be trained for.
         """
         t = self.training
         if candidate.error is not None:
@@ -131,7 +131,7 @@ class LawChoice:
             model = t.law_model(law.equation, ties, candidate.state)
             before = {key: value.clone() for key, value in model.state_dict().items()}
             error_before = t.error(model)
-            steps = n_steps or max(1, round(_ADAPTATION_SHARE * t.settings.max_iter))
+            steps = n_steps or min(_ADAPTATION_STEPS, t.settings.max_iter)
             plan = Plan(steps, t.settings.learning_rate, average=True, **t.means)
             run = t.descend(model, plan, name, t.rows, 0.0, _LAWS_SHARE)
             if run.status is not Status.DIVERGED:

@@ -83,7 +83,7 @@ def test_transforms_see_single_images_with_channels():
 
 def test_torchvision_transforms_and_networks_serve_as_they_are():
     pytest.importorskip("PIL")
-    from sklearn_eql._torchvision import import_torchvision
+    from sklearn_eql.vision import import_torchvision
 
     try:
         import_torchvision()

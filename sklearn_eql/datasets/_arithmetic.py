@@ -79,7 +79,7 @@ def load_mnist_arithmetic(
         raise ValueError(f"load_mnist_arithmetic: subset must be 'train' or 'test', got {subset!r}.")
     from sklearn.datasets import get_data_home
 
-    from sklearn_eql._torchvision import import_torchvision
+    from sklearn_eql.vision import import_torchvision
 
     import_torchvision()
     from torchvision.datasets import MNIST
