@@ -1,8 +1,8 @@
 """A law of what pictures show, read by a network from torchvision: products of handwritten digits.
 
-``python examples/digits.py`` trains a ShuffleNet on pairs of 8x8 digits and their products, with the law, and prints what
-the law is and which kinds of pictures it tells apart. ``--operation add`` for sums; ``--mnist FOLDER`` takes images from
-MNIST in that folder; ``--output DIR`` draws latents against digits.
+``python examples/digits.py`` trains a ShuffleNet on pairs of 8x8 digits and their products, together with the law, and
+prints what the law is and which kinds of pictures it tells apart. ``--operation add`` for sums; ``--mnist FOLDER`` takes
+images from MNIST in that folder; ``--output DIR`` draws latents against digits.
 
 Any network of torchvision that ends with ``num_classes`` outputs serves: the outputs are kinds of items (`n_kinds`).
 Nobody tells it what the kinds are, only what the product of two of them is.

@@ -34,7 +34,7 @@ from sklearn_eql.encoders import Encoder, LatentNorm, build_encoder
 from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
 from sklearn_eql.heads import Composite, load_parameters, parameters_of, relu_head
 from sklearn_eql.items import Items, read_items, read_more_items
-from sklearn_eql.kinds import MOST_COMBINATIONS
+from sklearn_eql.kinds import MOST_COMBINATIONS, latent_kinds
 from sklearn_eql.latent_laws import LatentSearch, front_with, polished, symmetric
 from sklearn_eql.law_choice import Candidate, LawChoice
 from sklearn_eql.penalties import Penalty, resolve_penalty
@@ -135,8 +135,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         The law in ``z0, z1, ...``, in the order of the columns of ``transform(X)``.
     equations_ : DataFrame
     best_index_ : int
-    kinds_ : ndarray of shape (n_kinds, n_latents)
-        Latents of each kind, if `n_kinds` is given.
+    kinds_ : ndarray of shape (n_kinds, n_latents) or None
+        Latents of each kind, if `n_kinds` is given. Some may be of no item, and some the same.
     latent_mean_, latent_scale_ : ndarray of shape (n_latents,)
         Mean and standard deviation of what the encoder returns, which latents are normalised with.
     item_scale_ : float
@@ -297,7 +297,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         check_varies(np.arange(len(y))[:, None], y[:, None], ["y"])
         scale = items.scale()
         settings = self._settings(len(y))
-        self._check_kinds(items.n_items)
+        self._check_kinds(items, settings)
         earlier = self._previous(items) if self.warm_start else None
         drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         wanted = {"encoder": self.encoder, "n_latents": self.n_latents, "n_kinds": self.n_kinds}
@@ -441,14 +441,12 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         self._center, self._half = training.center, training.half
         self.latent_mean_ = model.norm.mean.cpu().numpy().ravel()
         self.latent_scale_ = np.sqrt(model.norm.var.cpu().numpy().ravel())
-        if self.n_kinds is not None:
-            places = model.norm.eval()(model.encoder.places.detach())
-            self.kinds_ = places.cpu().double().numpy()
         self.item_scale_ = scale
         self.n_items_, self.item_shape_ = items.n_items, items.item_shape
         self.n_iter_, self.loss_curve_ = training.n_steps, training.losses
         self._rebuilt = None
-        self._model()  # as a copy would have it
+        rebuilt = self._model()  # as a copy would have it
+        self.kinds_ = None if self.n_kinds is None else latent_kinds(rebuilt)
 
     def _model(self) -> Composite:
         """The trained network, rebuilt from arrays once; on the CPU."""
@@ -511,11 +509,18 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
             mixed=bool(mixed),
         )
 
-    def _check_kinds(self, n_items: int) -> None:
-        if self.n_kinds is not None and self.n_kinds**n_items > MOST_COMBINATIONS:
+    def _check_kinds(self, items: Items, settings: TrainingSettings) -> None:
+        if self.n_kinds is None:
+            return
+        n_combinations, n_seen = self.n_kinds**items.n_items, (len(items) - settings.n_validation) * items.n_items
+        if n_combinations > MOST_COMBINATIONS:
             raise ValueError(
-                f"n_kinds={self.n_kinds} of {n_items} items have {self.n_kinds**n_items} combinations, at most "
+                f"n_kinds={self.n_kinds} of {items.n_items} items have {n_combinations} combinations, and at most "
                 f"{MOST_COMBINATIONS} can be summed over. Lower n_kinds, or leave n_kinds=None."
+            )
+        if n_seen < self.n_kinds:
+            raise ValueError(
+                f"n_kinds={self.n_kinds}, and {n_seen} items to train on. Lower n_kinds, or give more samples."
             )
 
     def _identity(self, items: Items, y: np.ndarray) -> dict[str, str]:

@@ -157,7 +157,7 @@ class Training:
     def law_model(self, equation: Equation, ties: Ties, state: Mapping[str, torch.Tensor]) -> Composite:
         """With a law as head."""
         head = LawHead(equation, ties, self.settings.search.primitives, self.center, self.half)
-        return decide(self.model(head, state), True)
+        return self.model(head, state)
 
     def train_jointly(self, state: Mapping[str, torch.Tensor] | None) -> tuple[dict[str, torch.Tensor], Equation]:
         """Encoder and dense head, phase by phase: the state of the network, and the law of the head.
@@ -220,7 +220,7 @@ class Training:
         """State of a network whose encoder decides for kinds, from one that gives a mean of their places.
 
         A mean can be right without any place being: kinds start anew where latents crowd, and the network learns to
-        tell which of them is next to the latent of an item.
+        tell which of them is next to the latent of an item. Without the time for it, it goes on with the mean.
         """
         teacher = decide(self.model(nn.Identity(), state), False).eval()
         model = decide(self.model(nn.Identity(), state), True)
@@ -240,8 +240,9 @@ class Training:
             return self.outcome(model, run)
 
         name = f"kinds of the {source}"
-        self._restore(model, self.checkpoint.stage(name, work))
-        return model.state_dict()
+        outcome = self.checkpoint.stage(name, work)
+        self._restore(model, outcome)
+        return model.state_dict() if outcome["status"] == Status.CONVERGED else dict(state)
 
     def train_relu(self, state: Mapping[str, torch.Tensor] | None) -> Composite:
         """Encoder and the comparison head of the paper, for as many steps as EQL head and law."""
@@ -363,6 +364,8 @@ class Training:
         self.losses += outcome["losses"]
         if outcome["status"] == Status.STOPPED:
             self.ended = "early_stopping"
+        if outcome["status"] == Status.TIMED_OUT:
+            self.ended = "max_time"
         self.n_steps += outcome["n_steps"]
 
 

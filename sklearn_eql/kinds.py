@@ -7,9 +7,12 @@ the target is what the network learns from.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from torch.nn.functional import cross_entropy
 
 from sklearn_eql.encoders import Kinds, LatentNorm
@@ -31,9 +34,18 @@ def decide(model: Composite, decided: bool) -> Composite:
     return model
 
 
+@torch.no_grad()
+def latent_kinds(model: Composite) -> np.ndarray:
+    """Latents of every kind, float64 (n_kinds, n_latents), by the running statistics."""
+    return model.norm.eval()(model.encoder.places).cpu().double().numpy()
+
+
 def clusters(latents: np.ndarray, n_kinds: int, seed: int) -> np.ndarray:
     """Places for kinds to start from, (n_kinds, n_latents): where the latents of items (n, n_latents) crowd."""
-    return KMeans(n_kinds, n_init=3, random_state=seed).fit(latents).cluster_centers_
+    with warnings.catch_warnings():
+        # Fewer different items than kinds: some start at the same place, and are not needed.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return KMeans(n_kinds, n_init=3, random_state=seed).fit(latents).cluster_centers_
 
 
 def disagreement(student: Composite, teacher: Composite, samples: torch.Tensor) -> torch.Tensor:

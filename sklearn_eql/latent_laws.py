@@ -170,7 +170,7 @@ def polished(
 def front_with(
     chosen: Equation, others: Sequence[Law], latents: np.ndarray, y: np.ndarray, primitives: Mapping[str, Primitive]
 ) -> tuple[list[Law], int]:
-    """All laws refitted on the final latents: those on the front, and the chosen one in its place; by complexity.
+    """All laws refitted on the final latents: those on the front, and the chosen one; by complexity.
 
     Returns
     -------
@@ -190,6 +190,6 @@ def front_with(
             found.append(as_law(equation, loss, law.trial, table))
     relative = float(np.mean((chosen.evaluate(latents, primitives) - y) ** 2)) / float(np.var(y))
     best = as_law(chosen, relative, trial, table)
-    laws = [law for law in pareto([law for law in found if law is not None]) if law.complexity != best.complexity]
-    laws = sorted([*laws, best], key=lambda law: law.complexity)
+    laws = pareto([law for law in found if law is not None])
+    laws = sorted([*laws, best], key=lambda law: (law.complexity, law.relative_loss))
     return laws, next(i for i, law in enumerate(laws) if law is best)

@@ -302,9 +302,12 @@ def pareto(laws: Iterable[Law]) -> list[Law]:
 
 
 def scores(front: list[Law]) -> list[float]:
-    """Fall of the log loss per added node, row by row; 0 for the first (the measure that PySR prints)."""
+    """Fall of the log loss per added node, row by row; 0 for the first (the measure that PySR prints).
+
+    Rows of the same complexity, of which one is off the front, count as one node apart.
+    """
     found = [0.0]
     for simpler, law in pairwise(front):
         fall = math.log(simpler.level) - math.log(law.level)
-        found.append(fall / (law.complexity - simpler.complexity))
+        found.append(fall / max(1, law.complexity - simpler.complexity))
     return found[: len(front)]

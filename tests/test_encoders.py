@@ -15,7 +15,6 @@ from sklearn_eql.encoders import ENCODERS, LATENT_SCALE, LatentNorm, build_encod
         ("conv2d", (28, 28)),
         ("conv2d", (3, 32, 40)),
         ("conv2d", (8, 8)),
-        ("conv2d-softmax", (28, 28)),
         ("conv2d", (1, 4, 5)),
         ("conv2d", (16, 17)),
         ("conv1d", (9,)),

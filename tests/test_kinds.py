@@ -1,0 +1,234 @@
+"""Encoders that decide for one of a few kinds of items."""
+
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sklearn_eql import EQLEncoderRegressor, Phase
+from sklearn_eql.datasets import load_digits_arithmetic
+from sklearn_eql.encoders import LATENT_SCALE, Kinds, LatentNorm, build_encoder
+from sklearn_eql.heads import Composite
+from sklearn_eql.kinds import clusters, decide, disagreement, latent_kinds, soft_minimum
+from sklearn_eql.training import descent
+
+DIGITS = load_digits_arithmetic(operation="multiply", n_samples=4000)
+SHORT = {
+    "encoder": "mlp",
+    "n_kinds": 6,
+    "functions": {"const": 1, "id": 2, "mul": 1},
+    "n_hidden_layers": 1,
+    "linear_steps": 30,
+    "schedule": [Phase(20, 3e-3)],
+    "max_iter": 30,
+    "n_generations": 1,
+    "random_state": 0,
+}
+
+
+class Product(nn.Module):
+    """The product of all latents, as a head."""
+
+    def forward(self, latents):
+        return latents.prod(dim=1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def multiplier():
+    return EQLEncoderRegressor(encoder="mlp", n_kinds=16, max_iter=600, random_state=0).fit(DIGITS.X, DIGITS.y)
+
+
+def network(n_kinds=4, n_latents=1, head=None):
+    torch.manual_seed(0)
+    encoder = build_encoder("mlp", (3,), n_latents, n_kinds)
+    return decide(Composite(encoder, LatentNorm(n_latents), head or Product()), True)
+
+
+def test_undecided_latents_are_means_of_places_and_decided_ones_are_places():
+    encoder, items = build_encoder("mlp", (3,), 2, 5).eval(), torch.rand(7, 3)
+    shares = encoder.network(items).softmax(dim=1)
+    torch.testing.assert_close(encoder(items), shares @ encoder.places)
+    encoder.decided.fill_(True)
+    torch.testing.assert_close(encoder(items), encoder.places[shares.argmax(dim=1)])
+    torch.testing.assert_close(encoder.train()(items), shares @ encoder.places)
+
+
+def test_the_softmax_takes_the_place_of_the_last_hidden_layer():
+    layers = [m for m in build_encoder("conv2d", (28, 28), 1, 16).modules() if isinstance(m, nn.Linear)]
+    assert [layer.out_features for layer in layers] == [128, 16]
+    assert build_encoder(lambda: nn.Linear(3, 4), (3,), 2, 4)(torch.rand(5, 3)).shape == (5, 2)
+
+
+@pytest.mark.parametrize("n_items", [1, 2, 3])
+def test_the_loss_is_the_likelihood_summed_over_all_combinations(n_items):
+    model, temperature = network(), 0.3
+    samples, targets = torch.rand(6, n_items, 3), torch.rand(6)
+    found = soft_minimum(model, samples, targets, torch.square, temperature)
+    shares = model.encoder.network(samples.flatten(0, 1)).softmax(dim=1)
+    mean = shares.mean(dim=0) @ model.encoder.places
+    var = shares.mean(dim=0) @ (model.encoder.places - mean) ** 2
+    places = LATENT_SCALE * (model.encoder.places - mean)[:, 0] / var.sqrt()
+    likelihood = torch.zeros(6)
+    for kinds in itertools.product(range(4), repeat=n_items):
+        error = places[list(kinds)].prod() - targets
+        chance = torch.stack([shares.reshape(6, n_items, 4)[:, i, k] for i, k in enumerate(kinds)]).prod(dim=0)
+        likelihood += chance * torch.exp(-(error**2) / temperature)
+    torch.testing.assert_close(found, -temperature * likelihood.log().mean())
+
+
+def test_the_loss_has_the_gradient_of_its_differences():
+    model = network(3).double()
+    samples, targets = torch.rand(4, 2, 3).double(), torch.rand(4).double()
+
+    def loss(places):
+        model.norm.mean.zero_(), model.norm.var.fill_(1)
+        return torch.func.functional_call(_Loss(model, samples, targets), {"model.encoder.places": places})
+
+    # The network's part runs in float32, which limits how well differences can be taken.
+    places = model.encoder.places.detach().clone().requires_grad_()
+    assert torch.autograd.gradcheck(loss, (places,), eps=1e-4, atol=1e-3)
+
+
+class _Loss(nn.Module):
+    def __init__(self, model, samples, targets):
+        super().__init__()
+        self.model, self.samples, self.targets = model, samples, targets
+
+    def forward(self):
+        return soft_minimum(self.model, self.samples, self.targets, torch.square, 0.5)
+
+
+def test_kinds_start_where_latents_crowd():
+    rng = np.random.default_rng(0)
+    latents = rng.choice([-1.0, 0.2, 2.0], 500)[:, None] + rng.normal(0, 0.01, (500, 1))
+    np.testing.assert_allclose(np.sort(clusters(latents, 3, 0)[:, 0]), [-1.0, 0.2, 2.0], atol=0.01)
+    assert clusters(np.repeat([[0.0], [1.0]], 10, axis=0), 4, 0).shape == (4, 1)  # fewer than there are kinds
+
+
+def test_a_student_learns_which_place_is_next_to_the_teachers_latent():
+    teacher, student = decide(network(), False).eval(), network()
+    student.encoder.places.data.copy_(torch.tensor([[-0.3], [-0.1], [0.1], [0.3]]))
+    samples = torch.rand(50, 2, 3)
+    latents, places = teacher.norm(teacher.raw_latents(samples)), teacher.norm(student.encoder.places)
+    nearest = (latents - places.T).abs().argmin(dim=1)
+    logits = student.encoder.network(samples.flatten(0, 1))
+    expected = nn.functional.cross_entropy(logits, nearest)
+    torch.testing.assert_close(disagreement(student, teacher, samples), expected)
+
+
+def test_a_product_of_digits_is_read_from_pictures(multiplier):
+    law = multiplier.sympy_expr_
+    z0, z1 = sorted(law.free_symbols, key=str)
+    assert law.expand().coeff(z0, 1).coeff(z1, 1) != 0
+    assert law.diff(z0, 2) == law.diff(z1, 2) == 0
+    assert np.mean(multiplier.predict(DIGITS.X).round() == DIGITS.y) > 0.9
+    test = load_digits_arithmetic(operation="multiply", subset="test", n_samples=2000)
+    assert np.mean(multiplier.predict(test.X).round() == test.y) > 0.7  # a third without kinds
+
+
+def test_latents_are_those_of_the_kinds(multiplier):
+    latents = multiplier.transform(DIGITS.X[:500])
+    assert multiplier.kinds_.shape == (16, 1)
+    assert set(np.unique(latents)) <= set(multiplier.kinds_[:, 0])
+    place = []
+    for digit in range(10):
+        values, counts = np.unique(latents[DIGITS.digits[:500] == digit], return_counts=True)
+        assert counts.max() > 0.9 * counts.sum()
+        place.append(values[counts.argmax()])
+    # Nobody told that there are ten of them, and as far apart from each other.
+    assert len(set(place)) == 10
+    assert abs(np.corrcoef(place, range(10))[0, 1]) > 0.9999
+
+
+def test_copies_decide_the_same(multiplier):
+    copy = pickle.loads(pickle.dumps(multiplier))
+    np.testing.assert_array_equal(copy.predict(DIGITS.X[:50]), multiplier.predict(DIGITS.X[:50]))
+
+
+def test_a_fit_without_kinds_forgets_them():
+    model = EQLEncoderRegressor(**SHORT).fit(DIGITS.X, DIGITS.y)
+    assert model.kinds_.shape == (6, 1)
+    assert model.set_params(n_kinds=None).fit(DIGITS.X, DIGITS.y).kinds_ is None
+
+
+def test_several_latents_early_stopping_and_a_warm_start():
+    model = EQLEncoderRegressor(**SHORT, n_latents=2, early_stopping=True, warm_start=True, loss="squared_error")
+    model.fit(DIGITS.X, DIGITS.y)
+    assert model.transform(DIGITS.X[:3]).shape == (3, 4)
+    assert np.isfinite(model.fit(DIGITS.X, DIGITS.y).predict(DIGITS.X[:3])).all()
+
+
+def test_a_relu_head_reads_means_of_places():
+    model = EQLEncoderRegressor(**SHORT, head="relu").fit(DIGITS.X, DIGITS.y)
+    assert len(np.unique(model.transform(DIGITS.X[:100]))) > 6
+
+
+def test_without_time_to_settle_latents_stay_means():
+    model = EQLEncoderRegressor(**{**SHORT, "linear_steps": 100_000}, max_time=1.0).fit(DIGITS.X, DIGITS.y)
+    assert model.stop_reason_ == "max_time"
+    assert len(np.unique(model.transform(DIGITS.X[:100]))) > 6
+    assert model.score(DIGITS.X, DIGITS.y) > 0.3
+
+
+def test_a_killed_fit_settles_as_if_nothing_had_happened(tmp_path, monkeypatch):
+    X, y = DIGITS.X[:500], DIGITS.y[:500]
+    whole = EQLEncoderRegressor(**SHORT).fit(X, y)
+    monkeypatch.setattr("sklearn_eql.training.checkpoint.SAVE_EVERY", 0.0)
+    done = []
+
+    class Killed(BaseException):
+        pass
+
+    def advance(run, *args, unharmed=descent._Run.advance):
+        done.append(1)
+        if len(done) == 200:  # 30 steps of the linear form, then 300 of settling
+            raise Killed
+        unharmed(run, *args)
+
+    monkeypatch.setattr("sklearn_eql.training.descent._Run.advance", advance)
+    model = EQLEncoderRegressor(**SHORT, checkpoint=tmp_path / "fit.pt")
+    with pytest.raises(Killed):
+        model.fit(X, y)
+    model.fit(X, y)
+    np.testing.assert_array_equal(model.kinds_, whole.kinds_)
+    np.testing.assert_array_equal(model.predict(X), whole.predict(X))
+
+
+def test_places_keep_their_scale_whatever_the_statistics():
+    model = network(5, 2)
+    model.norm.mean.fill_(3.0), model.norm.var.fill_(4.0)
+    np.testing.assert_allclose(
+        model.norm.raw(torch.from_numpy(latent_kinds(model)).float()), model.encoder.places.data, rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_kinds": 1}, "The 'n_kinds' parameter"),
+        ({"n_kinds": 400}, r"160000 combinations, and at most 100000.*Lower n_kinds"),
+        ({"n_kinds": 50, "max_iter": 1}, r"n_kinds=50, and 36 items to train on.*give more samples"),
+        ({"encoder": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 1))}, r"expected \(2, 6\).*set n_kinds"),
+    ],
+    ids=["one kind", "combinations", "items", "width"],
+)
+def test_kinds_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        EQLEncoderRegressor(**{**SHORT, **changes}).fit(DIGITS.X[:20], DIGITS.y[:20])
+
+
+def test_only_encoders_that_know_kinds_are_told_to_decide():
+    model = Composite(build_encoder("mlp", (3,), 1), LatentNorm(1), Product())
+    assert decide(model, True) is model
+    assert not isinstance(model.encoder, Kinds)
