@@ -1,11 +1,11 @@
-"""A law of what pictures show, read by a network from torchvision: products of handwritten digits.
+"""A law of what pictures show, read by a network from torchvision: sums of handwritten digits.
 
-``python examples/digits.py`` trains a ShuffleNet on pairs of 8x8 digits and their products, together with the law, and
-prints what the law is and which kinds of pictures it tells apart. ``--operation add`` for sums; ``--mnist FOLDER`` takes
-images from MNIST in that folder; ``--output DIR`` draws latents against digits.
+``python examples/digits.py`` trains a ShuffleNet on pairs of 8x8 digits and their sums, together with the law, and prints
+what the law is and which kinds of pictures it tells apart. ``--operation multiply`` for products (takes longer);
+``--mnist FOLDER`` takes images from MNIST in that folder; ``--output DIR`` draws latents against digits.
 
 Any network of torchvision that ends with ``num_classes`` outputs serves: the outputs are kinds of items (`n_kinds`).
-Nobody tells it what the kinds are, only what the product of two of them is.
+Nobody tells it what the kinds are, only what the sum of two of them is.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def shufflenet() -> nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--operation", default="multiply", choices=["add", "subtract", "multiply"])
+    parser.add_argument("--operation", default="add", choices=["add", "subtract", "multiply"])
     parser.add_argument("--mnist", metavar="FOLDER", help="take images from MNIST in this folder")
     parser.add_argument("--max-iter", type=int, default=1500, help="steps of training with the law")
     parser.add_argument("--seed", type=int, default=0)
@@ -67,9 +67,8 @@ def main() -> None:
     latents, digits = model.transform(train.X).ravel(), train.digits.ravel()
     for digit in range(10):
         values, counts = np.unique(latents[digits == digit].round(3), return_counts=True)
-        print(
-            f"  digit {digit}: latent {values[counts.argmax()]:6.3f} for {counts.max() / counts.sum():.1%} of the images"
-        )
+        share = counts.max() / counts.sum()
+        print(f"  digit {digit}: latent {values[counts.argmax()]:6.3f} for {share:.1%} of the images")
     if args.output:
         from sklearn_eql.plotting_images import plot_digits
 

@@ -20,13 +20,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql._base import EquationReader, Selection
 from sklearn_eql._compat import HasMethods, Interval, StrOptions, fit_context
-from sklearn_eql._device import resolve_device
 from sklearn_eql.augment import Transform
+from sklearn_eql.encoder_settings import TOLERANCES, training_settings
 from sklearn_eql.encoder_training import (
     LATENT_ROWS,
     LOSSES,
     Training,
-    TrainingSettings,
     latents_of,
     values_of,
 )
@@ -34,20 +33,17 @@ from sklearn_eql.encoders import Encoder, LatentNorm, build_encoder
 from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
 from sklearn_eql.heads import Composite, load_parameters, parameters_of, relu_head
 from sklearn_eql.items import Items, read_items, read_more_items
-from sklearn_eql.kinds import MOST_COMBINATIONS, latent_kinds
-from sklearn_eql.latent_laws import LatentSearch, front_with, polished, symmetric
+from sklearn_eql.kinds import latent_kinds
+from sklearn_eql.latent_laws import front_with, polished, symmetric
 from sklearn_eql.law_choice import Candidate, LawChoice
-from sklearn_eql.penalties import Penalty, resolve_penalty
-from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
+from sklearn_eql.penalties import Penalty
+from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.rows import check_varies
 from sklearn_eql.selection import select
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.checkpoint import Checkpoint
-from sklearn_eql.training.descent import OPTIMIZERS, Watch, multiplies_bfloat16
-from sklearn_eql.training.schedule import IMAGE_SCHEDULES, Phase, resolve_phases
-
-_TOLERANCES = {"best": 1.25, "simple": 2.0, "accurate": 1.0}
-_MOST_HELD_OUT = 2_000  # samples; more do not make the choice of a law more certain
+from sklearn_eql.training.descent import OPTIMIZERS, Watch
+from sklearn_eql.training.schedule import IMAGE_SCHEDULES, Phase
 
 
 class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, BaseEstimator):
@@ -180,7 +176,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         "alpha": [Interval(Real, 0, None, closed="left")],
         "linear_steps": [Interval(Integral, 0, None, closed="left")],
         "schedule": [StrOptions(set(IMAGE_SCHEDULES)), Sequence],
-        "selection": [StrOptions(set(_TOLERANCES)), callable],
+        "selection": [StrOptions(set(TOLERANCES)), callable],
         "n_generations": [Interval(Integral, 0, None, closed="left")],
         "loss": [StrOptions(set(LOSSES))],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
@@ -296,8 +292,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         items, y = read_items(self, X, y, self.n_items, self.item_shape)
         check_varies(np.arange(len(y))[:, None], y[:, None], ["y"])
         scale = items.scale()
-        settings = self._settings(len(y))
-        self._check_kinds(items, settings)
+        settings = training_settings(self, items)
         earlier = self._previous(items) if self.warm_start else None
         drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         wanted = {"encoder": self.encoder, "n_latents": self.n_latents, "n_kinds": self.n_kinds}
@@ -469,59 +464,6 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         if any(getattr(self, name) != value for name, value in self._wanted.items()):
             return None
         return self._model().state_dict()
-
-    def _settings(self, n_samples: int) -> TrainingSettings:
-        units = resolve_functions(self.functions)
-        for primitive in {p.name: p for p in units if PRIMITIVES.get(p.name) != p}.values():
-            check_primitive(primitive)
-        if not any(p.arity for p in units):
-            raise ValueError(
-                f"functions={self.functions!r} holds constants only. Name at least one function of an argument."
-            )
-        # Without functions of an argument there is one structure, the linear form: nothing to search for.
-        n_generations = self.n_generations if any(p.arity and p.name != "id" for p in units) else 0
-        n_validation = min(_MOST_HELD_OUT, int(self.validation_fraction * n_samples))
-        if self.early_stopping and n_validation < 1:
-            raise ValueError(
-                f"early_stopping=True needs held-out samples, and validation_fraction={self.validation_fraction} of "
-                f"{n_samples} samples is none. Give more samples or a larger fraction."
-            )
-        device = resolve_device(self.device)
-        mixed = multiplies_bfloat16(device) if self.mixed_precision == "auto" else self.mixed_precision
-        return TrainingSettings(
-            n_latents=self.n_latents,
-            head=self.head,
-            linear_steps=self.linear_steps,
-            schedule=resolve_phases(self.schedule, IMAGE_SCHEDULES),
-            penalty=resolve_penalty(self.penalty),
-            alpha=float(self.alpha),
-            search=LatentSearch(units, self.n_hidden_layers, n_generations),
-            tolerance=_TOLERANCES.get(self.selection, 1.0) if isinstance(self.selection, str) else 1.0,
-            loss=self.loss,
-            max_iter=self.max_iter,
-            learning_rate=float(self.learning_rate),
-            optimizer=self.optimizer,
-            batch_size=self.batch_size,
-            transforms=self.transforms,
-            n_validation=n_validation,
-            patience=self.n_iter_no_change if self.early_stopping else None,
-            device=device,
-            mixed=bool(mixed),
-        )
-
-    def _check_kinds(self, items: Items, settings: TrainingSettings) -> None:
-        if self.n_kinds is None:
-            return
-        n_combinations, n_seen = self.n_kinds**items.n_items, (len(items) - settings.n_validation) * items.n_items
-        if n_combinations > MOST_COMBINATIONS:
-            raise ValueError(
-                f"n_kinds={self.n_kinds} of {items.n_items} items have {n_combinations} combinations, and at most "
-                f"{MOST_COMBINATIONS} can be summed over. Lower n_kinds, or leave n_kinds=None."
-            )
-        if n_seen < self.n_kinds:
-            raise ValueError(
-                f"n_kinds={self.n_kinds}, and {n_seen} items to train on. Lower n_kinds, or give more samples."
-            )
 
     def _identity(self, items: Items, y: np.ndarray) -> dict[str, str]:
         """What a checkpoint has to agree with: parameters that matter, and a digest of the data."""

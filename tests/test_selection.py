@@ -72,6 +72,7 @@ def test_a_front_is_better_than_everything_simpler():
 def test_the_score_is_the_fall_of_the_log_loss_per_node():
     assert scores([law(1.0, 1), law(np.exp(-6), 4)]) == pytest.approx([0.0, 2.0])
     assert scores([law(1.0, 1)]) == [0.0]
+    assert scores([law(1.0, 4), law(np.exp(2), 4)]) == pytest.approx([0.0, -2.0])  # as complex, off the front
     assert scores([]) == []
 
 
