@@ -46,7 +46,7 @@ LOSSES: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 _DELTAS = {"huber": HUBER_DELTA, "absolute_error": HUBER_DELTA / 10}
 
 _TEMPERATURES = {"huber": 3 * HUBER_DELTA, "absolute_error": 3 * HUBER_DELTA, "squared_error": 6 * HUBER_DELTA**2}
-"""Of `soft_minimum`. A third trusts targets too much, far more is the mean loss: both read fewer digits rightly."""
+"""Of `kinds.soft_minimum`, chosen on held-out training images (docs/design.md)."""
 
 LATENT_ROWS = 20_000
 """Samples at most whose latents the coefficients of the final law are fitted to."""
@@ -303,11 +303,12 @@ class Training:
         On the kinds that a teacher sees, if there is one.
         """
         residual_loss, temperature = LOSSES[self.settings.loss], _TEMPERATURES[self.settings.loss]
+        decides = by_kinds(model)
 
         def objective(model: Composite, samples: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
             if teacher is not None:
                 return disagreement(model, teacher, samples)
-            if by_kinds(model):
+            if decides:
                 return soft_minimum(model, samples, targets, residual_loss, temperature)
             total = residual_loss(model(samples) - targets).mean()
             if alpha:

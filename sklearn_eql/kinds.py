@@ -8,6 +8,7 @@ the target is what the network learns from.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -58,7 +59,11 @@ def disagreement(student: Composite, teacher: Composite, samples: torch.Tensor) 
 
 
 def soft_minimum(
-    model: Composite, samples: torch.Tensor, targets: torch.Tensor, loss, temperature: float
+    model: Composite,
+    samples: torch.Tensor,
+    targets: torch.Tensor,
+    loss: Callable[[torch.Tensor], torch.Tensor],
+    temperature: float,
 ) -> torch.Tensor:
     """Mean over samples of ``-T log sum_k p_k exp(-loss(f(z_k) - y) / T)``, where k runs over combinations of kinds.
 
@@ -74,12 +79,16 @@ def soft_minimum(
         Of residuals, elementwise.
     temperature : float
         Loss of a residual that is still taken for noise.
+
+    Combinations on which the law is undefined are left out.
     """
     n, n_items = samples.shape[:2]
     logarithms = model.encoder.network(model.items(samples)).float().log_softmax(dim=-1)
     with torch.autocast(samples.device.type, enabled=False):
         places = normalised_places(model.norm, model.encoder.places, logarithms)
         kinds = torch.cartesian_prod(*[torch.arange(len(places), device=places.device)] * n_items).reshape(-1, n_items)
+        with torch.no_grad():  # combinations on which the law is undefined would spoil all gradients
+            kinds = kinds[torch.isfinite(model.head(places[kinds].flatten(1)))]
         values = model.head(places[kinds].flatten(1))
         logarithms = logarithms.reshape(n, n_items, -1)
         joint = sum(logarithms[:, item, kinds[:, item]] for item in range(n_items))

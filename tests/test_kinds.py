@@ -87,6 +87,21 @@ def test_the_loss_is_the_likelihood_summed_over_all_combinations(n_items):
     torch.testing.assert_close(found, -temperature * likelihood.log().mean())
 
 
+class Logarithm(nn.Module):
+    """A head that is undefined for some kinds."""
+
+    def forward(self, latents):
+        return latents.sum(dim=1).log()
+
+
+def test_combinations_without_a_value_are_left_out():
+    model = network(head=Logarithm())
+    found = soft_minimum(model, torch.rand(6, 2, 3), torch.zeros(6), torch.square, 0.3)
+    found.backward()
+    assert torch.isfinite(found)
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.encoder.parameters())
+
+
 def test_the_loss_has_the_gradient_of_its_differences():
     model = network(3).double()
     samples, targets = torch.rand(4, 2, 3).double(), torch.rand(4).double()
