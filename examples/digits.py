@@ -1,7 +1,7 @@
 """A law of what pictures show, read by a network from torchvision: sums of handwritten digits.
 
-``python examples/digits.py`` trains a ShuffleNet on pairs of 8x8 digits and their sums, together with the law, and prints
-what the law is and which kinds of pictures it tells apart. ``--operation multiply`` for products (takes longer);
+``python examples/digits.py`` trains a ShuffleNet on pairs of 8x8 digits and their sums, together with the law, and
+prints what the law is and which kinds of pictures it tells apart. ``--operation multiply`` for products (takes longer);
 ``--mnist FOLDER`` takes images from MNIST in that folder; ``--output DIR`` draws latents against digits.
 
 Any network of torchvision that ends with ``num_classes`` outputs serves: the outputs are kinds of items (`n_kinds`).
@@ -40,25 +40,27 @@ def main() -> None:
     parser.add_argument("--operation", default="add", choices=["add", "subtract", "multiply"])
     parser.add_argument("--mnist", metavar="FOLDER", help="take images from MNIST in this folder")
     parser.add_argument("--max-iter", type=int, default=1500, help="steps of training with the law")
+    parser.add_argument("--quick", action="store_true", help="a few steps, to try the script out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, metavar="DIR", help="draw a picture there")
     args = parser.parse_args()
     load = load_digits_arithmetic
-    options = {"operation": args.operation, "n_samples": 20_000}
+    options = {"operation": args.operation, "n_samples": 200 if args.quick else 20_000}
+    quick = {"linear_steps": 2, "max_iter": 2, "n_generations": 1} if args.quick else {}
     if args.mnist:
         load = load_mnist_arithmetic
         options |= {"data_home": args.mnist, "download": False}
-    train, test = load(**options), load(subset="test", **{**options, "n_samples": 5_000})
+    train, test = load(**options), load(subset="test", **{**options, "n_samples": options["n_samples"] // 4})
 
     start = time.time()
     model = EQLEncoderRegressor(
         encoder=shufflenet,
         n_kinds=N_KINDS,
         batch_size=64,
-        max_iter=args.max_iter,
         transforms="affine",
         random_state=args.seed,
         verbose=1,
+        **{"max_iter": args.max_iter, **quick},
     ).fit(train.X, train.y)
     print(f"law:      {model.sympy_expr_.n(4)}   ({time.time() - start:.0f} s)")
     for name, part in (("training", train), ("test", test)):

@@ -55,7 +55,7 @@ _CALIBRATION_ROWS = 2_000  # for the mean and variance of latents in between
 _READ_AT_ONCE = 128  # samples; activations of more leave the caches
 _DOMAIN_WEIGHT = 0.1  # as in `training.loop`
 _LINEAR_ROUNDS = 3  # while next to nothing is explained: encoders may need a while before they see anything
-_SETTLING_STEPS = 300
+_SETTLING_STEPS = 300  # at most, for kinds to be told apart
 _LEARNT = 0.7  # of the variance
 _JOINT_SHARE = 0.4  # of max_time, after which the first stages end
 
@@ -232,7 +232,8 @@ class Training:
             latents = self.latents(teacher, self.some(self.rows, LATENT_ROWS)).reshape(-1, self.settings.n_latents)
             places = torch.as_tensor(clusters(latents, n_kinds, self.seeds[5]), dtype=torch.float32)
             model.encoder.places.data.copy_(teacher.norm.raw(places.to(model.encoder.places.device)))
-            plan = Plan(_SETTLING_STEPS, self.settings.learning_rate, **self.means)
+            n_steps = min(_SETTLING_STEPS, max(self.settings.linear_steps, self.settings.max_iter))
+            plan = Plan(n_steps, self.settings.learning_rate, **self.means)
             run = self.descend(model, plan, name, self.rows, 0.0, _JOINT_SHARE, teacher=teacher)
             if run.status is Status.DIVERGED:
                 raise FloatingPointError(name)

@@ -2,6 +2,8 @@
 
 import itertools
 import pickle
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from sklearn_eql.encoders import LATENT_SCALE, Kinds, LatentNorm, build_encoder
 from sklearn_eql.heads import Composite
 from sklearn_eql.kinds import clusters, decide, disagreement, latent_kinds, soft_minimum
 from sklearn_eql.training import descent
+from sklearn_eql.vision import import_torchvision
 
 DIGITS = load_digits_arithmetic(operation="multiply", n_samples=4000)
 SHORT = {
@@ -207,7 +210,7 @@ def test_a_killed_fit_settles_as_if_nothing_had_happened(tmp_path, monkeypatch):
 
     def advance(run, *args, unharmed=descent._Run.advance):
         done.append(1)
-        if len(done) == 200:  # 30 steps of the linear form, then 300 of settling
+        if len(done) == 45:  # 30 steps of the linear form, then as many of settling
             raise Killed
         unharmed(run, *args)
 
@@ -241,6 +244,18 @@ def test_places_keep_their_scale_whatever_the_statistics():
 def test_kinds_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(ValueError, match=f"(?s){message}"):
         EQLEncoderRegressor(**{**SHORT, **changes}).fit(DIGITS.X[:20], DIGITS.y[:20])
+
+
+def test_the_example_trains_a_network_of_torchvision(monkeypatch, capsys):
+    pytest.importorskip("PIL")
+    try:
+        import_torchvision()
+    except ImportError as error:
+        pytest.skip(f"torchvision: {error}")
+    script = Path(__file__).parents[1] / "examples" / "digits.py"
+    monkeypatch.setattr("sys.argv", [str(script), "--quick"])
+    runpy.run_path(str(script), run_name="__main__")
+    assert "law:" in capsys.readouterr().out
 
 
 def test_only_encoders_that_know_kinds_are_told_to_decide():
