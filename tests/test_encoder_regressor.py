@@ -185,6 +185,18 @@ def test_an_encoder_of_the_user_with_two_latents_per_item():
     np.testing.assert_array_equal(copied.transform(DIGITS.X[:9]), model.transform(DIGITS.X[:9]))
 
 
+def make_compiled_encoder():
+    module = make_encoder()
+    module.compile(backend="eager")  # the default backend takes longer to start than the fit
+    return module
+
+
+def test_a_compiled_encoder_trains_and_is_pickled():
+    model = EQLEncoderRegressor(encoder=make_compiled_encoder, n_latents=2, **QUICK).fit(DIGITS.X, DIGITS.y)
+    copied = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copied.transform(DIGITS.X[:9]), model.transform(DIGITS.X[:9]))
+
+
 def test_columns_of_a_pipeline_are_items():
     X = np.random.default_rng(0).uniform(-3, 3, (400, 2))
     y = X[:, 0] ** 3 - X[:, 1] ** 3
