@@ -55,6 +55,7 @@ class Run:
 
 
 KINDS = {"n_kinds": 16}
+
 RUNS = {
     "all": Run("sum of two digits", n_seeds=5),
     "under15": Run("sum, trained under 15", condition=below, n_seeds=5),
