@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sympy
+import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 
 mpl.use("Agg")
@@ -30,6 +31,15 @@ def data_dir(request):
     if not Path(given).is_dir():
         pytest.skip(f"shared data sets: there is no folder {given}")
     return Path(given)
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """One torch thread: on small networks more of them only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class KnownLaw(BaseEstimator, RegressorMixin):

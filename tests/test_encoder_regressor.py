@@ -32,16 +32,9 @@ QUICK = {
     "batch_size": 64,
     "random_state": 0,
 }
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DIGITS = load_digits_arithmetic(n_samples=3000)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Small networks: more threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ from sklearn_eql.kinds import clusters, decide, disagreement, latent_kinds, soft
 from sklearn_eql.training import descent
 from sklearn_eql.vision import import_torchvision
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 DIGITS = load_digits_arithmetic(operation="multiply", n_samples=4000)
 SHORT = {
     "encoder": "mlp",
@@ -37,14 +39,6 @@ class Product(nn.Module):
 
     def forward(self, latents):
         return latents.prod(dim=1)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
