@@ -26,7 +26,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from sklearn_eql import EQLEncoderRegressor
 from sklearn_eql.datasets import load_mnist_arithmetic
-from sklearn_eql.plotting_images import plot_digits
+from sklearn_eql.plotting import plot_digits
 
 N_TRAIN, N_TEST = 60_000, 20_000
 LIMIT = 15  # Table II: sums below are trained on, the others are asked for

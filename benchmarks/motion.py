@@ -27,7 +27,7 @@ import sympy
 from _common import RESULTS, append_record, commit, machine, markdown_table, read_records, timed
 
 from sklearn_eql import EQLDynamicsRegressor, datasets
-from sklearn_eql.dynamics.integrate import advance
+from sklearn_eql.dynamics.runge_kutta import advance
 
 N_TEST = 200
 ZERO = 1e-9  # share of the largest coefficient: rounding left over from the change of variables

@@ -25,13 +25,13 @@ import numpy as np
 import torch
 from problems import PAPER_RATES, load
 
-from sklearn_eql.network import INIT_SCALES, INIT_SCALES_L0, BatchedEQL
+from sklearn_eql.networks.batched_eql import INIT_SCALES, INIT_SCALES_L0, BatchedEQL
 from sklearn_eql.primitives import PRIMITIVES, resolve_functions
-from sklearn_eql.structure import Structure
+from sklearn_eql.sparse.levenberg_marquardt import levenberg_marquardt
+from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 from sklearn_eql.symbolic.equation import Equation
-from sklearn_eql.training.loop import train
-from sklearn_eql.training.refine import levenberg_marquardt
+from sklearn_eql.training.batched import train
 from sklearn_eql.training.schedule import PAPER_ALPHA, resolve_phases, scale_steps
 
 CUTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)

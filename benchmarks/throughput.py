@@ -15,10 +15,10 @@ from collections.abc import Callable
 
 import torch
 
-from sklearn_eql.network import BatchedEQL
-from sklearn_eql.penalties import SmoothedL05
+from sklearn_eql.networks.batched_eql import BatchedEQL
+from sklearn_eql.networks.penalties import SmoothedL05
 from sklearn_eql.primitives import resolve_functions
-from sklearn_eql.training.loop import _Run
+from sklearn_eql.training.batched import _Run
 from sklearn_eql.training.schedule import PAPER_ALPHA, Phase
 
 N_ROWS = 256

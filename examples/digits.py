@@ -72,7 +72,7 @@ def main() -> None:
         share = counts.max() / counts.sum()
         print(f"  digit {digit}: latent {values[counts.argmax()]:6.3f} for {share:.1%} of the images")
     if args.output:
-        from sklearn_eql.plotting_images import plot_digits
+        from sklearn_eql.plotting import plot_digits
 
         args.output.mkdir(parents=True, exist_ok=True)
         plot_digits(model, train, test).savefig(args.output / "digits.png", dpi=110)

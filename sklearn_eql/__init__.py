@@ -4,10 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sklearn_eql.dynamics_regressor import EQLDynamicsRegressor
-    from sklearn_eql.encoder_regressor import EQLEncoderRegressor
+    from sklearn_eql.estimators.dynamics_regressor import EQLDynamicsRegressor
+    from sklearn_eql.estimators.encoder_regressor import EQLEncoderRegressor
+    from sklearn_eql.estimators.regressor import EQLRegressor
     from sklearn_eql.primitives import Interval, Primitive
-    from sklearn_eql.regressor import EQLRegressor
     from sklearn_eql.training.schedule import Phase, RolloutPhase
 
 __version__ = "0.1.0"
@@ -23,9 +23,9 @@ __all__ = [
 
 # Loaded when first used: data sets and the command line's own messages then need no torch.
 _HOMES = {
-    "EQLDynamicsRegressor": "sklearn_eql.dynamics_regressor",
-    "EQLEncoderRegressor": "sklearn_eql.encoder_regressor",
-    "EQLRegressor": "sklearn_eql.regressor",
+    "EQLDynamicsRegressor": "sklearn_eql.estimators.dynamics_regressor",
+    "EQLEncoderRegressor": "sklearn_eql.estimators.encoder_regressor",
+    "EQLRegressor": "sklearn_eql.estimators.regressor",
     "Interval": "sklearn_eql.primitives",
     "Phase": "sklearn_eql.training.schedule",
     "Primitive": "sklearn_eql.primitives",

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_eql.cells import EQLCell, ReLUCell
-from sklearn_eql.dynamics.relu import FittedReLU
-from sklearn_eql.encoders import LATENT_SCALE, LatentNorm
+from sklearn_eql.dynamics.fitted_relu import FittedReLU
+from sklearn_eql.networks.cells import EQLCell, ReLUCell
+from sklearn_eql.networks.encoders import LATENT_SCALE, LatentNorm
 from sklearn_eql.primitives import resolve_functions
-from sklearn_eql.training.recurrent import Series
+from sklearn_eql.training.rollouts import Series
 
 UNITS = resolve_functions(["const", "id", "mul", "sin"])
 SEEDS = [3, 1, 4]

@@ -10,16 +10,18 @@ import pytest
 import torch
 
 from sklearn_eql.datasets import make_kinematics, make_pendulum
-from sklearn_eql.dynamics import gauge, joint
-from sklearn_eql.dynamics.encoding import FittedEncoder, standardisation, window_tensor
-from sklearn_eql.dynamics.growth import discover
-from sklearn_eql.dynamics.identify import LawCell, identify
-from sklearn_eql.dynamics.integrate import advance, mean_velocity
+from sklearn_eql.dynamics import joint
+from sklearn_eql.dynamics import latent_coordinates as gauge
+from sklearn_eql.dynamics.fitted_encoder import FittedEncoder, standardisation, window_tensor
 from sklearn_eql.dynamics.joint import JointFit, JointProblem
+from sklearn_eql.dynamics.latent_inference import identify
+from sklearn_eql.dynamics.law_cell import LawCell
 from sklearn_eql.dynamics.laws import to_equations, with_simple_latents
 from sklearn_eql.dynamics.library import Term, evaluate, latent_powers, state_terms
+from sklearn_eql.dynamics.runge_kutta import advance, mean_velocity
 from sklearn_eql.dynamics.search import Motion, MotionSettings, find_motion
-from sklearn_eql.encoders import LatentNorm, build_encoder
+from sklearn_eql.dynamics.stepwise import discover
+from sklearn_eql.networks.encoders import LatentNorm, build_encoder
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.symbolic.equation import Equation, Unit
 

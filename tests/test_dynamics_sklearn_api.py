@@ -17,11 +17,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import estimator_checks, get_tags
 
-from sklearn_eql import EQLDynamicsRegressor, Primitive, dynamics_regressor
+from sklearn_eql import EQLDynamicsRegressor, Primitive
 from sklearn_eql.datasets import make_kinematics
-from sklearn_eql.dynamics import fitting
+from sklearn_eql.dynamics import stages as fitting
+from sklearn_eql.estimators import dynamics_regressor
 from sklearn_eql.exceptions import SearchInterruptedWarning
-from sklearn_eql.penalties import SmoothedL05
+from sklearn_eql.networks.penalties import SmoothedL05
 from sklearn_eql.training.schedule import RolloutPhase
 
 DATA = make_kinematics(30, 12, 4, random_state=0)
@@ -309,7 +310,7 @@ def test_an_interrupted_refinement_keeps_the_best_law(monkeypatch, stage):
 
 
 def test_an_interrupted_finish_is_no_secret(monkeypatch):
-    from sklearn_eql import laws
+    from sklearn_eql.laws import finishing as laws
 
     interrupt(monkeypatch, laws, "_finish_one", call=2)
     model = EQLDynamicsRegressor(**SMALL)

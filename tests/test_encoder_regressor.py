@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from sklearn_eql import EQLEncoderRegressor, Phase
 from sklearn_eql.datasets import load_digits_arithmetic
 from sklearn_eql.exceptions import SearchInterruptedWarning
-from sklearn_eql.training import descent
+from sklearn_eql.training import minibatch as descent
 
 Z0, Z1 = sympy.symbols("z0 z1")
 PLAIN = {"functions": {"const": 1, "id": 2, "mul": 1}, "n_hidden_layers": 1}
@@ -253,7 +253,7 @@ def test_a_killed_fit_goes_on_from_its_checkpoint_as_if_nothing_had_happened(tmp
     X, y = DIGITS.X[:400], DIGITS.y[:400]
     whole = EQLEncoderRegressor(encoder="mlp", **settings).fit(X, y)
     monkeypatch.setattr("sklearn_eql.training.checkpoint.SAVE_EVERY", 0.0)
-    monkeypatch.setattr("sklearn_eql.training.descent._CHECK_EVERY", 7)
+    monkeypatch.setattr("sklearn_eql.training.minibatch._CHECK_EVERY", 7)
     done = []
 
     def advance(run, *args, unharmed=descent._Run.advance):
@@ -265,13 +265,13 @@ def test_a_killed_fit_goes_on_from_its_checkpoint_as_if_nothing_had_happened(tmp
     path = tmp_path / "fit.pt"
     model = EQLEncoderRegressor(encoder="mlp", checkpoint=path, **settings)
     with monkeypatch.context() as patch:
-        patch.setattr("sklearn_eql.training.descent._Run.advance", advance)
+        patch.setattr("sklearn_eql.training.minibatch._Run.advance", advance)
         with pytest.raises(Killed):
             model.fit(X, y)
     assert path.exists()
     n_before = len(done)
     with monkeypatch.context() as patch:
-        patch.setattr("sklearn_eql.training.descent._Run.advance", advance)
+        patch.setattr("sklearn_eql.training.minibatch._Run.advance", advance)
         done.extend([1] * at_step)  # never again
         model.fit(X, y)
     n_after = len(done) - n_before - at_step
@@ -289,8 +289,8 @@ def test_a_checkpoint_of_another_fit_is_refused(tmp_path, monkeypatch):
     model = EQLEncoderRegressor(encoder="mlp", checkpoint=path, **QUICK)
     with monkeypatch.context() as patch:
         patch.setattr("sklearn_eql.training.checkpoint.SAVE_EVERY", 0.0)
-        patch.setattr("sklearn_eql.training.descent._CHECK_EVERY", 5)
-        patch.setattr("sklearn_eql.training.descent._Run.finish", killed)
+        patch.setattr("sklearn_eql.training.minibatch._CHECK_EVERY", 5)
+        patch.setattr("sklearn_eql.training.minibatch._Run.finish", killed)
         with pytest.raises(Killed):
             model.fit(DIGITS.X, DIGITS.y)
     with pytest.raises(ValueError, match=r"belongs to another fit: it differs in alpha .* Delete the file"):
@@ -318,7 +318,7 @@ def test_ctrl_c_in_the_search_for_laws_ends_the_fit_with_the_law_of_the_head(mon
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_eql.latent_laws.eliminate", interrupted)
+    monkeypatch.setattr("sklearn_eql.encoder.latent_laws.eliminate_networks", interrupted)
     with pytest.warns(SearchInterruptedWarning, match="kept"):
         model = EQLEncoderRegressor(encoder="mlp", **QUICK).fit(DIGITS.X, DIGITS.y)
     assert model.n_iter_ in (40, 80, 120)  # rounds of the linear form, and no step more

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_eql.augment import distort, transformed
-from sklearn_eql.encoders import ENCODERS, LATENT_SCALE, LatentNorm, build_encoder
+from sklearn_eql.encoder.augment import distort, transformed
+from sklearn_eql.networks.encoders import ENCODERS, LATENT_SCALE, LatentNorm, build_encoder
 
 
 @pytest.mark.parametrize(

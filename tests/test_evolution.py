@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_eql.archive import Archive, description_length
-from sklearn_eql.evolution import EvolutionSettings, evolve, is_well_conditioned, simplify
-from sklearn_eql.gradient import eliminate
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
-from sklearn_eql.problem import EXACT, Scaling, make_problem
-from sklearn_eql.structure import SparseUnit, Structure
-from sklearn_eql.training.refine import FitResult
+from sklearn_eql.search.evolution import EvolutionSettings, evolve
+from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.description_length import description_length
+from sklearn_eql.sparse.elimination import eliminate_networks, simplify
+from sklearn_eql.sparse.levenberg_marquardt import FitResult
+from sklearn_eql.sparse.problem import EXACT, Scaling, is_well_conditioned, make_problem
+from sklearn_eql.sparse.structure import SparseUnit, Structure
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 2, (60, 2))
@@ -229,7 +230,7 @@ def test_simplifying_removes_what_a_law_does_not_need():
     )
     archive.add(target.fit([spoiled], 30))
     assert archive.ranked()[0].loss < EXACT
-    simplify(archive, target, SMALL, math.inf)
+    simplify(archive, target, SMALL.max_size, math.inf)
     assert archive.ranked()[0].structure.key == sine(1).key
 
 
@@ -255,8 +256,8 @@ def dense_network():
 def test_elimination_prunes_a_dense_network_down_to_the_law():
     archive = Archive(60, EXACT)
     target = problem(2 * X[:, 0] * X[:, 1])
-    eliminate([dense_network()], target, archive)
-    simplify(archive, target, SMALL, math.inf)
+    eliminate_networks([dense_network()], target, archive)
+    simplify(archive, target, SMALL.max_size, math.inf)
     exact = [r for r in archive.front() if r.loss < EXACT]
     assert exact[0].structure.n_free == 1
     assert [unit.primitive for unit in exact[0].structure.units] == ["mul"]
@@ -264,7 +265,7 @@ def test_elimination_prunes_a_dense_network_down_to_the_law():
 
 def test_elimination_past_its_deadline_still_refits_what_there_is():
     archive = Archive(60, EXACT)
-    eliminate([dense_network()], problem(2 * X[:, 0] * X[:, 1]), archive, deadline=time.monotonic())
+    eliminate_networks([dense_network()], problem(2 * X[:, 0] * X[:, 1]), archive, deadline=time.monotonic())
     assert [r.structure.size for r in archive.ranked()] == [dense_network().size]
 
 

@@ -6,10 +6,10 @@ import sympy
 import torch
 from symbolic_laws import assert_same_values, random_equation, sample
 
-from sklearn_eql import factoring
-from sklearn_eql.draft import Draft, Node
+from sklearn_eql.laws import common_factors as factoring
 from sklearn_eql.primitives import PRIMITIVES
-from sklearn_eql.structure import Structure
+from sklearn_eql.sparse.editing import Draft, Node
+from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic import canonicalize, equation_complexity, to_sympy
 
 NAMES = ("m", "v", "c")

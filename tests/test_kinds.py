@@ -12,10 +12,10 @@ from torch import nn
 
 from sklearn_eql import EQLEncoderRegressor, Phase
 from sklearn_eql.datasets import load_digits_arithmetic
-from sklearn_eql.encoders import LATENT_SCALE, Kinds, LatentNorm, build_encoder
-from sklearn_eql.heads import Composite
-from sklearn_eql.kinds import clusters, decide, disagreement, latent_kinds, soft_minimum
-from sklearn_eql.training import descent
+from sklearn_eql.encoder.heads import Composite
+from sklearn_eql.encoder.latent_classes import clusters, decide, disagreement, latent_kinds, soft_minimum
+from sklearn_eql.networks.encoders import LATENT_SCALE, Kinds, LatentNorm, build_encoder
+from sklearn_eql.training import minibatch as descent
 from sklearn_eql.vision import import_torchvision
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -208,7 +208,7 @@ def test_a_killed_fit_settles_as_if_nothing_had_happened(tmp_path, monkeypatch):
             raise Killed
         unharmed(run, *args)
 
-    monkeypatch.setattr("sklearn_eql.training.descent._Run.advance", advance)
+    monkeypatch.setattr("sklearn_eql.training.minibatch._Run.advance", advance)
     model = EQLEncoderRegressor(**SHORT, checkpoint=tmp_path / "fit.pt")
     with pytest.raises(Killed):
         model.fit(X, y)

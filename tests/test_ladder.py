@@ -11,13 +11,13 @@ import pytest
 import sympy
 
 from sklearn_eql import EQLRegressor, Primitive
-from sklearn_eql import ladder as ladder_module
 from sklearn_eql.exceptions import SearchInterruptedWarning
-from sklearn_eql.ladder import LADDER, climb
-from sklearn_eql.links import LINKS
+from sklearn_eql.ladder import climb as ladder_module
+from sklearn_eql.ladder.climb import LADDER, climb
+from sklearn_eql.ladder.link_functions import LINKS
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
-from sklearn_eql.problem import Scaling, make_problem
-from sklearn_eql.structure import SparseUnit, Structure
+from sklearn_eql.sparse.problem import Scaling, make_problem
+from sklearn_eql.sparse.structure import SparseUnit, Structure
 
 X = np.random.default_rng(0).uniform(1, 3, (150, 4))
 NOISE = np.random.default_rng(1).normal(size=150)
@@ -303,7 +303,7 @@ def count_climbs(monkeypatch):
         calls.append(len(options["rungs"]))
         return climb(*args, **options)
 
-    monkeypatch.setattr("sklearn_eql.search.climb", counting)
+    monkeypatch.setattr("sklearn_eql.search.islands.climb", counting)
     return calls
 
 
@@ -357,7 +357,7 @@ def test_an_interruption_inside_the_ladder_is_told_by_the_regressor(monkeypatch)
 
         return climb(*args, **{**options, "report": report})
 
-    monkeypatch.setattr("sklearn_eql.search.climb", interrupted)
+    monkeypatch.setattr("sklearn_eql.search.islands.climb", interrupted)
     with pytest.warns(SearchInterruptedWarning, match="fit was interrupted; the best"):
         model = regressor().fit(X[:, :2], X[:, 0] / X[:, 1])
     assert model.interrupted_ is True

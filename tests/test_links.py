@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_eql.links import LINKS, linked
+from sklearn_eql.ladder.link_functions import LINKS, linked
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
-from sklearn_eql.problem import Scaling, make_problem
-from sklearn_eql.structure import SparseUnit, Structure
-from sklearn_eql.training.refine import levenberg_marquardt
+from sklearn_eql.sparse.levenberg_marquardt import levenberg_marquardt
+from sklearn_eql.sparse.problem import Scaling, make_problem
+from sklearn_eql.sparse.structure import SparseUnit, Structure
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 2, (80, 2))
@@ -175,7 +175,7 @@ def test_a_batch_cut_in_parts_keeps_targets_weights_and_floors_together(places, 
     floors = torch.tensor([0.0, 1e3, 0.0, 1e3], dtype=torch.float64)
     options = {"max_iter": 8, "floor": floors}
     whole = levenberg_marquardt([SINE] * 4, PRIMITIVES, rows, targets, weights, **options)
-    monkeypatch.setattr("sklearn_eql.training.refine._ROWS_AT_ONCE", 2 * len(rows))
+    monkeypatch.setattr("sklearn_eql.sparse.levenberg_marquardt._ROWS_AT_ONCE", 2 * len(rows))
     parts = levenberg_marquardt([SINE] * 4, PRIMITIVES, rows, targets, weights, **options)
     assert [r.loss for r in parts] == pytest.approx([r.loss for r in whole], rel=1e-8)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_eql.network import INIT_SCALES, BatchedEQL
+from sklearn_eql.networks.batched_eql import INIT_SCALES, BatchedEQL
 from sklearn_eql.primitives import EVERYWHERE, PRESETS, Primitive, resolve_functions
 
 

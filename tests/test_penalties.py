@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_eql.penalties import L1, HardConcreteL0, SmoothedL05, resolve_penalty
+from sklearn_eql.networks.penalties import L1, HardConcreteL0, SmoothedL05, resolve_penalty
 
 
 def _weights(n_trials=3, n_weights=400, seed=0):

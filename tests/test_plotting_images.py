@@ -6,7 +6,7 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from sklearn_eql.datasets import load_digits_arithmetic
-from sklearn_eql.plotting_images import plot_digits
+from sklearn_eql.plotting import plot_digits
 
 DATA = load_digits_arithmetic(n_samples=60)
 

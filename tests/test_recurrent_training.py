@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_eql.cells import EQLCell, ReLUCell
-from sklearn_eql.penalties import L1, HardConcreteL0, SmoothedL05
+from sklearn_eql.networks.cells import EQLCell, ReLUCell
+from sklearn_eql.networks.penalties import L1, HardConcreteL0, SmoothedL05
 from sklearn_eql.primitives import resolve_functions
-from sklearn_eql.training.recurrent import RecurrentNetwork, RecurrentSettings, Series, train_recurrent
+from sklearn_eql.training.rollouts import RecurrentNetwork, RecurrentSettings, Series, train_recurrent
 from sklearn_eql.training.schedule import RolloutPhase
 
 UNITS = resolve_functions(["const", "id", "mul"])

@@ -5,8 +5,13 @@ import pytest
 import torch
 
 from sklearn_eql.primitives import PRIMITIVES
-from sklearn_eql.structure import SparseUnit, Structure
-from sklearn_eql.training.refine import joint_curvature, levenberg_marquardt, residual_jacobian, standard_errors
+from sklearn_eql.sparse.levenberg_marquardt import (
+    joint_curvature,
+    levenberg_marquardt,
+    residual_jacobian,
+    standard_errors,
+)
+from sklearn_eql.sparse.structure import SparseUnit, Structure
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 2, (40, 2))

@@ -10,9 +10,9 @@ import sympy
 import torch
 
 from sklearn_eql import EQLRegressor, Interval, Phase, Primitive
-from sklearn_eql import evolution as evolution_module
 from sklearn_eql.exceptions import SearchInterruptedWarning
-from sklearn_eql.penalties import SmoothedL05
+from sklearn_eql.networks.penalties import SmoothedL05
+from sklearn_eql.search import evolution as evolution_module
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(1, 3, (60, 2))
@@ -309,7 +309,7 @@ def test_an_interruption_before_the_first_law_is_an_interruption(monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_eql.search._search_island", interrupted)
+    monkeypatch.setattr("sklearn_eql.search.islands._search_island", interrupted)
     with pytest.raises(KeyboardInterrupt):
         quick().fit(X, law(X))
 
@@ -398,7 +398,7 @@ def test_gradient_training_stops_in_time():
 
 
 def test_gradient_training_is_interrupted_with_a_law(monkeypatch):
-    from sklearn_eql.training import loop
+    from sklearn_eql.training import batched as loop
 
     step, calls = loop._Run.execute, []
 

@@ -7,15 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_eql.archive import Archive
-from sklearn_eql.laws import Law, Table, pareto, rerank, scores, shortlist
+from sklearn_eql.estimators._check_table import check_varies, merge_duplicates, read_weight
+from sklearn_eql.laws.finishing import rerank
+from sklearn_eql.laws.judging import Table
+from sklearn_eql.laws.law import Law, pareto, scores, shortlist
+from sklearn_eql.laws.selection import OUTER_FRACTION, extrapolation_errors, outer_rows, select, simplest_outside
 from sklearn_eql.primitives import PRIMITIVES
-from sklearn_eql.problem import EXACT, Scaling
-from sklearn_eql.rows import check_varies, merge_duplicates, read_weight
-from sklearn_eql.selection import OUTER_FRACTION, extrapolation_errors, outer_rows, select, simplest_outside
-from sklearn_eql.structure import Structure
+from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.levenberg_marquardt import FitResult
+from sklearn_eql.sparse.problem import EXACT, Scaling
+from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.equation import Equation, Unit
-from sklearn_eql.training.refine import FitResult
 
 RNG = np.random.default_rng(0)
 
@@ -211,7 +213,7 @@ def test_only_the_best_by_score_and_the_front_are_refitted():
 
 
 def test_after_the_deadline_the_best_by_score_are_refitted_all_the_same(monkeypatch):
-    monkeypatch.setattr("sklearn_eql.laws._RERANKED_AT_ONCE", 2)
+    monkeypatch.setattr("sklearn_eql.laws.finishing._RERANKED_AT_ONCE", 2)
     members = archive()
     found = rerank(members, table(), 100, deadline=time.time() - 1)
     assert {r.structure.key for r in found.ranked()} == {r.structure.key for r in members.ranked()[:2]}

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from sklearn_eql.dictionary import best_subsets, library
-from sklearn_eql.draft import Draft
-from sklearn_eql.palette import Palette
+from sklearn_eql.ladder.dictionary import best_subsets, library
+from sklearn_eql.ladder.pieces import Palette
+from sklearn_eql.ladder.screening import log_monomials, screen_waves
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
-from sklearn_eql.problem import Scaling, make_problem
-from sklearn_eql.sketch import log_monomials, screen_waves
-from sklearn_eql.structure import Structure
+from sklearn_eql.sparse.editing import Draft
+from sklearn_eql.sparse.problem import Scaling, make_problem
+from sklearn_eql.sparse.structure import Structure
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(1, 3, (400, 4))

@@ -17,8 +17,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_eql import EQLRegressor
+from sklearn_eql.laws.selection import RULES
 from sklearn_eql.primitives import PRIMITIVES
-from sklearn_eql.selection import RULES
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(1, 3, (60, 2))

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_eql.draft import Draft, smaller, without_terms
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
-from sklearn_eql.problem import Scaling, make_problem
-from sklearn_eql.proposals import Proposer
-from sklearn_eql.sparse import SparseBatch
-from sklearn_eql.structure import SparseUnit, Structure
+from sklearn_eql.search.mutations import Proposer
+from sklearn_eql.sparse.batch import SparseBatch
+from sklearn_eql.sparse.editing import Draft, smaller, without_terms
+from sklearn_eql.sparse.problem import Scaling, make_problem
+from sklearn_eql.sparse.structure import SparseUnit, Structure
 from sklearn_eql.symbolic.canonical import free_mask
 
 RNG = np.random.default_rng(0)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
-from sklearn_eql.problem import Scaling, make_problem
-from sklearn_eql.snapping import n_loose, snap, with_round_exponents_fixed
-from sklearn_eql.structure import SparseUnit, Structure
-from sklearn_eql.thinning import thin
+from sklearn_eql.sparse.elimination import eliminate
+from sklearn_eql.sparse.problem import Scaling, make_problem
+from sklearn_eql.sparse.round_exponents import n_loose, snap, with_round_exponents_fixed
+from sklearn_eql.sparse.structure import SparseUnit, Structure
 
 X = np.random.default_rng(0).uniform(1, 3, (200, 3))
 NOISE = np.random.default_rng(1).normal(size=200)
@@ -43,7 +43,7 @@ def exponents(structure):
 @pytest.mark.parametrize("noise", [0.0, 0.01, 0.1])
 def test_terms_and_features_that_the_law_does_not_need_are_removed(noise):
     target = problem(2.3 * X[:, 0] ** 1.73 / X[:, 1], noise)
-    thinned = thin(fitted(power_law(1.5, -1.2, 0.1, extra=(0, 1, 3)), target), target)
+    thinned = eliminate(fitted(power_law(1.5, -1.2, 0.1, extra=(0, 1, 3)), target), target)
     assert set(exponents(thinned.structure)) == {0, 1}
     assert [s for s, _, _ in thinned.structure.output] == [3 + len(thinned.structure.units)]
 
@@ -53,7 +53,7 @@ def test_terms_that_the_law_needs_are_kept(noise):
     target = problem(2 * X[:, 0] - X[:, 1] + 0.5 * np.sin(3 * X[:, 2]), noise)
     sine = SparseUnit("sin", (((3, 3.7, True),),))
     needed = Structure(3, (sine,), ((1, 1.0, True), (2, 1.0, True), (4, 1.0, True)))
-    thinned = thin(fitted(needed, target), target)
+    thinned = eliminate(fitted(needed, target), target)
     assert thinned.structure.key == needed.key
 
 
@@ -62,7 +62,7 @@ def test_a_small_term_is_kept_if_it_stands_out_of_the_noise(noise):
     target = problem(X[:, 0] ** 2 + 0.05 * X[:, 1], noise)
     square = SparseUnit("square", (((1, 1.0, False),),))
     full = Structure(3, (square,), tuple((s, 1.0, True) for s in range(5)))
-    assert [s for s, _, _ in thin(fitted(full, target), target).structure.output] == [2, 4]
+    assert [s for s, _, _ in eliminate(fitted(full, target), target).structure.output] == [2, 4]
 
 
 def test_a_polynomial_of_twenty_terms_is_thinned_to_the_two_of_the_law():
@@ -73,7 +73,7 @@ def test_a_polynomial_of_twenty_terms_is_thinned_to_the_two_of_the_law():
     units += [SparseUnit("mul", (((k, 1.0, False),), ((c, 1.0, False),))) for k, c in triples]
     full = Structure(3, tuple(units), tuple((s, 1.0, True) for s in range(4 + len(units))))
     assert full.n_free == 20
-    thinned = thin(fitted(full, target), target).structure
+    thinned = eliminate(fitted(full, target), target).structure
     assert thinned.n_free == 2
     used = [tuple(arg[0][0] for arg in unit.args) for unit in thinned.units]
     assert used == [(1, 2), (3, 3)]
@@ -83,7 +83,7 @@ def test_thinning_never_makes_the_description_longer():
     target = problem(NOISE)
     structure = Structure(3, (), tuple((s, 1.0, True) for s in range(4)))
     before = fitted(structure, target)
-    after = thin(before, target)
+    after = eliminate(before, target)
     assert after.structure.n_free < before.structure.n_free
     assert after.structure.output
     assert np.isfinite(after.loss)
@@ -113,14 +113,14 @@ def test_an_exponent_within_its_error_of_two_becomes_two():
     target = problem(X[:, 0] ** 2, 0.05)
     loose = fitted(power_law(1.9, 0.1, -0.1), target)
     assert 1e-4 < abs(exponents(loose.structure)[0][0] - 2) < 0.1
-    snapped = snap(thin(loose, target), target)
+    snapped = snap(eliminate(loose, target), target)
     assert exponents(snapped.structure) == {0: (2.0, False)}
 
 
 def test_an_exponent_surely_off_two_does_not_become_two():
     target = problem(X[:, 0] ** 1.98)
     structure = fitted(power_law(1.9, 0.5, 0.5), target)
-    snapped = snap(thin(structure, target), target)
+    snapped = snap(eliminate(structure, target), target)
     assert exponents(snapped.structure) == {0: (pytest.approx(1.98, rel=1e-9), True)}
 
 

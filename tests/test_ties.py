@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from sklearn_eql.encoder.tied_coefficients import Ties, find_ties, refit, unsurprising
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.symbolic.equation import Equation, Unit
-from sklearn_eql.ties import Ties, find_ties, refit, unsurprising
 
 X = np.random.default_rng(0).normal(size=(2000, 2))
 NOISE = np.random.default_rng(1).normal(size=2000)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_eql.network import BatchedEQL
+from sklearn_eql.networks.batched_eql import BatchedEQL
+from sklearn_eql.networks.freezing import count_active, freeze_dead, freeze_small
 from sklearn_eql.primitives import Primitive, resolve_functions
-from sklearn_eql.training.loop import Status, train
-from sklearn_eql.training.prune import count_active, freeze_dead, freeze_small
+from sklearn_eql.training.batched import Status, train
 from sklearn_eql.training.schedule import SCHEDULES, Phase, alpha_ladder, resolve_phases, scale_steps
 
 SHORT = (Phase(200, 1e-2, threshold=0.01), Phase(100, 1e-3, alpha_scale=0.0))
@@ -46,7 +46,7 @@ def test_float32_trials_get_the_same_bits_alone_and_in_a_batch():
 def test_chunking_of_a_large_batch_changes_nothing(monkeypatch):
     X, y = _data()
     whole = train(_network(), X, y, SHORT, penalty="l0")
-    monkeypatch.setattr("sklearn_eql.training.loop.CHUNK_BYTES", 1)
+    monkeypatch.setattr("sklearn_eql.training.batched.CHUNK_BYTES", 1)
     chunked = train(_network(), X, y, SHORT, penalty="l0")
     np.testing.assert_allclose(chunked.weights, whole.weights, rtol=1e-8, atol=1e-10)
 

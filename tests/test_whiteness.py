@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sklearn_eql.ladder.residual_tests import is_white
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
-from sklearn_eql.problem import Scaling, make_problem
-from sklearn_eql.structure import SparseUnit, Structure
-from sklearn_eql.whiteness import is_white
+from sklearn_eql.sparse.problem import Scaling, make_problem
+from sklearn_eql.sparse.structure import SparseUnit, Structure
 
 X = np.random.default_rng(0).uniform(1, 3, (200, 3))
 CLEAN = 2 * X[:, 0] - X[:, 1] + 3

@@ -7,15 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from sklearn_eql.archive import Archive
-from sklearn_eql.dynamics.gauge import transformed
+from sklearn_eql.dynamics.latent_coordinates import transformed
 from sklearn_eql.dynamics.library import Term
 from sklearn_eql.dynamics.search import Motion
-from sklearn_eql.evolution import EvolutionSettings, simplify
-from sklearn_eql.laws import Law, Table, as_law, finish
+from sklearn_eql.laws.finishing import as_law, finish
+from sklearn_eql.laws.judging import Table
+from sklearn_eql.laws.law import Law
 from sklearn_eql.primitives import PRIMITIVES, Primitive
-from sklearn_eql.problem import Scaling, make_problem
-from sklearn_eql.structure import Structure
+from sklearn_eql.search.evolution import EvolutionSettings
+from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.elimination import simplify
+from sklearn_eql.sparse.problem import Scaling, make_problem
+from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale
 from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 
@@ -114,7 +117,7 @@ def fronts(
         scaled = rescale(equation, 1 / scaling.x, 1 / scaling.y, primitives)
         structure = Structure.from_equation(scaled, free_mask(scaled, primitives))
         archive.add(problem.fit([structure], EvolutionSettings().fit_iterations))
-        simplify(archive, problem, EvolutionSettings(), deadline)
+        simplify(archive, problem, EvolutionSettings().max_size, deadline)
         ranked = {r.structure.key: r for r in [*archive.ranked()[:_FINISHED], *archive.front()]}
         laws, stopped = finish(ranked.values(), table, deadline)
         interrupted = interrupted or stopped

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sklearn_eql.dynamics.gauge import standardised
-from sklearn_eql.dynamics.growth import discover
-from sklearn_eql.dynamics.integrate import N_ROUGH, mean_velocity
 from sklearn_eql.dynamics.joint import JointFit, JointProblem, fit, solve_latents
+from sklearn_eql.dynamics.latent_coordinates import standardised
 from sklearn_eql.dynamics.library import Term, evaluate, latent_powers, state_terms
+from sklearn_eql.dynamics.runge_kutta import N_ROUGH, mean_velocity
+from sklearn_eql.dynamics.stepwise import discover
 from sklearn_eql.primitives import Primitive
 
 _MAX_SERIES, _MAX_STEPS = 200, 25  # on which terms are searched for

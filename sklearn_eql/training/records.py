@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from sklearn_eql.network import BatchedEQL
+from sklearn_eql.networks.batched_eql import BatchedEQL
 
 
 class Status(StrEnum):

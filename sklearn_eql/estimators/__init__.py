@@ -1,0 +1,1 @@
+"""Estimators: parameters, checks of what users pass, and the fitted attributes that they read."""

@@ -1,0 +1,195 @@
+"""The table of a regression: checks whose messages say what to do, and its canonical form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from sklearn_eql.estimators._compat import check_sample_weight
+
+_LONGEST = 500  # characters of a message of scikit-learn; longer ones print arrays
+
+
+def read_table(estimator: BaseEstimator, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """`X` (n_samples, n_features) and `y` (n_samples,) or (n_samples, n_outputs) in float64; sets ``n_features_in_``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As scikit-learn raises them, with what was received, what is expected, and the cure.
+    """
+    _check_names([str(name) for name in getattr(X, "columns", [])])
+    try:
+        rows, target = validate_data(
+            estimator, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
+        )
+        target = np.asarray(target, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise _completed(error, _received(X=X, y=y), _cure(X, y, fitting=True)) from error
+    return rows, target
+
+
+def read_rows(estimator: BaseEstimator, X: Any) -> np.ndarray:
+    """`X` (n_samples, n_features) in float64, checked against what `fit` saw."""
+    try:
+        return validate_data(estimator, X, dtype=np.float64, reset=False)
+    except (TypeError, ValueError) as error:
+        raise _completed(error, _received(X=X), _cure(X, np.empty(0), fitting=False)) from error
+
+
+def read_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
+    """Weights (n_samples,) of which the largest is 1, or None."""
+    if sample_weight is None:
+        return None
+    expected = f"sample_weight: expected {len(X)} finite numbers, one per row of X, none negative, at least 2 positive"
+    try:
+        weight = check_sample_weight(sample_weight, X, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{_short(error)}\n{expected}. Leave it out to weigh all rows alike.") from error
+    if (weight < 0).any():
+        row = int(np.argmax(weight < 0))
+        raise ValueError(
+            f"Negative values in data passed to `sample_weight`: {weight[row]:g} in row {row}.\n{expected}. Give rows "
+            "to be left out the weight 0."
+        )
+    n_positive = np.count_nonzero(weight)
+    if n_positive < 2:
+        raise ValueError(f"{expected}, got {n_positive}. Give more rows a weight.")
+    return weight / weight.max()
+
+
+def _completed(error: Exception, received: str, cure: str) -> Exception:
+    """The same kind of error with advice."""
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    return kind(
+        f"{_short(error)}\nReceived {received}. Expected X of shape (n_samples, n_features) and y of shape "
+        f"(n_samples,) or (n_samples, n_outputs): dense, real and finite numbers, in fit at least 2 rows. {cure}"
+    )
+
+
+def _short(error: Exception) -> str:
+    text = str(error)
+    return text if len(text) <= _LONGEST else text.splitlines()[0]
+
+
+def _as_array(data: Any) -> np.ndarray | None:
+    """None for what is no array at all, such as lists of different lengths."""
+    if data is None or issparse(data):
+        return None
+    try:
+        return np.asarray(data)
+    except (TypeError, ValueError):
+        return None
+
+
+def _received(**data: Any) -> str:
+    parts = []
+    for name, values in data.items():
+        array = _as_array(values)
+        if array is None:
+            parts.append(f"{name} of type {type(values).__name__}")
+        else:
+            parts.append(f"{name} of shape {array.shape} and dtype {array.dtype}")
+    return ", ".join(parts)
+
+
+def _cure(X: Any, y: Any, *, fitting: bool) -> str:
+    if issparse(X) or issparse(y):
+        return "Use .toarray() to make a sparse matrix dense."
+    x, target = _as_array(X), _as_array(y)
+    if x is None or target is None:
+        return "Give tables of numbers: NumPy arrays, DataFrames or lists of rows of equal length."
+    if x.ndim < 2:
+        return "Reshape your data: X.reshape(-1, 1) if it is one feature, X.reshape(1, -1) if it is one row."
+    if x.ndim > 2:
+        return "Reshape X to one row per sample: X.reshape(len(X), -1)."
+    if target.ndim > 2:
+        return "Reshape y to one row per sample: y.reshape(len(y), -1)."
+    for name, array in (("X", x), ("y", target)):
+        if array.dtype.kind == "c":
+            return f"Give the real and the imaginary part of {name} as separate columns."
+        missing = np.argwhere(pd.isna(array) | (np.isinf(array) if array.dtype.kind == "f" else False))
+        if len(missing):
+            place = ", ".join(map(str, missing[0]))
+            return (
+                f"{name}[{place}] is the first of {len(missing)} values that are missing or infinite: leave such rows "
+                "out (DataFrame.dropna), or fill them in (sklearn.impute.SimpleImputer)."
+            )
+        if not _is_numeric(array):
+            return (
+                f"Turn the text in {name} into numbers (pandas.to_numeric, sklearn.preprocessing.OneHotEncoder), or "
+                "leave that column out."
+            )
+    if not fitting:
+        return "Give at least one row, with the columns that fit saw, in the same order."
+    if x.shape[0] != target.shape[0]:
+        return "Give X and y the same number of rows."
+    if x.shape[0] < 2:
+        return "Give more rows: a law needs values to compare."
+    if x.shape[1] < 1:
+        return "Give at least one column."
+    return "Check X and y."
+
+
+def _is_numeric(array: np.ndarray) -> bool:
+    try:
+        array.astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _check_names(names: list[str]) -> None:
+    """Names become symbols of the law, so each must be there and stand for one column."""
+    empty = [i for i, name in enumerate(names) if not name.strip()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if empty or twice:
+        what = f"column {empty[0]} has an empty name" if empty else f"several columns are named {twice[0]!r}"
+        raise ValueError(f"X: {what}, expected distinct names, which the law is written in. Rename it in X.columns.")
+
+
+def check_varies(X: np.ndarray, y: np.ndarray, names: list[str]) -> None:
+    """Raise ValueError where there is nothing to explain or nothing to explain it with.
+
+    Parameters
+    ----------
+    X : ndarray (n_samples, n_features);  y : ndarray (n_samples, n_outputs)
+    names : list of str, one per output, for the message
+    """
+    if np.array_equal(X, np.broadcast_to(X[0], X.shape)):
+        raise ValueError(
+            f"X: all {X.shape[1]} columns are constant, expected at least one that varies. There is no law to find; "
+            "check that the rows were not filtered down to one setting of the experiment."
+        )
+    for column, name in zip(y.T, names, strict=True):
+        top, low = column.max(), column.min()
+        if top / 2 - low / 2 <= np.spacing(max(abs(top), abs(low))):  # halved: the range of +-1e308 overflows
+            raise ValueError(
+                f"{name} is constant (all {len(column)} values are {column[0]:g}, to rounding), expected values that "
+                "vary. There is no law to find; sklearn.dummy.DummyRegressor returns the constant."
+            )
+
+
+def merge_duplicates(
+    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Distinct rows in lexical order, with the summed weights of their copies (``None`` if all are equal).
+
+    A row of weight 2 and a row given twice are then the same input, and the order of the rows does not matter. Rows of
+    weight zero are left out.
+    """
+    if sample_weight is not None:
+        X, y, sample_weight = X[sample_weight > 0], y[sample_weight > 0], sample_weight[sample_weight > 0]
+    order = np.lexsort([y, *X.T[::-1]])
+    X, y = X[order], y[order]
+    weight = np.ones(len(y)) if sample_weight is None else sample_weight[order]
+    is_new = np.ones(len(y), dtype=bool)
+    is_new[1:] = (y[1:] != y[:-1]) | (X[1:] != X[:-1]).any(axis=1)
+    first = np.flatnonzero(is_new)
+    weight = np.add.reduceat(weight, first)
+    return X[first], y[first], None if np.all(weight == weight[0]) else weight

@@ -1,0 +1,155 @@
+"""What all estimators of the package share: the laws they found, as data, and the ways to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sympy
+import torch
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_eql.laws.law import Law, law_from_record, scores
+from sklearn_eql.primitives import PRIMITIVES, Primitive
+from sklearn_eql.symbolic.equation import Equation
+from sklearn_eql.symbolic.export import to_latex, to_sympy, to_torch_module
+
+
+class EquationReader:
+    """Mixin: fitted attributes and methods that read ``self._laws``.
+
+    ``_laws`` holds one list of :class:`Law` per output, ``_names`` the names of the variables, ``_single`` whether the
+    target had one dimension, and ``_own`` the functions that the user brought along. SymPy expressions and tables are
+    built when asked for; pickles hold plain values only, and code only where the user passed some.
+    """
+
+    _laws: list[list[Law]]
+    _names: list[str]
+    _best: list[int]
+    _single: bool
+    _own: dict[str, Primitive]
+
+    @property
+    def equations_(self) -> pd.DataFrame | list[pd.DataFrame]:
+        """Accuracy/complexity front, one row per equation: complexity, loss, score, equation, sympy_expr, trial.
+
+        `loss` is the (weighted) mean squared error over the training rows in units of ``y**2``; `score` the fall of
+        its logarithm per added node. A list of frames for several outputs.
+        """
+        self._check_fitted("equations_")
+        return self._unlist([self._table(laws, self._names) for laws in self._laws])
+
+    @property
+    def best_index_(self) -> int | list[int]:
+        """Row of `equations_` that `selection` chose; a list for several outputs."""
+        self._check_fitted("best_index_")
+        return self._unlist(list(self._best))
+
+    @property
+    def sympy_expr_(self) -> sympy.Expr | list[sympy.Expr]:
+        """The selected equation in the user's units and feature names; a list for several outputs."""
+        self._check_fitted("sympy_expr_")
+        return self.sympy()
+
+    def sympy(self, index: int | list[int] | None = None) -> sympy.Expr | list[sympy.Expr]:
+        """An equation as a SymPy expression.
+
+        Parameters
+        ----------
+        index : int or list of int (one per output), optional
+            Row of `equations_`; the selected one by default.
+        """
+        check_is_fitted(self)
+        return self._unlist([to_sympy(e, self._names, self._primitives()) for e in self._chosen(index)])
+
+    def latex(self, index: int | list[int] | None = None, precision: int = 3) -> str | list[str]:
+        """An equation in LaTeX, constants rounded to `precision` significant digits."""
+        check_is_fitted(self)
+        expressions = [to_sympy(e, self._names, self._primitives()) for e in self._chosen(index)]
+        return self._unlist([to_latex(expression, precision) for expression in expressions])
+
+    def torch_module(self, index: int | list[int] | None = None) -> torch.nn.Module:
+        """An equation as a differentiable module: ``(n, n_features)`` to ``(n,)``, or ``(n, n_outputs)``.
+
+        Its constants are parameters of dtype float64.
+        """
+        check_is_fitted(self)
+        chosen = self._chosen(index)
+        return to_torch_module(chosen[0] if self._single else chosen, self._primitives())
+
+    def _evaluate(self, X: np.ndarray, index: int | list[int] | None) -> np.ndarray:
+        columns = [e.evaluate(X, self._primitives()) for e in self._chosen(index)]
+        values = np.stack(columns, axis=1)
+        undefined = ~np.isfinite(values).all(axis=1)
+        if undefined.any():
+            row = int(np.argmax(undefined))
+            laws = [to_sympy(e, self._names, self._primitives(), precision=3) for e in self._chosen(index)]
+            read = {str(symbol) for law in laws for symbol in law.free_symbols}
+            where = ", ".join(f"{n} = {x:g}" for n, x in zip(self._names, X[row].tolist(), strict=True) if n in read)
+            raise ValueError(
+                f"X: the law {', '.join(map(str, laws))} is undefined or overflows on {int(undefined.sum())} of "
+                f"{len(X)} rows (first: row {row}, {where}). Expected rows in the domain of its functions; "
+                "leave such rows out, or choose another row of equations_ with index=."
+            )
+        return values[:, 0] if self._single else values
+
+    def _chosen(self, index: int | list[int] | None) -> list[Equation]:
+        if index is None:
+            picks = self._best
+        else:
+            picks = list(index) if isinstance(index, Iterable) else [index] * len(self._laws)
+        if len(picks) != len(self._laws):
+            raise ValueError(f"index: got {len(picks)} rows for {len(self._laws)} outputs; give one row per output.")
+        for pick, laws in zip(picks, self._laws, strict=True):
+            if not isinstance(pick, Integral):
+                raise TypeError(f"index={index!r}: expected the label of a row of equations_, or one per output.")
+            if not 0 <= pick < len(laws):
+                raise IndexError(f"index={pick!r} is no row of equations_; expected 0 to {len(laws) - 1}.")
+        return [laws[pick].equation for pick, laws in zip(picks, self._laws, strict=True)]
+
+    def _table(self, laws: list[Law], names: list[str]) -> pd.DataFrame:
+        expressions = [to_sympy(law.equation, names, self._primitives()) for law in laws]
+        return pd.DataFrame(
+            {
+                "complexity": [law.complexity for law in laws],
+                "loss": [law.loss for law in laws],
+                "score": scores(laws),
+                "equation": [str(expression) for expression in expressions],
+                "sympy_expr": pd.Series(expressions, dtype=object),
+                "trial": [law.trial for law in laws],
+            }
+        )
+
+    def _primitives(self) -> dict[str, Primitive]:
+        """Vocabulary of the equations: the built-in functions and those the user passed."""
+        return {**PRIMITIVES, **self._own}
+
+    def _unlist(self, values: list) -> Any:
+        return values[0] if self._single else values
+
+    def _check_fitted(self, attribute: str) -> None:
+        # AttributeError, so that hasattr and scikit-learn's introspection see an unfitted estimator as such.
+        if not hasattr(self, "_laws"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {attribute!r} before fit.")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_laws")
+
+    def __getstate__(self) -> dict:
+        state = dict(super().__getstate__())
+        if "_laws" in state:
+            state["_laws"] = [[asdict(law) for law in laws] for laws in state["_laws"]]
+        return state
+
+    def __setstate__(self, state: dict) -> None:
+        state = dict(state)
+        if "_laws" in state:
+            state["_laws"] = [[law_from_record(record) for record in laws] for laws in state["_laws"]]
+        super().__setstate__(state)
+
+
+Selection = str | Callable[[pd.DataFrame], int]

@@ -1,0 +1,541 @@
+"""EQLDynamicsRegressor: a law of motion with a hidden parameter, from trajectories."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.metrics import r2_score
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_eql._threads import single_threaded
+from sklearn_eql.dynamics import stages as fitting
+from sklearn_eql.dynamics.fitted_encoder import FittedEncoder
+from sklearn_eql.dynamics.fitted_relu import FittedReLU
+from sklearn_eql.dynamics.latent_inference import identify
+from sklearn_eql.dynamics.law_cell import LawCell
+from sklearn_eql.dynamics.laws import fronts, vocabulary
+from sklearn_eql.dynamics.series import check_moves, read_series
+from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql.estimators._device import resolve_device
+from sklearn_eql.estimators._equation_reader import EquationReader, Selection
+from sklearn_eql.exceptions import AllTrialsFailedError, RolloutWarning, SearchInterruptedWarning
+from sklearn_eql.laws.law import Law
+from sklearn_eql.laws.selection import select
+from sklearn_eql.networks.encoders import Encoder
+from sklearn_eql.networks.penalties import Penalty, resolve_penalty
+from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
+from sklearn_eql.training.rollouts import RecurrentSettings
+from sklearn_eql.training.schedule import ROLLOUT_SCHEDULES, Phase, RolloutPhase, resolve_phases
+
+_PARTS = {"_encoder": FittedEncoder, "_relu": FittedReLU}  # kept as plain values in a pickle
+_EXPLODED = 1e12  # times the largest state of the training series
+
+
+class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, BaseEstimator):
+    """Find the law of motion behind a set of series, and the hidden parameter in which they differ.
+
+    An encoder reads a window of each series and gives its latent ``z``; a recurrent Equation Learner cell, one network
+    per state, takes a state and ``z`` to the next state (Fig. 4 of the paper). Both are trained end to end. Then the
+    law itself is looked for: terms are added and dropped with the latents of all series solved for along with the
+    coefficients, constants are recognised, and the encoder is taught the latents of the law.
+
+    Parameters
+    ----------
+    encoder : {"conv1d", "mlp"} or callable, default="conv1d"
+        Network that reads windows, `(n, n_states, n_observed)`: "conv1d" is that of Appendix C. A callable without
+        arguments returns a `torch.nn.Module` with `n_latents` outputs.
+    n_latents : int, default=1
+        Hidden parameters; 0 if all series obey one law.
+    head : {"eql", "relu"}, default="eql"
+        Equations, or a plain network for comparison.
+    form : {"update", "increment", "ode"}, default="update"
+        What `sympy_expr_` says, one expression per state: the next state; ``f`` of ``state + dt * f(state, z)``; or
+        ``f`` of ``d state / dt = f(state, z)``, integrated by a Runge-Kutta method.
+    dt : float or None, default=None
+        Time between two rows; 1 if not known.
+    state_names : sequence of str, optional
+        ``x0``, ``x1``, ... by default.
+    functions : str, mapping or sequence, default="motion"
+        As in :class:`EQLRegressor`. Products and powers are always there when a law is refined.
+    max_degree : int, default=3
+        Of products of states and latents, in refined laws. Latents enter to the second power at most.
+    refine : bool, default=True
+        Look for the law behind the trained networks. If not, what is left of the best network is the law, as in the
+        paper.
+    latent_scale : {"unit", "simple"}, default="unit"
+        Any linear function of a latent would do. "unit": mean 0 and standard deviation 0.5 over the training series
+        (Appendix C). "simple": so that terms vanish and coefficients are 1 where possible, ``u*z`` rather than
+        ``0.13*u*z + 0.55*u``.
+    refine_latents : bool or "auto", default="auto"
+        Let the law sharpen the encoder's latents: the ones under which it explains the window best, step by step if
+        True. "auto" does so, over 1, 5 or 25 steps, if that makes better roll-outs on the training series.
+    n_hidden_layers : int, default=2
+        `L` in the paper, of the networks that are trained.
+    relu_layers : sequence of int, default=(50, 50)
+        Hidden layers for ``head="relu"`` (section IV-B).
+    n_trials : int, default=2
+        Independent random starts.
+    penalty : {"l05", "l0", "l1"} or Penalty, default="l05"
+    alpha : float, default=1e-3
+        Penalty weight (lambda in the paper).
+    schedule : {"fast", "long", "paper-kinematics", "paper-sho"} or sequence of RolloutPhase, default="fast"
+        Phases of training with the number of steps that are rolled out in each: the curriculum.
+    optimizer : {"adam", "rmsprop"}, default="adam"
+    batch_size : int or None, default=100
+        Series per training step; all if None.
+    scale : bool, default=True
+        Train on states of unit scale, and let cells return increments. False for the paper's recipe.
+    selection : {"best", "accurate", "simple"} or callable, default="best"
+        How one equation per state is picked from `equations_`, as in :class:`EQLRegressor`.
+    max_time : float or None, default=None
+        Seconds for `fit`.
+    device : str, default="auto"
+        Where networks are trained: "auto", "cpu", "cuda", "cuda:1".
+    random_state : int, RandomState or None, default=None
+    verbose : int, default=0
+
+    Attributes
+    ----------
+    sympy_expr_ : list of sympy.Expr
+        One per state, over `state_names` and ``z`` (``z0``, ``z1``, ... if there are several).
+    equations_ : list of DataFrame
+    best_index_ : list of int
+    latents_ : ndarray of shape (n_series, n_latents)
+        Of the training series: under a refined law, those found with it.
+    n_states_, n_steps_, n_features_in_ : int
+        Number of states, of steps that `predict` returns, and of states again.
+    n_iter_ : int
+        Training steps.
+    loss_curve_ : list of float
+        Of the best trial, relative to the error of standing still.
+    stop_reason_ : {"schedule", "max_time", "interrupted"}
+    interrupted_ : bool
+
+    Notes
+    -----
+    The recipes of the paper (Appendix C) are ``EQLDynamicsRegressor(functions="paper", schedule="paper-kinematics",
+    optimizer="rmsprop", batch_size=None, scale=False, refine=False)``, and with ``functions="paper-sho",
+    schedule="paper-sho", alpha=4e-5`` for the oscillator.
+
+    References
+    ----------
+    S. Kim et al., "Integration of Neural Network-Based Symbolic Regression in Deep Learning for Scientific
+    Discovery", IEEE TNNLS 2020, sections III-C, IV-B and IV-C.
+
+    Examples
+    --------
+    >>> from sklearn_eql import EQLDynamicsRegressor
+    >>> from sklearn_eql.datasets import make_kinematics
+    >>> data = make_kinematics(random_state=0)
+    >>> model = EQLDynamicsRegressor(state_names=("u", "v"), latent_scale="simple", random_state=0)
+    >>> model.fit(data.X, data.Y).sympy_expr_
+    [u + v + z/2, v + z]
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "encoder": [str, callable],
+        "n_latents": [Interval(Integral, 0, None, closed="left")],
+        "head": [StrOptions({"eql", "relu"})],
+        "form": [StrOptions({"update", "increment", "ode"})],
+        "dt": [Interval(Real, 0, None, closed="neither"), None],
+        "state_names": [Sequence, np.ndarray, None],
+        "functions": [str, Mapping, Sequence],
+        "max_degree": [Interval(Integral, 1, None, closed="left")],
+        "refine": ["boolean"],
+        "latent_scale": [StrOptions({"unit", "simple"})],
+        "refine_latents": ["boolean", StrOptions({"auto"})],
+        "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
+        "relu_layers": [Sequence],
+        "n_trials": [Interval(Integral, 1, None, closed="left")],
+        "penalty": [StrOptions({"l05", "l0", "l1"}), HasMethods(["gates", "value"])],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "schedule": [str, Sequence],
+        "optimizer": [StrOptions({"rmsprop", "adam"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "scale": ["boolean"],
+        "selection": [StrOptions({"best", "accurate", "simple"}), callable],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder = "conv1d",
+        n_latents: int = 1,
+        head: str = "eql",
+        form: str = "update",
+        dt: float | None = None,
+        state_names: Sequence[str] | None = None,
+        functions: str | Mapping[str, int] | Sequence[str | Primitive] = "motion",
+        max_degree: int = 3,
+        refine: bool = True,
+        latent_scale: str = "unit",
+        refine_latents: bool | str = "auto",
+        n_hidden_layers: int = 2,
+        relu_layers: Sequence[int] = (50, 50),
+        n_trials: int = 2,
+        penalty: str | Penalty = "l05",
+        alpha: float = 1e-3,
+        schedule: str | Sequence[Phase] = "fast",
+        optimizer: str = "adam",
+        batch_size: int | None = 100,
+        scale: bool = True,
+        selection: Selection = "best",
+        max_time: float | None = None,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.encoder = encoder
+        self.n_latents = n_latents
+        self.head = head
+        self.form = form
+        self.dt = dt
+        self.state_names = state_names
+        self.functions = functions
+        self.max_degree = max_degree
+        self.refine = refine
+        self.latent_scale = latent_scale
+        self.refine_latents = refine_latents
+        self.n_hidden_layers = n_hidden_layers
+        self.relu_layers = relu_layers
+        self.n_trials = n_trials
+        self.penalty = penalty
+        self.alpha = alpha
+        self.schedule = schedule
+        self.optimizer = optimizer
+        self.batch_size = batch_size
+        self.scale = scale
+        self.selection = selection
+        self.max_time = max_time
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, Y) -> EQLDynamicsRegressor:
+        """Find the law of motion.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_series, n_observed + 1, n_states)
+            An observed window of each series, and in the last row the state its roll-out starts from.
+        Y : array-like of shape (n_series, n_steps, n_states)
+            The states that follow.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Wrong shapes, series of different lengths, NaN or infinity, windows too short for the encoder, nothing
+            that moves, unknown functions, a device that is not there.
+        AllTrialsFailedError
+            No network stayed finite.
+        """
+        X = read_series("X", X)
+        Y = read_series("Y", Y, n_states=X.shape[2])
+        if len(X) != len(Y):
+            raise ValueError(f"X and Y: got {len(X)} and {len(Y)} series, expected the same number, in the same order.")
+        names = self._state_names(X.shape[2])
+        windows, states = X[:, :-1], np.concatenate([X[:, -1:], Y], axis=1)
+        check_moves(X[:, -1], Y, names)
+        if self.n_latents and len(X) < 2:
+            raise ValueError(
+                "X: got 1 series, expected several that differ in the hidden parameter. Use n_latents=0 for a law "
+                "without one."
+            )
+        if self.n_latents and windows.shape[1] < 1:
+            raise ValueError(
+                "X: got 1 row per series, expected 2 or more: an observed window, which the latent is read from, and "
+                "the start of the roll-out. Give longer series, or use n_latents=0."
+            )
+        settings = self._settings()
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        deadlines = fitting.stage_deadlines(time.time(), self.max_time)
+
+        self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
+        self._form, self._dt = self.form, float(self.dt or 1.0)
+        self._names, self._single = [*names, *self._latent_names()], False
+        self.n_states_ = self.n_features_in_ = X.shape[2]
+        self.n_steps_, self._n_rows = Y.shape[1], X.shape[1]
+        self._step_scale = np.sqrt(np.mean(np.diff(states, axis=1) ** 2, axis=(0, 1)))
+        self._step_scale[self._step_scale == 0] = 1.0
+        self._largest = float(np.abs(states).max())
+        with single_threaded():
+            self._fit(windows, states, settings, seed, deadlines)
+        if self.interrupted_:
+            warnings.warn(
+                "fit was interrupted; the best law found until then was kept (interrupted_ is True). Set max_time "
+                "for a limit.",
+                SearchInterruptedWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def predict(self, X) -> np.ndarray:
+        """The states that follow, as many as `fit` saw.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_series, n_observed + 1, n_states)
+
+        Returns
+        -------
+        Y : ndarray of shape (n_series, n_steps_, n_states)
+
+        Raises
+        ------
+        ValueError
+            Series that explode on the way.
+        """
+        rolled = self._rollout(X, self.n_steps_ if hasattr(self, "n_steps_") else 1)
+        finite = self._finite(rolled)
+        if not finite.all():
+            series = int(np.argmin(finite.all(axis=1)))
+            raise ValueError(
+                f"X: the law explodes in {int((~finite.all(axis=1)).sum())} of {len(rolled)} series (first: series "
+                f"{series}, after {int(np.argmin(finite[series]))} steps). rollout(X, n_steps) returns the finite part."
+            )
+        return rolled
+
+    def rollout(self, X, n_steps: int) -> np.ndarray:
+        """The states that follow, any number of them.
+
+        Returns
+        -------
+        Y : ndarray of shape (n_series, n_steps, n_states)
+            Fewer steps, with a `RolloutWarning`, if a series explodes: those for which all are finite.
+        """
+        if isinstance(n_steps, bool) or not isinstance(n_steps, Integral) or n_steps < 1:
+            raise ValueError(f"n_steps={n_steps!r}: expected a positive integer, the number of steps to go.")
+        rolled = self._rollout(X, int(n_steps))
+        finite = self._finite(rolled)
+        if finite.all():
+            return rolled
+        n_kept = int(finite.all(axis=0).argmin())
+        warnings.warn(
+            f"{int((~finite.all(axis=1)).sum())} of {len(rolled)} series explode; the roll-out was stopped after "
+            f"{n_kept} of {n_steps} steps. Roll the others out without them (first: series "
+            f"{int(np.argmin(finite.all(axis=1)))}).",
+            RolloutWarning,
+            stacklevel=2,
+        )
+        return rolled[:, :n_kept]
+
+    def transform(self, X) -> np.ndarray:
+        """Hidden parameter of each series.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_series, n_observed + 1, n_states)
+
+        Returns
+        -------
+        z : ndarray of shape (n_series, n_latents)
+        """
+        check_is_fitted(self)
+        return self._latents(self._read(X))
+
+    def score(self, X, Y) -> float:
+        """Coefficient of determination of the predicted states, averaged over the states."""
+        check_is_fitted(self)
+        Y = read_series("Y", Y, n_states=self.n_states_, n_rows=self.n_steps_)
+        predicted = self.predict(X)
+        return float(r2_score(Y.reshape(-1, self.n_states_), predicted.reshape(-1, self.n_states_)))
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names of what `transform` returns."""
+        check_is_fitted(self)
+        return np.array(self._names[self.n_states_ :], dtype=object)
+
+    def _fit(self, windows, states, settings: fitting.FitSettings, seed: int, deadlines) -> None:
+        trained, encoders = None, {}
+        self.interrupted_, self.stop_reason_ = False, "schedule"
+        self.n_iter_, self.loss_curve_ = 0, []
+        self._encoder, self._relu, self._laws, self._best, self._horizon = None, None, [], [], 0
+        if self.n_latents or self.head == "relu" or not self.refine:
+            trained = fitting.train_networks(windows, states, settings, seed, deadlines[0])
+            self.n_iter_, self.loss_curve_ = trained.result.n_steps, trained.result.loss_curve
+            self.stop_reason_ = trained.result.stopped
+            self.interrupted_ = trained.result.stopped == "interrupted"
+            if not trained.order:
+                raise AllTrialsFailedError(
+                    f"All {self.n_trials} trials diverged. Use scale=True, a lower learning rate or shorter roll-outs "
+                    "(schedule), or more trials."
+                )
+            encoders = {t: fitting.trained_encoder(trained, t, windows, settings) for t in trained.order}
+        if trained is not None and (self.head == "relu" or not self.refine):
+            best = trained.order[0]
+            self._encoder, self.latents_ = encoders[best], encoders[best](windows)
+            if self.head == "relu":
+                self._relu = FittedReLU.of(trained.network.cell, best, trained.series, settings.recurrent.increments)
+            else:
+                self._keep(fitting.trained_laws(trained, best, states, self.latents_, settings), states)
+            return
+        try:
+            self._refine(windows, states, encoders, settings, seed, deadlines)
+        except KeyboardInterrupt:
+            if not self._laws:
+                if trained is None or self.form == "ode":
+                    raise
+                best = trained.order[0]
+                self._encoder, self.latents_ = encoders[best], encoders[best](windows)
+                self._keep(fitting.trained_laws(trained, best, states, self.latents_, settings), states)
+            self.interrupted_, self.stop_reason_ = True, "interrupted"
+
+    def _refine(self, windows, states, encoders, settings: fitting.FitSettings, seed: int, deadlines) -> None:
+        candidates = [encoders[t](windows) for t in encoders] or [np.zeros((len(states), 0))]
+        motion = fitting.best_motion(states, candidates, settings, seed, deadlines[1])
+        self.latents_ = motion.law.latents
+        laws, interrupted = fronts(motion, states, vocabulary(settings.primitives), seed, deadlines[1])
+        self._keep(laws, states)
+        if interrupted:
+            self.interrupted_, self.stop_reason_ = True, "interrupted"
+        elif time.time() > deadlines[1]:
+            self.stop_reason_ = "max_time"
+        if self.n_latents:
+            started, cell = encoders[next(iter(encoders))], self._law_cell()
+            size = self.batch_size or len(windows)
+            self._encoder = started.taught(windows, self.latents_, 0, len(windows), seed, deadlines[2])
+            self._encoder = fitting.taught_encoder(
+                started, cell, windows, states, self.latents_, self._step_scale, size, seed, deadlines[2]
+            )
+            self._horizon = int(self.refine_latents is True)
+            if self.refine_latents == "auto":
+                encoded = self._encoder(windows)
+                self._horizon = fitting.best_horizon(cell, windows, states, encoded, self._step_scale)
+
+    def _keep(self, laws: list[list[Law]], states: np.ndarray) -> None:
+        n_rows = len(states) * (states.shape[1] - 1)
+        self._laws = laws
+        tables = [self._table(front, self._names) if callable(self.selection) else None for front in laws]
+        self._best = [select(self.selection, front, n_rows, table) for front, table in zip(laws, tables, strict=True)]
+
+    def _latents(self, X: np.ndarray) -> np.ndarray:
+        if self._encoder is None:
+            return np.zeros((len(X), 0))
+        z = self._encoder(X[:, :-1])
+        if not self._horizon:
+            return z
+        return identify(self._law_cell(), X[:, :-1], z, self._step_scale, self._horizon)
+
+    def _rollout(self, X, n_steps: int) -> np.ndarray:
+        check_is_fitted(self)
+        X = self._read(X)
+        cell = self._relu if self._relu is not None else self._law_cell()
+        with np.errstate(all="ignore"):
+            return cell.rollout(X[:, -1], self._latents(X), n_steps)
+
+    def _law_cell(self) -> LawCell:
+        primitives = vocabulary(self._own)
+        return LawCell(self._chosen(None), primitives, self._form, self._dt)
+
+    def _finite(self, rolled: np.ndarray) -> np.ndarray:
+        """Steps until which each series is within bounds, bool ``(n_series, n_steps)``."""
+        with np.errstate(invalid="ignore"):
+            sound = (np.abs(rolled) < _EXPLODED * self._largest).all(axis=2)
+        return np.logical_and.accumulate(sound, axis=1)
+
+    def _read(self, X) -> np.ndarray:
+        return read_series("X", X, n_states=self.n_states_, n_rows=self._n_rows)
+
+    def _state_names(self, n_states: int) -> tuple[str, ...]:
+        if self.state_names is None:
+            return tuple(f"x{i}" for i in range(n_states))
+        names = tuple(str(name) for name in self.state_names)
+        taken = set(names) & set(self._latent_names())
+        if len(names) != n_states or len(set(names)) != n_states or not all(names) or taken:
+            raise ValueError(
+                f"state_names={names!r}: expected {n_states} distinct names, one per state (last axis of X), other "
+                f"than {', '.join(self._latent_names()) or 'each other'}."
+            )
+        return names
+
+    def _latent_names(self) -> list[str]:
+        return ["z"] if self.n_latents == 1 else [f"z{i}" for i in range(self.n_latents)]
+
+    def _settings(self) -> fitting.FitSettings:
+        units = resolve_functions(self.functions)
+        for unit in set(units):
+            if PRIMITIVES.get(unit.name) is not unit:
+                check_primitive(unit)
+        if self.form == "ode" and (self.head == "relu" or not self.refine):
+            raise ValueError(
+                f"form='ode' with head={self.head!r}, refine={self.refine}: networks are trained to make steps, only "
+                "refined laws are read as derivatives. Use form='update' or 'increment'."
+            )
+        phases = resolve_phases(self.schedule, ROLLOUT_SCHEDULES)
+        if isinstance(self.relu_layers, str) or not all(isinstance(n, Integral) and n > 0 for n in self.relu_layers):
+            raise ValueError(
+                f"relu_layers={self.relu_layers!r}: expected a sequence of positive integers, units per layer."
+            )
+        rollouts = tuple(p if isinstance(p, RolloutPhase) else RolloutPhase(**vars(p)) for p in phases)
+        for phase in rollouts:
+            if phase.n_rollout is not None and phase.n_rollout < 1:
+                raise ValueError(f"{phase}: n_rollout must be >= 1, or None for all steps.")
+        recurrent = RecurrentSettings(
+            rollouts,
+            resolve_penalty(self.penalty),
+            float(self.alpha),
+            self.optimizer,
+            self.batch_size,
+            any_start=self.scale,
+            increments=self.scale or self.form != "update",
+        )
+        return fitting.FitSettings(
+            self.encoder,
+            self.n_latents,
+            self.head,
+            self.form,
+            float(self.dt or 1.0),
+            units,
+            self.n_hidden_layers,
+            tuple(self.relu_layers),
+            self.n_trials,
+            self.scale,
+            self.max_degree,
+            self.latent_scale,
+            recurrent,
+            resolve_device(self.device),
+            self.verbose,
+        )
+
+    def _chosen(self, index) -> list:
+        if self._relu is not None:
+            raise AttributeError("head='relu' is a plain network without equations; use head='eql'.")
+        return super()._chosen(index)
+
+    def _check_fitted(self, attribute: str) -> None:
+        super()._check_fitted(attribute)
+        if self._relu is not None:
+            raise AttributeError(f"{attribute}: head='relu' is a plain network without equations; use head='eql'.")
+
+    def __getstate__(self) -> dict:
+        state = super().__getstate__()
+        plain = {name: vars(state[name]) for name in _PARTS if state.get(name) is not None}
+        return state | plain
+
+    def __setstate__(self, state: dict) -> None:
+        parts = {name: kind(**state[name]) for name, kind in _PARTS.items() if state.get(name) is not None}
+        super().__setstate__(state | parts)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.target_tags.multi_output = True
+        tags.non_deterministic = self.max_time is not None
+        return tags

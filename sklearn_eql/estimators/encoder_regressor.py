@@ -1,0 +1,510 @@
+"""EQLEncoderRegressor: an equation of what a network sees."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_eql.encoder.adaptation import Candidate, LawChoice
+from sklearn_eql.encoder.augment import Transform
+from sklearn_eql.encoder.heads import Composite, relu_head
+from sklearn_eql.encoder.items import Items, read_items, read_more_items
+from sklearn_eql.encoder.latent_classes import latent_kinds
+from sklearn_eql.encoder.latent_laws import front_with, polished, symmetric
+from sklearn_eql.encoder.stages import LATENT_ROWS, LOSSES, Training, latents_of, values_of
+from sklearn_eql.estimators._check_table import check_varies
+from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql.estimators._encoder_settings import TOLERANCES, training_settings
+from sklearn_eql.estimators._equation_reader import EquationReader, Selection
+from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
+from sklearn_eql.laws.selection import select
+from sklearn_eql.networks.encoders import Encoder, LatentNorm, build_encoder
+from sklearn_eql.networks.penalties import Penalty
+from sklearn_eql.networks.state import load_parameters, parameters_of
+from sklearn_eql.primitives import PRIMITIVES, Primitive
+from sklearn_eql.symbolic.equation import Equation
+from sklearn_eql.training.checkpoint import Checkpoint
+from sklearn_eql.training.minibatch import OPTIMIZERS, Watch
+from sklearn_eql.training.schedule import IMAGE_SCHEDULES, Phase
+
+
+class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, BaseEstimator):
+    """An equation of what a network sees: one encoder for all items of a sample, and an EQL head.
+
+    The encoder maps each item (an image, a series, a row) to `n_latents` numbers, the head maps the latents of all
+    items to the target, and both are trained together from the targets alone (section III-B of the paper). Then the
+    head is pruned and refined to a law, simpler laws are tried with the encoder adapted to them, coefficients that are
+    equal are tied, and encoder and law are trained on. What is printed is what predicts: ``predict(X)`` is the law of
+    ``transform(X)``.
+
+    Parameters
+    ----------
+    encoder : {"conv2d", "conv1d", "mlp"} or callable, default="conv2d"
+        Appendix C of the paper for images and series, or two hidden layers for rows; or a function without arguments
+        that returns a fresh :class:`torch.nn.Module` from ``(n, *item_shape)`` to ``(n, n_latents)``. Latents are
+        normalised to mean 0 and standard deviation 0.5 over the training items (Appendix C-A).
+    n_latents : int, default=1
+        Numbers that an item is described by.
+    n_kinds : int, default=None
+        For items of a few kinds, such as digits: at least as many as there are. The encoder then decides for a kind
+        of item, and each kind has learned latents, `kinds_`. It is trained by the likelihood of the target, summed
+        over the ``n_kinds ** n_items`` combinations, 100,000 at most. A callable `encoder` returns ``(n, n_kinds)``.
+    n_items, item_shape : int and tuple of int, default=None
+        For flattened `X` of shape ``(n_samples, n_features)``: ``n_items * prod(item_shape) == n_features``. One of
+        the two is enough; without both, every column is an item of shape ``(1,)``.
+    head : {"eql", "relu"}, default="eql"
+        "relu" is the comparison of the paper: two hidden layers of 50 units, and no equation.
+    functions, n_hidden_layers
+        As in :class:`~sklearn_eql.EQLRegressor`; the default is the set of Appendix A.
+    penalty : {"l05", "l0", "l1"} or Penalty, default="l05"
+        On the weights of the head alone.
+    alpha : float, default=1e-3
+        Penalty weight (lambda in the paper, which has 0.05 for the squared error).
+    linear_steps : int, default=600
+        Steps of encoder and a linear form of the latents, which come first. If no law of these latents is clearly
+        better than the form, there is no dense head to train. 0 starts with the dense head, as the paper does.
+    schedule : {"fast", "paper"} or sequence of Phase, default="fast"
+        Phases of the training of encoder and dense head; "paper" is Appendix C-A.
+    selection : {"best", "accurate", "simple"} or callable, default="best"
+        Which law is trained further. "best": the simplest whose validation loss, with the encoder adapted to it, is at
+        most 1.25 times that of the law of shortest description; "simple": at most 2 times; "accurate": at most the
+        same. A callable gets the table of laws of the latents and returns a row label.
+    n_generations : int, default=8
+        Generations of sparse networks that are searched on the latents, beside what is left of the head; 0 for none.
+    loss : {"huber", "absolute_error", "squared_error"}, default="huber"
+        Mean over samples. The paper has the squared error; the Huber loss, linear beyond a fortieth of the range of y,
+        does not spend its gradients on the few items that nobody can read.
+    max_iter : int, default=6000
+        Steps of the training of encoder and law (0 for none), with a one-cycle learning rate and averaged weights.
+    learning_rate : float, default=3e-3
+        The highest one of that training.
+    optimizer : {"adam", "rmsprop"}, default="adam"
+    batch_size : int, default=128
+        Samples per step.
+    transforms : {"affine"} or callable, default=None
+        Distortion of training images. "affine": small random turns, scales, shears and shifts, for a batch at once. A
+        callable, such as a torchvision transform, is applied to each image of shape ``(C, H, W)``, float32.
+    validation_fraction : float, default=0.1
+        Samples held out (2,000 at most) to compare laws, and for early stopping. Without early stopping they are part
+        of the last training.
+    early_stopping : bool, default=False
+        End the last training when the validation loss falls no more, and keep the weights of the lowest.
+    n_iter_no_change : int, default=10
+        Epochs without progress after which `early_stopping` ends training.
+    checkpoint : path-like, default=None
+        File in which the state of training is saved every minute, and from which a fit that was killed goes on. It is
+        deleted when the fit is complete.
+    max_time : float or None, default=None
+        Seconds for `fit`; when they are over, the best model so far is kept.
+    device : str, default="auto"
+        "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1".
+    mixed_precision : bool or "auto", default="auto"
+        Train the encoder in bfloat16. "auto": where the hardware has units for it (GPUs, CPUs with AMX). The law is
+        always evaluated in full precision, and so is the encoder after training.
+    random_state : int, RandomState or None, default=None
+    verbose : int, default=0
+        Progress on stderr if not 0.
+    warm_start : bool, default=False
+        Start from the encoder of the previous fit.
+
+    Attributes
+    ----------
+    sympy_expr_ : sympy.Expr
+        The law in ``z0, z1, ...``, in the order of the columns of ``transform(X)``.
+    equations_ : DataFrame
+    best_index_ : int
+    kinds_ : ndarray of shape (n_kinds, n_latents) or None
+        Latents of each kind, if `n_kinds` is given. Some may be of no item, and some the same.
+    latent_mean_, latent_scale_ : ndarray of shape (n_latents,)
+        Mean and standard deviation of what the encoder returns, which latents are normalised with.
+    item_scale_ : float
+        What items are divided by: 255 for uint8, else the largest absolute value in the training samples.
+    n_items_ : int
+    item_shape_ : tuple of int
+    n_features_in_ : int
+    n_iter_ : int
+        Optimiser steps.
+    loss_curve_ : list of float
+        Training loss, smoothed, every 50 steps.
+    stop_reason_ : str
+        "schedule", "max_time", "interrupted" or "early_stopping".
+    interrupted_ : bool
+
+    References
+    ----------
+    S. Kim et al., "Integration of Neural Network-Based Symbolic Regression in Deep Learning for Scientific
+    Discovery", IEEE TNNLS 2020. Sections III-B and IV-A, Appendices C-A and D.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_eql import EQLEncoderRegressor
+    >>> X = np.random.default_rng(0).uniform(-1, 1, (400, 2))
+    >>> model = EQLEncoderRegressor(encoder="mlp", functions=["id", "mul"], max_iter=300, random_state=0)
+    >>> model.fit(X, X[:, 0] ** 3 + X[:, 1] ** 3).transform(X).shape
+    (400, 2)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "encoder": [str, callable],
+        "n_latents": [Interval(Integral, 1, None, closed="left")],
+        "n_kinds": [Interval(Integral, 2, None, closed="left"), None],
+        "n_items": [Interval(Integral, 1, None, closed="left"), None],
+        "item_shape": [tuple, list, None],
+        "head": [StrOptions({"eql", "relu"})],
+        "functions": [str, Mapping, Sequence],
+        "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
+        "penalty": [StrOptions({"l05", "l0", "l1"}), HasMethods(["gates", "value"])],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "linear_steps": [Interval(Integral, 0, None, closed="left")],
+        "schedule": [StrOptions(set(IMAGE_SCHEDULES)), Sequence],
+        "selection": [StrOptions(set(TOLERANCES)), callable],
+        "n_generations": [Interval(Integral, 0, None, closed="left")],
+        "loss": [StrOptions(set(LOSSES))],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "transforms": [StrOptions({"affine"}), callable, None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "early_stopping": ["boolean"],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "checkpoint": [str, os.PathLike, None],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "device": [str],
+        "mixed_precision": ["boolean", StrOptions({"auto"})],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder = "conv2d",
+        n_latents: int = 1,
+        n_kinds: int | None = None,
+        n_items: int | None = None,
+        item_shape: Sequence[int] | None = None,
+        head: str = "eql",
+        functions: str | Mapping[str, int] | Sequence[str | Primitive] = "paper",
+        n_hidden_layers: int = 2,
+        penalty: str | Penalty = "l05",
+        alpha: float = 1e-3,
+        linear_steps: int = 600,
+        schedule: str | Sequence[Phase] = "fast",
+        selection: Selection = "best",
+        n_generations: int = 8,
+        loss: str = "huber",
+        max_iter: int = 6000,
+        learning_rate: float = 3e-3,
+        optimizer: str = "adam",
+        batch_size: int = 128,
+        transforms: str | Transform | None = None,
+        validation_fraction: float = 0.1,
+        early_stopping: bool = False,
+        n_iter_no_change: int = 10,
+        checkpoint: str | os.PathLike | None = None,
+        max_time: float | None = None,
+        device: str = "auto",
+        mixed_precision: bool | str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        warm_start: bool = False,
+    ) -> None:
+        self.encoder = encoder
+        self.n_latents = n_latents
+        self.n_kinds = n_kinds
+        self.n_items = n_items
+        self.item_shape = item_shape
+        self.head = head
+        self.functions = functions
+        self.n_hidden_layers = n_hidden_layers
+        self.penalty = penalty
+        self.alpha = alpha
+        self.linear_steps = linear_steps
+        self.schedule = schedule
+        self.selection = selection
+        self.n_generations = n_generations
+        self.loss = loss
+        self.max_iter = max_iter
+        self.learning_rate = learning_rate
+        self.optimizer = optimizer
+        self.batch_size = batch_size
+        self.transforms = transforms
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.checkpoint = checkpoint
+        self.max_time = max_time
+        self.device = device
+        self.mixed_precision = mixed_precision
+        self.random_state = random_state
+        self.verbose = verbose
+        self.warm_start = warm_start
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None) -> EQLEncoderRegressor:
+        """Train encoder and head, find the law, and train on with it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_items, *item_shape) or (n_samples, n_features), or Dataset
+            Read batch by batch: a memory-mapped array or a :class:`torch.utils.data.Dataset` may be larger than
+            memory. A Dataset returns ``x`` or ``(x, y)`` per index.
+        y : array-like of shape (n_samples,)
+            May be left out where a Dataset returns it.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Wrong shapes, NaN or infinity, constant targets, unknown names, an encoder that does not fit the items, a
+            checkpoint of another fit, a device that is not there.
+        TypeError
+            A module instance as encoder.
+        AllTrialsFailedError
+            Training diverged.
+        """
+        start = time.time()
+        deadline = math.inf if self.max_time is None else start + self.max_time
+        items, y = read_items(self, X, y, self.n_items, self.item_shape)
+        check_varies(np.arange(len(y))[:, None], y[:, None], ["y"])
+        scale = items.scale()
+        settings = training_settings(self, items)
+        earlier = self._previous(items) if self.warm_start else None
+        drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        wanted = {"encoder": self.encoder, "n_latents": self.n_latents, "n_kinds": self.n_kinds}
+        with torch.random.fork_rng(devices=[]):
+            build_encoder(item_shape=items.item_shape, **wanted)  # complains before any work starts
+        checkpoint = Checkpoint(self.checkpoint, self._identity(items, y))
+        seed = checkpoint.stage("seed", lambda: drawn)  # that of the run that is taken up
+        watch = Watch(deadline, report=self._reporter(start) if self.verbose else None)
+        training = Training(
+            items,
+            y,
+            scale,
+            lambda: build_encoder(item_shape=items.item_shape, **wanted),
+            settings,
+            seed,
+            checkpoint,
+            watch,
+        )
+        try:
+            model = self._fit_relu(training, earlier) if self.head == "relu" else self._fit_law(training, earlier)
+        except FloatingPointError as error:
+            raise AllTrialsFailedError(
+                f"Training diverged in {error}: the loss is not finite. Lower learning_rate (now "
+                f"{self.learning_rate:g}) or the rates of the schedule, or choose functions that grow less fast."
+            ) from error
+        self._own = {name: p for name, p in settings.search.primitives.items() if PRIMITIVES.get(name) != p}
+        self._keep(model, training, items, scale, wanted)
+        self.interrupted_ = watch.interrupted
+        self.stop_reason_ = (
+            "interrupted" if watch.interrupted else "max_time" if time.time() > deadline else training.ended
+        )
+        checkpoint.remove()
+        if self.interrupted_:
+            warnings.warn(
+                "fit was interrupted; the model trained until then was kept (interrupted_ is True). Set max_time for a "
+                "limit, checkpoint= to go on from here, or warm_start=True to start from this encoder.",
+                SearchInterruptedWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def transform(self, X) -> np.ndarray:
+        """Latents of the items.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_items, *item_shape) or (n_samples, n_features), or Dataset
+
+        Returns
+        -------
+        z : ndarray of shape (n_samples, n_items * n_latents)
+            Those of the first item first.
+        """
+        check_is_fitted(self)
+        items = read_more_items(self, X, self.n_items_, self.item_shape_)
+        return latents_of(self._model(), items, self.item_scale_, np.arange(len(items)))
+
+    def predict(self, X, index: int | None = None) -> np.ndarray:
+        """Values of the law of the latents.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_items, *item_shape) or (n_samples, n_features), or Dataset
+        index : int, optional
+            Row of `equations_`; the selected one by default.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            Items of another shape than in `fit`; samples on which the law is undefined.
+        """
+        check_is_fitted(self)
+        if not self._laws:
+            items = read_more_items(self, X, self.n_items_, self.item_shape_)
+            values = values_of(self._model(), items, self.item_scale_, np.arange(len(items)))
+            return self._center + self._half * values
+        return self._evaluate(self.transform(X), index)
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names of the latents: ``z0, z1, ...``."""
+        check_is_fitted(self)
+        return np.array(self._names, dtype=object)
+
+    def _fit_law(self, training: Training, earlier: dict | None) -> Composite:
+        primitives = training.settings.search.primitives
+        candidate = self._candidate(training, earlier)
+        law, state = candidate.law, candidate.state
+        ties = LawChoice(training).ties(law, state)
+        model = training.train_with_law(ties.applied(law.equation), ties, state)
+        rows = training.some(np.arange(len(training.y)), LATENT_ROWS)
+        latents, y = training.latents(model, rows), training.y[rows]
+        found = model.head.equation()
+        ties = symmetric(
+            found, latents, y, primitives, ties, training.delta
+        )  # better trained, symmetries show more clearly
+        chosen = polished(found, ties, latents, y, primitives, training.delta)
+        front, best = front_with(chosen, candidate.others, latents, y, primitives)
+        self._laws, self._best = [front], [best]
+        return model
+
+    def _candidate(self, training: Training, earlier: dict | None) -> Candidate:
+        """The law to train with, from a linear form if that is enough, else from a dense EQL head."""
+        candidate = None
+        if self.linear_steps:
+            candidate = self._choose(training, "law of the linear form", *training.train_linearly(earlier))
+            if not candidate.law.equation.units or callable(self.selection) or LawChoice(training).out_of_time():
+                return candidate
+        dense = self._choose(training, "law of the head", *training.train_jointly(earlier))
+        return dense if candidate is None else LawChoice(training).simpler(candidate, dense)
+
+    def _choose(self, training: Training, source: str, state: dict, head: Equation) -> Candidate:
+        choice = LawChoice(training)
+        laws = choice.laws(source, head, state)
+        if not laws:
+            raise AllTrialsFailedError(
+                "No law of the latents is finite on every sample. Allow more functions, or raise n_generations or the "
+                "steps of the schedule."
+            )
+        state = training.settle_kinds(state, source)
+        if not callable(self.selection):
+            return choice.choose(source, laws, state)
+        self._own = {}
+        table = self._table(laws, [f"z{i}" for i in range(training.n_features)])
+        index = select(self.selection, laws, len(training.rows), table)
+        return Candidate(laws[index], state, source, others=tuple(laws))
+
+    def _fit_relu(self, training: Training, earlier: dict | None) -> Composite:
+        self._laws, self._best = [], []
+        return training.train_relu(earlier)
+
+    def _keep(self, model: Composite, training: Training, items: Items, scale: float, wanted: dict) -> None:
+        """Fitted attributes: arrays and plain values."""
+        self._names, self._single = [f"z{i}" for i in range(training.n_features)], True
+        self._wanted = wanted
+        self._encoder_state = parameters_of(model.encoder)
+        self._head_state = parameters_of(model.head) if self.head == "relu" else None
+        self._center, self._half = training.center, training.half
+        self.latent_mean_ = model.norm.mean.cpu().numpy().ravel()
+        self.latent_scale_ = np.sqrt(model.norm.var.cpu().numpy().ravel())
+        self.item_scale_ = scale
+        self.n_items_, self.item_shape_ = items.n_items, items.item_shape
+        self.n_iter_, self.loss_curve_ = training.n_steps, training.losses
+        self._rebuilt = None
+        rebuilt = self._model()  # as a copy would have it
+        self.kinds_ = None if self.n_kinds is None else latent_kinds(rebuilt)
+
+    def _model(self) -> Composite:
+        """The trained network, rebuilt from arrays once; on the CPU."""
+        if getattr(self, "_rebuilt", None) is None:
+            with torch.random.fork_rng(devices=[]):
+                encoder = build_encoder(item_shape=self.item_shape_, **self._wanted)
+            norm = LatentNorm(self._wanted["n_latents"])
+            norm.mean.copy_(torch.from_numpy(self.latent_mean_))
+            norm.var.copy_(torch.from_numpy(self.latent_scale_) ** 2)
+            head: torch.nn.Module = torch.nn.Identity()
+            if self._head_state is not None:
+                head = load_parameters(relu_head(len(self._names)), self._head_state)
+            self._rebuilt = Composite(load_parameters(encoder, self._encoder_state), norm, head).eval()
+        return self._rebuilt
+
+    def _previous(self, items: Items) -> dict | None:
+        """State of the encoder of an earlier fit, if it reads the same items."""
+        if not hasattr(self, "_encoder_state") or self.item_shape_ != items.item_shape:
+            return None
+        if any(getattr(self, name) != value for name, value in self._wanted.items()):
+            return None
+        return self._model().state_dict()
+
+    def _identity(self, items: Items, y: np.ndarray) -> dict[str, str]:
+        """What a checkpoint has to agree with: parameters that matter, and a digest of the data."""
+        free = {"checkpoint", "max_time", "device", "verbose", "n_items", "item_shape"}
+        if not isinstance(self.random_state, Integral):
+            free.add("random_state")
+        given = {name: value for name, value in self.get_params(deep=False).items() if name not in free}
+        # Functions have no text that stays the same from run to run.
+        texts = {name: getattr(value, "__qualname__", None) or repr(value) for name, value in given.items()}
+        digest = hashlib.sha256(np.ascontiguousarray(y).tobytes())
+        some = np.unique(np.linspace(0, len(items) - 1, 16).astype(int))
+        digest.update(items.take(some).numpy().tobytes())
+        return {**texts, "data": digest.hexdigest()[:16]}
+
+    def _reporter(self, start: float) -> Callable[[str, int, int, float], None]:
+        last = [0.0]
+
+        def report(name: str, step: int, n_steps: int, loss: float) -> None:
+            now = time.time()
+            if step == n_steps or now - last[0] > 10:
+                last[0] = now
+                print(
+                    f"[sklearn_eql] {name}, step {step} of {n_steps}: loss {loss:.4g}, {now - start:.0f} s",
+                    file=sys.stderr,
+                )
+
+        return report
+
+    def _check_fitted(self, attribute: str) -> None:
+        super()._check_fitted(attribute)
+        if not self._laws:
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {attribute!r} after a fit with head='relu', which is no "
+                "equation. Use head='eql'."
+            )
+
+    def _chosen(self, index):
+        self._check_fitted("sympy_expr_")
+        return super()._chosen(index)
+
+    def __getstate__(self) -> dict:
+        state = dict(super().__getstate__())
+        state.pop("_rebuilt", None)
+        return state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = self.max_time is not None
+        return tags

@@ -1,0 +1,372 @@
+"""EQLRegressor: one equation from a table."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_eql.estimators._check_table import check_varies, merge_duplicates, read_rows, read_table, read_weight
+from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql.estimators._device import resolve_device
+from sklearn_eql.estimators._equation_reader import EquationReader, Selection
+from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
+from sklearn_eql.laws.law import Law
+from sklearn_eql.laws.selection import RULES, extrapolation_errors, outer_rows, select, simplest_outside
+from sklearn_eql.networks.penalties import Penalty
+from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
+from sklearn_eql.search.dense_trials import GradientSettings
+from sklearn_eql.search.evolution import EvolutionSettings
+from sklearn_eql.search.islands import SearchResult, SearchSettings, search
+from sklearn_eql.training.schedule import SCHEDULES, Phase
+
+
+class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
+    """Find the equation behind a table of numbers with Equation Learner (EQL) networks.
+
+    By default, sparse EQL networks are searched for: generations of small networks, all of a generation fitted
+    together by Levenberg-Marquardt, the best of every size kept and pruned. With ``search="gradient"`` dense networks
+    are trained by gradient descent under a sparsity penalty, as in the paper, and then pruned and refined.
+
+    Parameters
+    ----------
+    functions : str, mapping or sequence, default="default"
+        Functions that units may compute: a preset name (`sklearn_eql.primitives.PRESETS`), names with the number of
+        copies per layer (``{"id": 4, "sin": 2}``), or a sequence of names and :class:`~sklearn_eql.Primitive`.
+        Identity and constants are always there, as terms of linear forms.
+    n_hidden_layers : int, default=2
+        `L` in the paper: how deep functions may be nested.
+    selection : {"best", "accurate", "simple", "extrapolation"} or callable, default="best"
+        How one equation is picked from `equations_`. "best": the shortest description of data and law together (an
+        extended Bayesian information criterion). "accurate": lowest loss. "simple": fewest nodes within twice the
+        lowest loss. "extrapolation": the simplest law within a standard error of the lowest error on the outer fifth
+        of the rows, which are held out of the search (section III-A). A callable gets the table and returns a row
+        label.
+    search : {"evolution", "gradient", "auto"}, default="evolution"
+        "auto" adds gradient-trained networks where evolution found no exact law.
+    population_size : int, default=256
+        Sparse networks fitted together in one generation.
+    n_rungs : int or None, default=None
+        Rungs of the ladder of simple shapes that are tried before the evolution; all by default, 0 for none.
+    n_generations : int, default=60
+        Generations at most.
+    patience : int, default=12
+        Generations without progress after which the search ends.
+    n_islands : int, default=1
+        Independent searches, spread over `n_jobs`; further ones are skipped once one ends with an exact law.
+    max_rows : int, default=200
+        Rows used in the search, drawn at random; all rows are used for refinement and selection.
+    scale : bool, default=True
+        Search on columns of unit scale. Equations are always in the user's units.
+    n_trials : int, default=32
+        Gradient search: networks with independent random starts, trained together in one batch.
+    penalty : {"l05", "l0", "l1"} or Penalty, default="l05"
+        Gradient search: smoothed L0.5 (eq. 3), relaxed L0 with hard-concrete gates (Appendix B), or L1.
+    alpha : float or "auto", default="auto"
+        Gradient search: penalty weight (lambda in the paper); "auto" gives every trial its own, from 2e-4 to 1e-2.
+    schedule : {"fast", "paper", "paper-l0", "paper-code", "paper-code-l0"} or sequence of Phase, default="fast"
+        Gradient search: phases with their learning rates, lengths and thresholds; "paper" is Appendix A.
+    optimizer : {"rmsprop", "adam"}, default="rmsprop"
+    batch_size : int or None, default=None
+        Gradient search: rows per step; all by default.
+    max_time : float or None, default=None
+        Seconds for `fit`; when they are over, the best equation so far is kept.
+    device : str, default="auto"
+        Gradient search: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1". Everything else runs on the CPU.
+    n_jobs : int or None, default=None
+        Processes for islands, through joblib. Results do not depend on it.
+    random_state : int, RandomState or None, default=None
+    verbose : int, default=0
+        Progress on stderr if not 0.
+    warm_start : bool, default=False
+        Start the search from the equations of the previous fit.
+
+    Attributes
+    ----------
+    sympy_expr_ : sympy.Expr, or list of them for several outputs
+    equations_ : DataFrame, or list of them
+    best_index_ : int, or list of int
+    n_features_in_, n_outputs_ : int
+    feature_names_in_ : ndarray of str, if X had column names
+    n_iter_ : int
+        Generations (and optimiser steps).
+    loss_curve_ : list of float
+        Best mean squared error, relative to the variance of y, after each generation.
+    stop_reason_ : str
+        "exact", "patience", "generations", "max_time", "interrupted" or "schedule".
+    interrupted_ : bool
+
+    Notes
+    -----
+    The recipe of the paper (Appendix A) is ``EQLRegressor(search="gradient", functions="paper", schedule="paper",
+    alpha=5e-3, n_trials=20, scale=False)``.
+
+    References
+    ----------
+    S. Kim et al., "Integration of Neural Network-Based Symbolic Regression in Deep Learning for Scientific
+    Discovery", IEEE TNNLS 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_eql import EQLRegressor
+    >>> X = np.random.default_rng(0).uniform(1, 5, (100, 2))
+    >>> EQLRegressor(random_state=0).fit(X, X[:, 0] ** 2 / X[:, 1]).sympy_expr_
+    x0**2/x1
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "functions": [str, Mapping, Sequence],
+        "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
+        "selection": [StrOptions(set(RULES)), callable],
+        "search": [StrOptions({"evolution", "gradient", "auto"})],
+        "population_size": [Interval(Integral, 1, None, closed="left")],
+        "n_rungs": [Interval(Integral, 0, None, closed="left"), None],
+        "n_generations": [Interval(Integral, 0, None, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "n_islands": [Interval(Integral, 1, None, closed="left")],
+        "max_rows": [Interval(Integral, 2, None, closed="left")],
+        "scale": ["boolean"],
+        "n_trials": [Interval(Integral, 1, None, closed="left")],
+        "penalty": [StrOptions({"l05", "l0", "l1"}), HasMethods(["gates", "value"])],
+        "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "schedule": [StrOptions(set(SCHEDULES)), Sequence],
+        "optimizer": [StrOptions({"rmsprop", "adam"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "device": [str],
+        "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        *,
+        functions: str | Mapping[str, int] | Sequence[str | Primitive] = "default",
+        n_hidden_layers: int = 2,
+        selection: Selection = "best",
+        search: str = "evolution",
+        population_size: int = 256,
+        n_rungs: int | None = None,
+        n_generations: int = 60,
+        patience: int = 12,
+        n_islands: int = 1,
+        max_rows: int = 200,
+        scale: bool = True,
+        n_trials: int = 32,
+        penalty: str | Penalty = "l05",
+        alpha: float | str = "auto",
+        schedule: str | Sequence[Phase] = "fast",
+        optimizer: str = "rmsprop",
+        batch_size: int | None = None,
+        max_time: float | None = None,
+        device: str = "auto",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        warm_start: bool = False,
+    ) -> None:
+        self.functions = functions
+        self.n_hidden_layers = n_hidden_layers
+        self.selection = selection
+        self.search = search
+        self.population_size = population_size
+        self.n_rungs = n_rungs
+        self.n_generations = n_generations
+        self.patience = patience
+        self.n_islands = n_islands
+        self.max_rows = max_rows
+        self.scale = scale
+        self.n_trials = n_trials
+        self.penalty = penalty
+        self.alpha = alpha
+        self.schedule = schedule
+        self.optimizer = optimizer
+        self.batch_size = batch_size
+        self.max_time = max_time
+        self.device = device
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+        self.warm_start = warm_start
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None) -> EQLRegressor:
+        """Search for the equation.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Each output gets its own equation.
+        sample_weight : array-like of shape (n_samples,), optional
+            Non-negative; a row of weight 2 counts as two rows.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Wrong shapes, NaN or infinity, constant data, unknown functions, a device that is not there.
+        AllTrialsFailedError
+            No network stayed finite on all rows.
+        """
+        deadline = math.inf if self.max_time is None else time.time() + self.max_time
+        resolution = max(_resolution(X), _resolution(y))
+        X, y = read_table(self, X, y)
+        weight = read_weight(sample_weight, X)
+        targets = y[:, None] if y.ndim == 1 else y
+        kept = slice(None) if weight is None else weight > 0
+        names = ["y"] if y.ndim == 1 else [f"y[:, {k}]" for k in range(y.shape[1])]
+        check_varies(X[kept], targets[kept], names)
+        settings = self._settings(resolution)
+        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
+        variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
+
+        before = self._laws if self.warm_start and hasattr(self, "_laws") else []
+        if len(before) != targets.shape[1]:
+            before = [[]] * targets.shape[1]
+        self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
+        outcomes = []
+        for column, seed, laws in zip(targets.T, seeds.tolist(), before, strict=True):
+            initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
+            result, best = self._fit_output(X, column, weight, settings, initial, seed, deadline, variables)
+            if any(earlier.interrupted for earlier, _ in outcomes):
+                result = replace(result, stop_reason="interrupted", interrupted=True)
+            if result.interrupted:
+                deadline = time.time()  # the other outputs get no search, but an equation all the same
+            outcomes.append((result, best))
+        results = [result for result, _ in outcomes]
+        self._laws = [result.front for result in results]
+        self._best = [best for _, best in outcomes]
+        self._names, self._single = variables, y.ndim == 1
+        self.n_outputs_ = targets.shape[1]
+        self.n_iter_ = max(result.n_iter for result in results)
+        self.loss_curve_ = self._unlist([result.loss_curve for result in results])
+        self.stop_reason_ = self._unlist([result.stop_reason for result in results])
+        self.interrupted_ = any(result.interrupted for result in results)
+        if self.interrupted_:
+            warnings.warn(
+                "fit was interrupted; the best equation found until then was kept (interrupted_ is True). Set "
+                "max_time for a limit, or warm_start=True to go on from here.",
+                SearchInterruptedWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def predict(self, X, index: int | list[int] | None = None) -> np.ndarray:
+        """Values of the equation.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        index : int or list of int, optional
+            Row of `equations_`; the selected one by default.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+
+        Raises
+        ------
+        ValueError
+            Rows on which the equation is undefined (a logarithm of a negative number) or overflows.
+        """
+        check_is_fitted(self)
+        return self._evaluate(read_rows(self, X), index)
+
+    def _fit_output(
+        self, X, y, weight, settings: SearchSettings, initial: Sequence[Law], seed: int, deadline: float, variables
+    ) -> tuple[SearchResult, int]:
+        """Search for one output; the result and the selected row."""
+        X, y, weight = merge_duplicates(X, y, weight)
+        if self.selection != "extrapolation":
+            result = search(X, y, weight, settings, initial, seed, deadline)
+            table = self._table(result.front, variables) if callable(self.selection) else None
+            return result, select(self.selection, result.front, result.n_rows, table)
+        outer = outer_rows(X)
+        if outer.all() or len(np.unique(y[~outer])) < 2:
+            raise ValueError(
+                f"selection='extrapolation' holds out the outer rows, and the {int((~outer).sum())} inner ones of "
+                f"{len(y)} do not vary. Give more rows, or use selection='best'."
+            )
+        inner, held_out = (None, None) if weight is None else (weight[~outer], weight[outer])
+        result = search(X[~outer], y[~outer], inner, settings, initial, seed, deadline)
+        errors = extrapolation_errors(result.front, X[outer], y[outer], held_out, settings.primitives)
+        defined = np.flatnonzero(np.isfinite(errors))
+        if not len(defined):
+            raise AllTrialsFailedError(
+                f"No law found on the inner rows is defined on all of the {int(outer.sum())} outer ones. Use "
+                "selection='best', which searches on all rows, or functions that are defined everywhere."
+            )
+        best = simplest_outside(errors[defined], int(outer.sum()))
+        return replace(result, front=[result.front[i] for i in defined]), best
+
+    def _settings(self, resolution: float) -> SearchSettings:
+        units = resolve_functions(self.functions)
+        copies = Counter(p.name for p in units)
+        for primitive in {p.name: p for p in units if PRIMITIVES.get(p.name) != p}.values():
+            check_primitive(primitive)
+        if not any(p.arity for p in units):
+            raise ValueError(
+                f"functions={self.functions!r} holds constants only. Name at least one function of an argument."
+            )
+        # Without functions of an argument there is one structure, the linear form: nothing to evolve.
+        n_generations = self.n_generations if any(p.arity and p.name != "id" for p in units) else 0
+        return SearchSettings(
+            primitives={**PRIMITIVES, **{p.name: p for p in units}},
+            copies=dict(copies),
+            n_hidden_layers=self.n_hidden_layers,
+            method=self.search,
+            evolution=EvolutionSettings(self.population_size, n_generations, self.patience),
+            gradient=GradientSettings(
+                units,
+                self.n_trials,
+                self.penalty,
+                self.alpha,
+                self.schedule,
+                self.optimizer,
+                self.batch_size,
+                resolve_device(self.device),
+            ),
+            n_rungs=self.n_rungs if self.n_hidden_layers > 1 else 0,
+            n_islands=self.n_islands,
+            max_rows=self.max_rows,
+            scale=self.scale,
+            resolution=resolution,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.non_deterministic = self.max_time is not None
+        return tags
+
+
+def _is_usable(law: Law, settings: SearchSettings, n_features: int) -> bool:
+    """Whether a law of an earlier fit can start this search: the same columns, functions that still exist."""
+    names = {unit.primitive for unit in law.equation.units}
+    return law.equation.n_features == n_features and names <= settings.primitives.keys()
+
+
+def _resolution(data) -> float:
+    """Relative rounding error of data as they were given: float32 tables carry no more than seven digits."""
+    kinds = np.atleast_1d(getattr(data, "dtypes", getattr(data, "dtype", None)))  # one for a Series, or many
+    floats = [k for k in kinds if isinstance(k, np.dtype) and k.kind == "f"]
+    return max((float(np.finfo(k).eps) for k in floats), default=float(np.finfo(np.float64).eps))

@@ -1,0 +1,1 @@
+"""Families of laws, tried simplest first before the general search."""

@@ -1,0 +1,164 @@
+"""Outer links: laws ``y = g(sum of terms)`` become sums of terms for the target ``u = g**-1(y)``.
+
+The coefficients of a sum are solved linearly, so a law under an outer function is found as fast as a bare sum once the
+target is transformed. As in a generalised linear model, rows are weighted by ``(dy/du)**2``: to first order the
+weighted error in `u` is the error in `y`, and losses under different links compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from sklearn_eql.primitives import PRIMITIVES
+from sklearn_eql.sparse.editing import Draft, Node
+from sklearn_eql.sparse.problem import Problem
+from sklearn_eql.sparse.structure import Structure
+
+_LARGEST_WEIGHT = 1e3  # relative to the median row
+
+
+@dataclass(frozen=True)
+class Link:
+    """One outer function.
+
+    Parameters
+    ----------
+    name : str
+        Of the function `g` that is left in the law: ``y = g(u)``.
+    functions : tuple of str
+        Functions of which the user must have allowed one, if there are any.
+    inverse, slope : callable
+        ``u(y)`` and ``du/dy``, elementwise.
+    wrap : callable
+        ``wrap(terms) -> Node``, the unit that computes `g` of a sum of terms.
+    one_sign : bool
+        Whether `g` yields one sign only; a negative target is then ``-g(u)``.
+    degree : float or None
+        `k` where ``u = y**k``.
+    natural : bool
+        Whether `y` is taken in the user's units, because `g` knows no scale.
+    """
+
+    name: str
+    functions: tuple[str, ...]
+    inverse: Callable[[torch.Tensor], torch.Tensor]
+    slope: Callable[[torch.Tensor], torch.Tensor]
+    wrap: Callable[[list], Node] | None
+    degree: float | None = None
+    one_sign: bool = True
+    natural: bool = False
+
+
+LINKS: tuple[Link, ...] = (
+    Link("identity", (), lambda y: y, torch.ones_like, None, 1.0, one_sign=False),
+    Link("inv", ("inv", "div", "pow"), lambda y: 1 / y, lambda y: -1 / y**2, lambda terms: Node("inv", [terms]), -1.0),
+    Link("sqrt", ("sqrt", "pow"), torch.square, lambda y: 2 * y, lambda terms: Node("sqrt", [terms]), 2.0),
+    Link(
+        "inv sqrt",
+        ("pow",),
+        lambda y: y**-2,
+        lambda y: -2 * y**-3,
+        lambda terms: Node("pow", [terms, [[0, -0.5]]]),
+        -2.0,
+    ),
+    Link(
+        "inv square",
+        ("pow",),
+        lambda y: y**-0.5,
+        lambda y: -0.5 * y**-1.5,
+        lambda terms: Node("pow", [terms, [[0, -2.0]]]),
+        -0.5,
+    ),
+    Link("exp", ("exp",), torch.log, lambda y: 1 / y, lambda terms: Node("exp", [terms])),
+    Link(
+        "square",
+        ("square", "mul", "pow"),
+        torch.sqrt,
+        lambda y: 0.5 / y.sqrt(),
+        lambda terms: Node("square", [terms]),
+        0.5,
+    ),
+    Link(
+        "cube",
+        ("cube", "pow"),
+        lambda y: y.sign() * y.abs() ** (1 / 3),
+        lambda y: y.abs() ** (-2 / 3) / 3,
+        lambda terms: Node("cube", [terms]),
+        1 / 3,
+        one_sign=False,
+    ),
+    Link("log", ("log",), torch.exp, torch.exp, lambda terms: Node("log", [terms]), one_sign=False, natural=True),
+    Link(
+        "arcsin", ("arcsin",), torch.sin, torch.cos, lambda terms: Node("arcsin", [terms]), one_sign=False, natural=True
+    ),
+)
+
+
+class LinkedProblem:
+    """A problem with its target moved through the inverse of a link."""
+
+    def __init__(self, problem: Problem, link: Link, inner: Problem, sign: float, factor: float) -> None:
+        self.link = link
+        self.problem = problem
+        self.inner = inner
+        self._sign = sign
+        self.factor = factor  # loss of `inner` times this is, to first order, the loss in y
+
+    def wrap(self, structure: Structure) -> Structure | None:
+        """The law for `y` whose argument is a law for `u`."""
+        if self.link.wrap is None:
+            return structure
+        draft = Draft(structure)
+        terms = draft.output
+        scale = self._sign
+        if self.link.name == "exp":  # exp(b + terms) = exp(b) * exp(terms)
+            constant = sum(c for s, c in terms if s == 0)
+            terms = [t for t in terms if t[0] != 0]
+            scale *= float(torch.tensor(constant).exp())
+            if not terms:
+                return None
+        if self.link.natural:
+            scale /= self.problem.y_unit
+        draft.output = [[self.link.wrap([list(t) for t in terms]), scale]]
+        if self.link.name == "log":  # log(k * terms) = log(k) + log(terms), and the gauge drops k
+            draft.output.append([0, 1.0])
+        return draft.finish(self.problem.primitives)
+
+
+def linked(problem: Problem, link: Link) -> LinkedProblem | None:
+    """The problem under one link; ``None`` where the link is undefined for these values, or not in the vocabulary."""
+    if link.functions and not any(name in problem.copies for name in link.functions):
+        return None
+    if any(problem.primitives[name] is not PRIMITIVES[name] for name in link.functions):  # a user's, of that name
+        return None
+    if link.wrap is None:
+        return LinkedProblem(problem, link, problem, 1.0, 1.0)
+    y, sign = problem.y, 1.0
+    if link.one_sign:
+        sign = -1.0 if bool((y < 0).all()) else 1.0
+        y = sign * y
+        if not bool((y > 0).all()):
+            return None
+    if link.natural:
+        y = y * problem.y_unit
+    if link.name == "arcsin" and bool((y.abs() >= torch.pi / 2).any()):
+        return None
+    if link.name == "log" and bool((y.abs() > 30).any()):
+        return None
+    u, slope = link.inverse(y), link.slope(y)
+    importance = slope.square().reciprocal()
+    importance = importance.clamp(max=_LARGEST_WEIGHT * float(importance.median()))
+    if problem.sample_weight is not None:
+        importance = importance * problem.sample_weight
+    mean = float(importance.mean())
+    spread = float(u.std())
+    if not (spread > 0 and torch.isfinite(u).all() and torch.isfinite(importance).all() and mean > 0):
+        return None
+    weight = importance / mean
+    unit = problem.y_unit if link.natural else 1.0
+    factor = mean / unit**2
+    inner = replace(problem, y=u, sample_weight=weight, exact=problem.exact / factor)
+    return LinkedProblem(problem, link, inner, sign, factor)

@@ -1,0 +1,161 @@
+"""From what a search found to laws in the user's units: rescale, refine on all rows, recognise constants, rank."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from sklearn_eql.laws.common_factors import factored
+from sklearn_eql.laws.judging import TIDY_STEPS, Table
+from sklearn_eql.laws.law import SAME_LOSS, Law, shortlist
+from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.levenberg_marquardt import FitResult
+from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, structure_key
+from sklearn_eql.symbolic.complexity import equation_complexity
+from sklearn_eql.symbolic.constants import recognise
+from sklearn_eql.symbolic.equation import Equation
+from sklearn_eql.symbolic.tidy import tidy
+
+_REFINE_STEPS = 40
+_DUST = 1e-13  # relative size of a term that is rounding
+_SHORT = 6  # significant digits
+_RERANKED_AT_ONCE = 16  # structures
+_POLISH_STEPS = 4  # on all rows, from the optimum on a sample
+
+
+def rerank(archive: Archive, table: Table, count: int, deadline: float = math.inf) -> Archive:
+    """The best `count` members and the front, refitted on more rows than the search saw, where there are more.
+
+    In order of their scores; after `deadline` (``time.time()``) the rest is left out.
+    """
+    judge = table.few or table
+    renewed = Archive(len(judge.y), archive.exact, archive.per_size)
+    members = list({r.structure.key: r for r in [*archive.ranked()[:count], *archive.front()]}.values())
+    for i in range(0, len(members), _RERANKED_AT_ONCE):
+        batch = members[i : i + _RERANKED_AT_ONCE]
+        fitted = judge.fit([member.structure for member in batch], TIDY_STEPS)
+        for old, new in zip(batch, fitted, strict=True):
+            renewed.keep(replace(new, trial=old.trial))
+        if time.time() > deadline:
+            break
+    return renewed
+
+
+def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf) -> tuple[list[Law], bool]:
+    """Laws in user units on the accuracy/complexity front, constants recognised, refined on all rows.
+
+    Where there are very many rows, everything is done on a sample of them, and the laws that reach the front are then
+    refitted on all. Structures that are undefined on some row are left out. After `deadline` (``time.time()``), or
+    Ctrl-C, what is finished by then is returned, once there is something.
+
+    Returns
+    -------
+    laws : list of Law, by complexity
+    interrupted : bool
+    """
+    judge = table.few or table
+    laws: dict[tuple, Law] = {}
+    front: list[Law] = []
+    interrupted = False
+    # An exponential growth over 1e30-scaled data may overflow while scales are moved; such a law is no candidate.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        try:
+            for result in found:
+                if laws and time.time() > deadline:
+                    break
+                law = _finish_one(result, judge)
+                key = None if law is None else structure_key(law.equation, table.primitives)
+                if key and (key not in laws or law.relative_loss < laws[key].relative_loss):
+                    laws[key] = law
+        except KeyboardInterrupt:
+            if not laws:
+                raise
+            interrupted = True
+        front = shortlist(laws.values(), len(judge.y))
+        if judge is not table:
+            refitted = [law for law in (_on_all_rows(law, table) for law in front) if law is not None]
+            front = shortlist(refitted, len(table.y))
+    return front, interrupted
+
+
+def _finish_one(result: FitResult, table: Table) -> Law | None:
+    primitives, scaling = table.primitives, table.scaling
+    equation = rescale(result.structure.to_equation(), scaling.x, scaling.y, primitives)
+    if not np.isfinite(equation.coefficients()).all():
+        return None
+    free = free_mask(equation, primitives)
+    loose, loss = table.refit(equation, free, _REFINE_STEPS)
+    if not math.isfinite(loss):
+        return None
+    # Exponents that the search has put to round values stay there, if the data agree.
+    known = free & np.array([recognise(value) is not None for value in equation.coefficients()], dtype=bool)
+    given: dict[int, float] = {}
+    if known.any():
+        held, held_loss = table.refit(equation, free & ~known, _REFINE_STEPS)
+        if table.accepts(loss, held_loss, int(known.sum())):
+            loose, given = held, {i: equation.coefficients()[i] for i in np.flatnonzero(known).tolist()}
+    errors = table.errors(loose)
+    equation, tidied = tidy(loose, loss, table.refit, table.accepts, primitives, errors, table.errors, given)
+    equation = canonicalize(equation, primitives)
+    shorter = _without_dust(factored(equation, primitives, table.X * torch.as_tensor(scaling.x)), table)
+    if shorter != equation and equation_complexity(shorter, primitives) < equation_complexity(equation, primitives):
+        loss = table.refit(shorter, np.zeros(len(shorter.coefficients()), dtype=bool))[1]
+        if loss <= max(tidied * (1 + SAME_LOSS), scaling.exact):
+            equation, tidied = shorter, loss
+    return as_law(equation, tidied, result.trial, table)
+
+
+def _without_dust(equation: Equation, table: Table) -> Equation:
+    """The equation without what is nothing but rounding.
+
+    Coefficients that are a constant but for a few roundings are put to it; terms that contribute less than rounding
+    to their sum go.
+    """
+    sources = equation.sources(table.X * torch.as_tensor(table.scaling.x), table.primitives)
+    values = []
+    for form in [arg for unit in equation.units for arg in unit.args] + [equation.output]:
+        sizes = [abs(c) * float(np.abs(sources[s]).max()) for s, c in form]
+        for (_, c), size in zip(form, sizes, strict=True):
+            near = float(f"{c:.13g}")
+            values.append(0.0 if size < _DUST * max(sizes) else near if recognise(near) is not None else c)
+    return canonicalize(equation.with_coefficients(np.array(values)), table.primitives)
+
+
+def _on_all_rows(law: Law, table: Table) -> Law | None:
+    """The law refitted on all rows; recognised constants stay if all rows confirm them."""
+    free = free_mask(law.equation, table.primitives)
+    constant = np.array([recognise(value) is not None or _is_short(value) for value in law.equation.coefficients()])
+    tidied, loss = table.refit(law.equation, free & ~constant, _POLISH_STEPS)
+    if (free & constant).any():
+        loose, lowest = table.refit(law.equation, free, _POLISH_STEPS)
+        if not table.accepts(lowest, loss, int(np.sum(free & constant))):
+            tidied, loss = loose, lowest
+    return as_law(tidied, loss, law.trial, table) if math.isfinite(loss) else None
+
+
+def _is_short(value: float) -> bool:
+    """Whether a number is a decimal that was put in, such as 9.81: fitted ones have all their digits."""
+    return float(f"{value:.{_SHORT}g}") == value
+
+
+def as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | None:
+    values = equation.coefficients()
+    if not (np.isfinite(values).all() and math.isfinite(loss)):
+        return None
+    free = free_mask(equation, table.primitives)
+    return Law(
+        equation,
+        loss * table.variance * table.scaling.y * table.scaling.y,  # infinite, not an error, for y of 1e200
+        loss,
+        table.scaling.exact,
+        equation_complexity(equation, table.primitives),
+        sum(recognise(value) is None for value in values[free]),
+        Structure.from_equation(equation, free).n_symbols,
+        trial,
+    )

@@ -1,0 +1,7 @@
+"""Pictures of fitted models: equations found, how well one fits, motions, items. Needs the ``plot`` extra."""
+
+from sklearn_eql.plotting.equations import plot_equations, plot_fit
+from sklearn_eql.plotting.images import plot_digits
+from sklearn_eql.plotting.motion import plot_latent, plot_rollouts
+
+__all__ = ["plot_digits", "plot_equations", "plot_fit", "plot_latent", "plot_rollouts"]

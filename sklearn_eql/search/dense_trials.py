@@ -1,0 +1,107 @@
+"""Gradient-trained trials: dense EQL networks trained together, then pruned to sparse ones and refined exactly."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_eql.networks.batched_eql import INIT_SCALES, INIT_SCALES_L0, BatchedEQL
+from sklearn_eql.networks.penalties import HardConcreteL0, Penalty, resolve_penalty
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.search.evolution import EvolutionResult, EvolutionSettings
+from sklearn_eql.search.mutations import Proposer
+from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.elimination import NETWORK_STEPS, defined_part, eliminate_networks, simplify, supported_part
+from sklearn_eql.sparse.problem import Problem
+from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.symbolic.canonical import canonicalize, free_mask
+from sklearn_eql.training.batched import train
+from sklearn_eql.training.records import Status
+from sklearn_eql.training.schedule import Phase, alpha_ladder
+
+
+@dataclass(frozen=True)
+class GradientSettings:
+    """How dense networks are trained."""
+
+    units: tuple[Primitive, ...]
+    n_trials: int
+    penalty: str | Penalty
+    alpha: float | str
+    schedule: str | Sequence[Phase]
+    optimizer: str
+    batch_size: int | None
+    device: str
+
+
+def train_trials(
+    problem: Problem, settings: GradientSettings, seed: int, deadline: float, verbose: int = 0
+) -> EvolutionResult:
+    """Train `n_trials` networks in one batch, prune each by backward elimination, and archive what is found.
+
+    One seed per trial is drawn before training starts.
+    """
+    seeds = np.random.SeedSequence(seed).generate_state(settings.n_trials).tolist()
+    penalty = resolve_penalty(settings.penalty)
+    init_scales = INIT_SCALES_L0 if isinstance(penalty, HardConcreteL0) else INIT_SCALES
+    network = BatchedEQL(
+        problem.X.shape[1],
+        1,
+        settings.units,
+        problem.max_depth,
+        seeds,
+        init_scales=init_scales,
+        device=settings.device,
+    )
+    alpha = alpha_ladder(settings.n_trials) if settings.alpha == "auto" else settings.alpha
+
+    def show(progress) -> None:
+        if progress.step % 1000 == 0:
+            print(
+                f"[sklearn_eql] gradient training, step {progress.step} of {progress.n_steps}: "
+                f"relative loss {np.nanmin(progress.loss):.3g}",
+                file=sys.stderr,
+            )
+
+    result = train(
+        network,
+        problem.X,
+        problem.y[:, None],
+        settings.schedule,
+        optimizer=settings.optimizer,
+        penalty=penalty,
+        alpha=alpha,
+        sample_weight=None if problem.sample_weight is None else problem.sample_weight.numpy(),
+        batch_size=settings.batch_size,
+        # The loop measures by the monotonic clock, which other machines do not share.
+        deadline=time.monotonic() + deadline - time.time() if math.isfinite(deadline) else None,
+        callback=show if verbose else None,
+    )
+    structures = []
+    for (equation,), record in zip(network.to_equations(result.weights), result.records, strict=True):
+        if record.status is not Status.DIVERGED:
+            equation = canonicalize(defined_part(equation, problem), problem.primitives)
+            structure = Structure.from_equation(equation, free_mask(equation, problem.primitives))
+            structures.append(supported_part(structure, problem))
+    archive = Archive(len(problem.y), problem.exact)
+    reason = {Status.TIMED_OUT: "max_time", Status.INTERRUPTED: "interrupted"}.get(result.status, "schedule")
+    if reason == "interrupted":
+        deadline = time.time()  # what was trained is refitted once, and no more
+    try:
+        if structures:  # with the linear form for comparison; if every trial diverged there is nothing to compare
+            archive.add(problem.fit([Proposer(problem, np.random.default_rng(seed)).linear()], NETWORK_STEPS))
+        eliminate_networks(structures, problem, archive, deadline)
+        simplify(archive, problem, EvolutionSettings().max_size, deadline)
+    except KeyboardInterrupt:
+        if not archive.members:
+            raise
+        reason = "interrupted"
+    curve = tuple(float(row) for row in np.nanmin(result.loss_curve, axis=1)) if len(result.loss_curve) else ()
+    if reason != "interrupted" and any(r.loss < problem.exact for r in archive.ranked()[:1]):
+        reason = "exact"
+    return EvolutionResult(archive, result.n_steps, reason, curve)

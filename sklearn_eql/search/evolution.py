@@ -1,0 +1,156 @@
+"""Structure search: generations of sparse networks, each fitted exactly, the best of every size kept.
+
+One generation is one batch: proposals are drawn, Levenberg-Marquardt fits all of them at once, and the archive keeps
+the most accurate structures of each size. Because every structure is judged at its optimal coefficients, a few thousand
+fits replace the hundreds of thousands of evaluations that genetic programming spends on guessing constants.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_eql.search.mutations import Proposer
+from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.elimination import simplify
+from sklearn_eql.sparse.levenberg_marquardt import FitResult
+from sklearn_eql.sparse.problem import Problem, is_well_conditioned
+from sklearn_eql.sparse.structure import Structure
+
+
+@dataclass(frozen=True)
+class EvolutionSettings:
+    """How long and how widely to search."""
+
+    population_size: int = 256
+    n_generations: int = 40
+    patience: int = 12  # generations without progress after which the search ends
+    max_size: int = 24  # terms plus units
+    first_iterations: int = 4  # of Levenberg-Marquardt, for every proposal
+    fit_iterations: int = 8  # further ones, for the better half
+
+
+@dataclass(frozen=True)
+class EvolutionResult:
+    """What a search ended with."""
+
+    archive: Archive
+    n_generations: int
+    stop_reason: str  # "exact", "patience", "generations", "max_time", "interrupted"
+    loss_curve: tuple[float, ...]  # best relative loss after each generation
+
+
+def evolve(
+    problem: Problem,
+    seed: int,
+    settings: EvolutionSettings,
+    *,
+    seeds: Iterable[Structure] = (),
+    archive: Archive | None = None,
+    deadline: float = math.inf,
+    report: Callable[[int, FitResult], None] | None = None,
+) -> EvolutionResult:
+    """Search until an exact law is confirmed, progress ends, or time is up.
+
+    Parameters
+    ----------
+    problem : Problem
+    seed : int
+        Everything random follows from it.
+    settings : EvolutionSettings
+    seeds : iterable of Structure
+        Structures to start from beside random ones, for instance pruned gradient-trained networks.
+    archive : Archive, optional
+        Of an earlier search of the same problem, to go on from. It is extended.
+    deadline : float
+        Value of ``time.time()`` after which no generation starts.
+    report : callable, optional
+        Called with the generation's number and the best member so far.
+    """
+    rng = np.random.default_rng(seed)
+    proposer = Proposer(problem, rng)
+    if archive is None:
+        archive = Archive(len(problem.y), problem.exact)
+    archive.add(problem.fit([proposer.linear(), *seeds], settings.fit_iterations))
+    starts: dict[tuple, int] = {}
+    curve: list[float] = []
+    best_score, best_at, reason = math.inf, 0, "generations"
+    generation = 0
+    opening = proposer.opening()
+    try:
+        while True:
+            leader = archive.ranked()[0] if archive.members else None
+            if leader and leader.loss < problem.exact and is_well_conditioned(leader.structure, problem):
+                reason = "exact"
+                break
+            if generation == settings.n_generations:
+                break
+            if generation - best_at >= settings.patience:
+                reason = "patience"
+                break
+            if time.time() > deadline:
+                reason = "max_time"
+                break
+            batch = next(opening, None) or _propose(archive, proposer, settings, starts, rng)
+            archive.add(_fit_in_two_stages(batch, problem, settings))
+            generation += 1
+            if not archive.members:
+                continue
+            leader = archive.ranked()[0]
+            curve.append(leader.loss)
+            if archive.score(leader) < best_score - 1.0:
+                best_score, best_at = archive.score(leader), generation
+            if report:
+                report(generation, leader)
+        simplify(archive, problem, settings.max_size, deadline)
+    except KeyboardInterrupt:
+        if not archive.members:
+            raise
+        reason = "interrupted"
+    return EvolutionResult(archive, generation, reason, tuple(curve))
+
+
+def _fit_in_two_stages(batch: list[Structure], problem: Problem, settings: EvolutionSettings) -> list[FitResult]:
+    """A few iterations for all, the rest for the better half: most proposals show early that they lead nowhere."""
+    fitted = problem.fit(batch, settings.first_iterations)
+    order = sorted(range(len(fitted)), key=lambda i: fitted[i].loss)[: len(fitted) // 2]
+    going_on = sorted(i for i in order if problem.exact / 100 < fitted[i].loss < math.inf)
+    further = problem.fit([fitted[i].structure for i in going_on], settings.fit_iterations)
+    for i, result in zip(going_on, further, strict=True):
+        fitted[i] = result
+    return fitted
+
+
+def _propose(
+    archive: Archive,
+    proposer: Proposer,
+    settings: EvolutionSettings,
+    starts: dict[tuple, int],
+    rng: np.random.Generator,
+) -> list[Structure]:
+    """A batch of structures: random ones, and edits of members drawn by score or by size."""
+    ranked = archive.ranked()
+    sizes = sorted(s for s, shelf in archive.members.items() if shelf)
+    batch: list[Structure] = []
+    for _ in range(8 * settings.population_size):
+        if len(batch) >= settings.population_size:
+            break
+        if not ranked or rng.random() < 0.25:
+            structure = proposer.random(int(rng.integers(1, 4)))
+        else:
+            if rng.random() < 0.5:
+                parent = ranked[min(int(rng.exponential(12)), len(ranked) - 1)]
+            else:
+                shelf = archive.members[sizes[rng.integers(len(sizes))]]
+                parent = shelf[min(int(rng.exponential(2)), len(shelf) - 1)]
+            mate = ranked[min(int(rng.exponential(20)), len(ranked) - 1)]
+            structure = proposer.mutate(parent.structure, mate.structure)
+        if structure is None or structure.size > settings.max_size or starts.get(structure.key, 0) >= 3:
+            continue
+        starts[structure.key] = starts.get(structure.key, 0) + 1  # the same structure from at most three start values
+        batch.append(structure)
+    return batch

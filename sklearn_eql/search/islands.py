@@ -1,0 +1,214 @@
+"""The search for one target: islands of structure search and gradient-trained trials, spread over jobs."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.utils.parallel import Parallel, delayed
+
+from sklearn_eql._threads import single_threaded
+from sklearn_eql.exceptions import AllTrialsFailedError
+from sklearn_eql.ladder.climb import LADDER, climb
+from sklearn_eql.laws.finishing import finish, rerank
+from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
+from sklearn_eql.laws.law import Law
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.search.dense_trials import GradientSettings, train_trials
+from sklearn_eql.search.evolution import EvolutionResult, EvolutionSettings, evolve
+from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.elimination import simplify
+from sklearn_eql.sparse.problem import Problem, Scaling, make_problem
+from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.symbolic.canonical import free_mask, rescale
+
+_FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front
+_SHORTER = 6  # members of the front below an exact law that are refined
+_OPENING = 2  # generations
+_FINISHING_SHARE, _FINISHING_SECONDS = 0.2, 10.0  # of max_time, kept for refinement
+_SEEDS = 32  # laws of the ladder that evolution starts from
+_RERANKED_PER_SIZE = 20
+_RERANKED = 96  # members by score that are refitted on more rows than the search saw, beside the front
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Everything a search needs beside data and seed."""
+
+    primitives: Mapping[str, Primitive]
+    copies: Mapping[str, int]
+    n_hidden_layers: int
+    method: str  # "evolution", "gradient", or "auto": evolution, then gradient if no exact law was found
+    evolution: EvolutionSettings
+    gradient: GradientSettings
+    n_rungs: int | None  # of the ladder; None for all
+    n_islands: int
+    max_rows: int
+    scale: bool
+    resolution: float  # relative rounding error of the data
+    n_jobs: int | None
+    verbose: int
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Laws found for one target."""
+
+    front: list[Law]  # by complexity
+    stop_reason: str
+    n_iter: int  # generations, or optimiser steps
+    loss_curve: list[float]  # best relative loss after each
+    n_rows: int
+    interrupted: bool
+
+
+def search(
+    X: np.ndarray,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    settings: SearchSettings,
+    initial: Sequence[Law],
+    seed: int,
+    deadline: float,
+) -> SearchResult:
+    """Find laws for `y` (n_samples,) over `X` (n_samples, n_features), starting from `initial` ones if there are any.
+
+    Seeds of all islands are drawn before any work starts and their results are taken in order, so the outcome depends
+    neither on ``n_jobs`` nor on which island ends first.
+    """
+    finish_by = deadline
+    if math.isfinite(deadline):  # refinement takes its share
+        deadline -= max(0.0, min(_FINISHING_SHARE * (deadline - time.time()), _FINISHING_SECONDS))
+    scaling = Scaling.of(X, y, settings.scale, settings.resolution)
+    shape = (scaling, settings.primitives, settings.copies, settings.n_hidden_layers, settings.max_rows)
+    problem = make_problem(X, y, sample_weight, *shape, seed)
+    judge = make_problem(X, y, sample_weight, *shape[:-1], max(settings.max_rows, SAMPLE_ROWS), seed)
+    table = Table(X, y, sample_weight, scaling, settings.primitives, seed)
+    seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
+    starts = [_scaled_structure(law, scaling, settings.primitives) for law in initial]
+    histories: list[list[EvolutionResult]] = []  # per task, its searches in order
+    interrupted = False
+    try:
+        for history in _run_all(problem, judge, settings, starts, seeds, deadline):
+            histories.append(history)
+            interrupted |= history[-1].stop_reason == "interrupted"
+            if history[-1].stop_reason in ("exact", "noise", "interrupted"):
+                break
+    except KeyboardInterrupt:
+        if not histories:
+            raise
+        interrupted = True
+    with single_threaded():
+        laws, stopped = _collect([run for history in histories for run in history], table, finish_by)
+    interrupted |= stopped
+    if not laws:
+        raise AllTrialsFailedError(
+            "No trial ended with a law that is finite on every row. Check the data for extreme values, allow more "
+            "functions (functions='default'), or raise n_trials, n_generations or max_time."
+        )
+    best = min(histories, key=lambda history: min((run.loss_curve[-1:] or (math.inf,))[0] for run in history))
+    reason = "interrupted" if interrupted else best[-1].stop_reason
+    n_iter = sum(run.n_generations for history in histories for run in history)
+    loss_curve = [loss for run in best for loss in run.loss_curve]
+    return SearchResult(laws, reason, n_iter, loss_curve, len(table.y), interrupted)
+
+
+def _run_all(
+    problem: Problem,
+    judge: Problem,
+    settings: SearchSettings,
+    starts: list[Structure],
+    seeds: list[int],
+    deadline: float,
+) -> Iterator[list[EvolutionResult]]:
+    """Results of all tasks in order, computed by joblib as they are asked for."""
+    tasks: list[tuple] = []
+    if settings.method in ("evolution", "auto"):
+        tasks += [(_search_island, problem, judge, settings, starts, i, s, deadline) for i, s in enumerate(seeds)]
+    if settings.method in ("gradient", "auto"):
+        tasks.append((_train_trials, problem, settings, seeds[0], deadline))
+    if len(tasks) == 1:  # without the start-up of a pool
+        function, *args = tasks[0]
+        yield function(*args)
+        return
+    jobs = (delayed(function)(*args) for function, *args in tasks)
+    yield from Parallel(n_jobs=settings.n_jobs, return_as="generator", pre_dispatch="n_jobs")(jobs)
+
+
+def _search_island(
+    problem: Problem,
+    judge: Problem,
+    settings: SearchSettings,
+    starts: list[Structure],
+    island: int,
+    seed: int,
+    deadline: float,
+) -> list[EvolutionResult]:
+    """The ladder (on the first island), then evolution from what it found if that is no law yet."""
+    report = _reporter(f"island {island}") if settings.verbose else None
+    evolution = settings.evolution
+    runs = []
+    with single_threaded():
+        if island == 0 and settings.n_rungs != 0 and evolution.n_generations:
+            if not any(problem.signs):  # no powers to climb with: the general search has the better opening
+                opening = replace(evolution, n_generations=min(_OPENING, evolution.n_generations))
+                runs.append(evolve(problem, seed, opening, seeds=starts, deadline=deadline, report=report))
+                if runs[0].stop_reason in ("exact", "interrupted"):
+                    return runs
+                starts = [*starts, *(r.structure for r in runs[0].archive.ranked()[:_SEEDS])]
+            rungs = LADDER[: settings.n_rungs]
+            climbed = climb(problem, judge, seed, rungs=rungs, seeds=starts, deadline=deadline, report=report)
+            reason = climbed.stop_reason
+            runs.append(EvolutionResult(climbed.archive, len(climbed.loss_curve), reason, climbed.loss_curve))
+            if reason in ("exact", "noise"):
+                simplify(climbed.archive, judge, evolution.max_size, deadline)
+            if reason in ("exact", "noise", "interrupted"):
+                return runs
+            starts = [*starts, *(r.structure for r in climbed.archive.ranked()[:_SEEDS])]
+        runs.append(evolve(problem, seed, evolution, seeds=starts, deadline=deadline, report=report))
+    return runs
+
+
+def _train_trials(problem: Problem, settings: SearchSettings, seed: int, deadline: float) -> list[EvolutionResult]:
+    with single_threaded():
+        return [train_trials(problem, settings.gradient, seed, deadline, settings.verbose)]
+
+
+def _scaled_structure(law: Law, scaling: Scaling, primitives: Mapping[str, Primitive]) -> Structure:
+    """A law of an earlier fit in the units of this search."""
+    equation = rescale(law.equation, 1 / scaling.x, 1 / scaling.y, primitives)
+    return Structure.from_equation(equation, free_mask(equation, primitives))
+
+
+def _reporter(name: str):
+    start = time.time()
+
+    def report(stage: int | str, leader) -> None:
+        what = f"generation {stage}" if isinstance(stage, int) else stage
+        print(
+            f"[sklearn_eql] {name}, {what}: relative loss {leader.loss:.3g}, "
+            f"size {leader.structure.size}, {time.time() - start:.1f} s",
+            file=sys.stderr,
+        )
+
+    return report
+
+
+def _collect(runs: list[EvolutionResult], table: Table, deadline: float) -> tuple[list[Law], bool]:
+    """Refined laws of all islands, and whether Ctrl-C cut that short."""
+    merged = Archive(len(table.y), table.exact, per_size=_RERANKED_PER_SIZE)
+    for run in runs:
+        merged.merge(run.archive)
+    ranked = merged.ranked()
+    if ranked and ranked[0].loss < merged.exact:
+        best = ranked[0]
+        shorter = [r for r in merged.front() if r.structure.size < best.structure.size]
+        chosen = [*ranked[:_FINISHED_EXACT], *shorter[-_SHORTER:]]
+    else:
+        merged = rerank(merged, table, _RERANKED, deadline)
+        chosen = [*merged.ranked()[:_FINISHED_NOISY], *merged.front()]
+    return finish({r.structure.key: r for r in chosen}.values(), table, deadline)

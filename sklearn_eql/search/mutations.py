@@ -1,0 +1,312 @@
+"""Where new structures come from: random small networks, and edits of ones that already fit well."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from sklearn_eql.primitives import PRIMITIVES
+from sklearn_eql.sparse.editing import Draft, Node, has_fixed_scale
+from sklearn_eql.sparse.problem import Problem
+from sklearn_eql.sparse.structure import Structure
+
+_EXPONENTS = (-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 3.0)
+_FREQUENCIES = (0.3, 12.0)  # range of start values inside periodic units, per root mean square of the argument
+_GAINS = (0.3, 8.0)  # of sigmoid and tanh
+_SCALES = (0.3, 3.0)  # of everything else
+_MAX_TERMS = 6  # of one linear form; longer ones do not read as a law
+_OPENING_FEATURES = 6  # the most important ones are tried systematically
+_OPENING_SIZE = 384  # structures in one batch of the opening, at most
+# How often an argument gets a constant term: needed where f(x + c) is common in laws.
+_OFFSET_ODDS = {"sin": 0.3, "cos": 0.1, "log": 0.5, "sqrt": 0.5, "div": 0.3, "inv": 0.7, "pow": 0.4}
+
+
+class Proposer:
+    """Draws structures over the vocabulary of a problem, features by their importances."""
+
+    def __init__(self, problem: Problem, rng: np.random.Generator) -> None:
+        self.copies = copies = dict(problem.copies)
+        self.primitives = problem.primitives
+        self.signs = problem.signs
+        self.n_features = len(problem.signs)
+        self.max_depth = problem.max_depth
+        self.rng = rng
+        self.features = [int(f) + 1 for f in np.flatnonzero(problem.importances)]  # source numbers
+        self.cumulative = np.cumsum(problem.importances[problem.importances > 0])
+        self.by_importance = [int(f) + 1 for f in np.argsort(-problem.importances, kind="stable")]
+        self.signed = [f for f in self.features if self.signs[f - 1]]
+        self.max_linear = min(problem.max_free - 1, 30)
+        self.names = [n for n in copies if self.primitives[n].arity > 0 and n != "id"]
+        ours = all(self.primitives[n] is PRIMITIVES[n] for n in ("exp", "log"))  # not a user's function of that name
+        if "pow" in copies and self.signed and ours:
+            self.names += ["power law", "power law"]  # one macro for all exponents, so drawn as often as two functions
+
+    def random(self, n_units: int) -> Structure | None:
+        """A network of at most `n_units` new units, added to the output or stacked."""
+        draft = Draft(Structure(self.n_features, (), ((0, 0.0, True),)))
+        for _ in range(n_units):
+            self._add_unit(draft)
+        return self._finish(draft)
+
+    def linear(self) -> Structure:
+        """The constant and all features, as far as the rows support so many coefficients."""
+        chosen = [f for f in self.by_importance if f in self.features][: self.max_linear]
+        terms = [(0, 0.0, True)] + [(f, 1.0, True) for f in sorted(chosen)]
+        return Structure(self.n_features, (), tuple(terms))
+
+    def opening(self) -> Iterator[list[Structure]]:
+        """The smallest networks, systematically: single units beside linear terms, three starts each, then units inside
+        units, with nothing beside them.
+        """
+        plain = [n for n in self.names if n in self.primitives]
+        singles = [[f] for f in self.by_importance[:_OPENING_FEATURES] if f in self.features]
+        pairs = [[a[0], b[0]] for a in singles for b in singles]
+        inner = [(n, combination) for n in plain for combination in (singles, pairs)[self.primitives[n].arity - 1]]
+        yield self._single_outputs([self._over(*i, sign) for i in inner for sign in (1, -1, 1)], True)
+        if self.max_depth > 1:
+            outer = [n for n in plain if self.primitives[n].arity == 1]
+            nested = [(f, i, sign) for f in outer for i in inner for sign in (1, -1)]
+            chosen = [nested[k] for k in self.rng.permutation(len(nested))[:_OPENING_SIZE]]
+            yield self._single_outputs(
+                [Node(f, [[[self._over(*i, 1), sign * abs(self._value(f, 0, None))]]]) for f, i, sign in chosen], False
+            )
+
+    def _over(self, name: str, features: Sequence[int], sign: int) -> Node:
+        """A unit over single features, its first coefficient of the given sign: fits seldom cross zero."""
+        args = [[[f, self._value(name, a, f)]] for a, f in enumerate(features)]
+        args[0][0][1] = sign * abs(args[0][0][1])
+        if name == "pow":
+            args[1] = self._argument("pow", 1, ())
+        return Node(name, args)
+
+    def _single_outputs(self, units: list[Node], with_linear: bool) -> list[Structure]:
+        found = []
+        for unit in units[:_OPENING_SIZE]:
+            draft = Draft(self.linear() if with_linear else Structure(self.n_features, (), ()))
+            draft.output.append([unit, 1.0])
+            structure = self._finish(draft)
+            if structure is not None:
+                found.append(structure)
+        return found
+
+    def mutate(self, parent: Structure, mate: Structure) -> Structure | None:
+        """An edited copy of `parent`; `mate` lends terms. ``None`` where the edit leads nowhere."""
+        draft = Draft(parent)
+        edits = (
+            (self._add_unit, 4),
+            (self._extend, 4),
+            (self._swap, 2),
+            (self._wrap, 2),
+            (self._link_output, 1),
+            (self._deepen, 3),
+            (self._redirect, 2),
+            (self._drop, 2),
+            (self._restart, 1),
+        )
+        if self.rng.random() < 0.15:
+            self._cross(draft, mate)
+        else:
+            odds = np.array([o for _, o in edits], dtype=float)
+            for _ in range(1 + (self.rng.random() < 0.3)):
+                edits[self.rng.choice(len(edits), p=odds / odds.sum())][0](draft)
+        return self._finish(draft)
+
+    def _finish(self, draft: Draft) -> Structure | None:
+        structure = draft.finish(self.primitives, _MAX_TERMS)
+        if structure is None or max(structure.depths, default=0) > self.max_depth:
+            return None
+        used = Counter((u.primitive, d) for u, d in zip(structure.units, structure.depths, strict=True) if d > 0)
+        for (name, _), count in used.items():
+            allowed = self.copies.get(name, 0) + (self.copies.get("pow", 0) if name == "exp" else 0)
+            if count > allowed:
+                return None
+        return structure
+
+    # Values ----------------------------------------------------------------------------------------------------
+
+    def _log_uniform(self, low: float, high: float) -> float:
+        value = math.exp(self.rng.uniform(math.log(low), math.log(high)))
+        return value if self.rng.random() < 0.5 else -value
+
+    def _value(self, name: str, argument: int, source) -> float:
+        """Start value of a coefficient."""
+        if name == "pow" and argument == 1:
+            return _EXPONENTS[self.rng.integers(len(_EXPONENTS))]
+        if name in ("sin", "cos"):
+            return self.rng.uniform(-math.pi, math.pi) if source == 0 else self._log_uniform(*_FREQUENCIES)
+        if name in ("sigmoid", "tanh"):
+            return self._log_uniform(*_GAINS)
+        if has_fixed_scale(self.primitives[name], argument) and self.rng.random() < 0.5:
+            return 1.0 if self.rng.random() < 0.5 else -1.0
+        return self._log_uniform(*_SCALES)
+
+    # Pieces ----------------------------------------------------------------------------------------------------
+
+    def _feature(self) -> int:
+        position = int(np.searchsorted(self.cumulative, self.rng.random() * self.cumulative[-1]))
+        return self.features[min(position, len(self.features) - 1)]
+
+    def _source(self, nodes: Sequence[Node], depth: int = 1):
+        if nodes and self.rng.random() < 0.3:
+            return nodes[self.rng.integers(len(nodes))]
+        if depth < self.max_depth and self.rng.random() < 0.2:
+            return self._unit((), depth + 1)
+        return self._feature()
+
+    def _argument(self, name: str, argument: int, nodes: Sequence[Node], depth: int = 1) -> list[list]:
+        if name == "pow" and argument == 1:
+            return [[0, self._value(name, argument, 0)]]
+        n_terms = 1 + int(self.rng.random() < 0.3) + int(self.rng.random() < 0.1)
+        sources = [self._source(nodes, depth) for _ in range(n_terms)]
+        form = [[s, self._value(name, argument, s)] for s in sources]
+        if self.rng.random() < _OFFSET_ODDS.get(name, 0.2):
+            form.append([0, self._value(name, argument, 0)])
+        return form
+
+    def _unit(self, nodes: Sequence[Node], depth: int = 1) -> Node:
+        """A unit over features, the given units, and now and then new ones, down to `depth` layers below the output."""
+        name = self.names[self.rng.integers(len(self.names))]
+        if name == "power law":
+            return self._power_law()
+        arity = self.primitives[name].arity
+        return Node(name, [self._argument(name, a, nodes, depth) for a in range(arity)])
+
+    def _power_law(self) -> Node:
+        """``exp(sum a_i log x_i)``, sometimes times an exponential of a feature."""
+        n = min(1 + int(self.rng.random() < 0.6) + int(self.rng.random() < 0.3), len(self.signed))
+        chosen = {self._feature() for _ in range(3 * n)} & set(self.signed)
+        chosen = sorted(chosen)[:n] or [self.signed[self.rng.integers(len(self.signed))]]
+        form = [
+            [Node("log", [[[f, float(self.signs[f - 1])]]]), _EXPONENTS[self.rng.integers(len(_EXPONENTS))]]
+            for f in chosen
+        ]
+        if self.rng.random() < 0.1:
+            form.append([self._feature(), self._log_uniform(*_SCALES)])
+        return Node("exp", [form])
+
+    # Edits -----------------------------------------------------------------------------------------------------
+
+    def _add_unit(self, draft: Draft) -> None:
+        draft.output.append([self._unit(draft.nodes()), 1.0])
+
+    def _pick_form(self, draft: Draft) -> tuple[Node | None, int, list[list]]:
+        forms = [f for f in draft.forms() if f[0] is None or not _is_input_log(f[0])]
+        return forms[self.rng.integers(len(forms))]
+
+    def _extend(self, draft: Draft) -> None:
+        """One more term somewhere: a feature, a constant or a unit that exists already."""
+        node, a, form = self._pick_form(draft)
+        name = node.primitive if node else "id"
+        if name == "exp" and "power law" in self.names and self.rng.random() < 0.5:
+            f = self.signed[self.rng.integers(len(self.signed))]
+            form.append([Node("log", [[[f, float(self.signs[f - 1])]]]), self._value("pow", 1, 0)])
+            return
+        below = [] if node is None else _below(node)
+        source = 0 if self.rng.random() < 0.25 else self._source(draft.nodes() if node is None else below)
+        form.append([source, self._value(name, a, source)])
+
+    def _swap(self, draft: Draft) -> None:
+        """Another function over the same arguments."""
+        nodes = [n for n in draft.nodes() if not _is_input_log(n)]
+        if not nodes:
+            return
+        node = nodes[self.rng.integers(len(nodes))]
+        same = [n for n in self.names if n in self.primitives and self.primitives[n].arity == len(node.args)]
+        if same:
+            node.primitive = same[self.rng.integers(len(same))]
+            if node.primitive == "pow":
+                node.args[1] = self._argument("pow", 1, ())
+            if self.rng.random() < 0.5:
+                self._redraw(node)
+
+    def _wrap(self, draft: Draft) -> None:
+        """Put a new unit around the source of one term."""
+        _, _, form = self._pick_form(draft)
+        if not form:
+            return
+        term = form[self.rng.integers(len(form))]
+        if term[0] == 0:
+            return
+        unit = self._unit(())
+        if _is_power(unit):
+            return
+        unit.args[0] = [[term[0], self._value(unit.primitive, 0, term[0])]] + [t for t in unit.args[0] if t[0] == 0]
+        term[0] = unit
+
+    def _link_output(self, draft: Draft) -> None:
+        """``f(output)`` as the new output: an outer link."""
+        unit = self._unit(())
+        if _is_power(unit):
+            return
+        unit.args[0] = [list(t) for t in draft.output]
+        draft.output = [[unit, 1.0]]
+
+    def _deepen(self, draft: Draft) -> None:
+        """Replace a feature in the argument of a unit by a new unit."""
+        forms = [f for n, _, f in draft.forms() if n is None or not _is_input_log(n)]
+        terms = [t for form in forms for t in form if not isinstance(t[0], Node) and t[0] != 0]
+        if terms:
+            terms[self.rng.integers(len(terms))][0] = self._unit(())
+
+    def _redirect(self, draft: Draft) -> None:
+        """Let one term read another feature."""
+        terms = [t for _, _, form in draft.forms() for t in form if not isinstance(t[0], Node) and t[0] != 0]
+        if not terms:
+            return
+        term = terms[self.rng.integers(len(terms))]
+        new = self._feature()
+        if (self.signs[new - 1] != 0) or not any(
+            _is_input_log(n) and any(t is term for t in n.args[0]) for n in draft.nodes()
+        ):
+            term[0] = new
+
+    def _drop(self, draft: Draft) -> None:
+        """Remove one term."""
+        _, _, form = self._pick_form(draft)
+        if len(form) > 1:
+            form.pop(self.rng.integers(len(form)))
+
+    def _restart(self, draft: Draft) -> None:
+        """New start values inside one unit."""
+        nodes = [n for n in draft.nodes() if not _is_input_log(n)]
+        if nodes:
+            self._redraw(nodes[self.rng.integers(len(nodes))])
+
+    def _redraw(self, node: Node) -> None:
+        for a, arg in enumerate(node.args):
+            for term in arg:
+                is_log = isinstance(term[0], Node) and _is_input_log(term[0])
+                term[1] = self._value("pow", 1, 0) if is_log else self._value(node.primitive, a, term[0])
+
+    def _cross(self, draft: Draft, mate: Structure) -> None:
+        """Take over some terms of the output of another structure."""
+        other = Draft(mate).output
+        count = int(self.rng.integers(1, len(other) + 1))
+        for i in self.rng.permutation(len(other))[:count]:
+            draft.output.append(other[i])
+
+
+def _is_input_log(node: Node) -> bool:
+    return node.primitive == "log" and len(node.args[0]) == 1 and not isinstance(node.args[0][0][0], Node)
+
+
+def _is_power(node: Node) -> bool:
+    return node.primitive == "exp" and any(isinstance(s, Node) and _is_input_log(s) for s, _ in node.args[0])
+
+
+def _below(node: Node) -> list[Node]:
+    """Units that a unit reads already: reading them again cannot close a loop."""
+    found: list[Node] = []
+
+    def visit(n: Node) -> None:
+        for arg in n.args:
+            for source, _ in arg:
+                if isinstance(source, Node) and source not in found:
+                    found.append(source)
+                    visit(source)
+
+    visit(node)
+    return [n for n in found if not _is_input_log(n)]

@@ -1,0 +1,191 @@
+"""A structure that can be edited: units as linked nodes, turned back into a :class:`Structure` when done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.sparse.structure import SparseUnit, Structure
+from sklearn_eql.symbolic.equation import Equation, Unit
+
+
+class Node:
+    """A unit: its primitive and one linear form (list of ``[source, coefficient]``) per argument."""
+
+    __slots__ = ("args", "primitive")
+
+    def __init__(self, primitive: str, args: list[list[list]]) -> None:
+        self.primitive = primitive
+        self.args = args
+
+
+class Draft:
+    """Mutable copy of a structure.
+
+    Sources in terms are integers (0 the constant 1, then the features) or :class:`Node` objects. Which coefficients
+    are free is not stored: it follows from the primitives when the draft is finished.
+    """
+
+    def __init__(self, structure: Structure) -> None:
+        first = 1 + structure.n_features
+        nodes: list[Node] = []
+
+        def link(form) -> list[list]:
+            return [[s if s < first else nodes[s - first], c] for s, c, _ in form]
+
+        for unit in structure.units:
+            nodes.append(Node(unit.primitive, [link(arg) for arg in unit.args]))
+        self.n_features = structure.n_features
+        self.output = link(structure.output)
+        self.all_forms = [arg for node in nodes for arg in node.args] + [self.output]  # as in ``structure.forms()``
+
+    def nodes(self) -> list[Node]:
+        """Units in use, each after those it reads."""
+        ordered: list[Node] = []
+        seen: set[int] = set()
+
+        def visit(form) -> None:
+            for source, _ in form:
+                if isinstance(source, Node) and id(source) not in seen:
+                    seen.add(id(source))
+                    for arg in source.args:
+                        visit(arg)
+                    ordered.append(source)
+
+        visit(self.output)
+        return ordered
+
+    def forms(self) -> Iterator[tuple[Node | None, int, list[list]]]:
+        """Every linear form with the unit and argument it belongs to (``None`` for the output)."""
+        yield None, 0, self.output
+        for node in self.nodes():
+            for a, arg in enumerate(node.args):
+                yield node, a, arg
+
+    def finish(self, primitives: Mapping[str, Primitive], max_terms: float = math.inf) -> Structure | None:
+        """The structure in its gauge, or ``None`` if it is no network: an empty form, or one of over `max_terms`.
+
+        The output may be twice as long.
+        """
+        nodes = self.nodes()
+        index = {id(node): 1 + self.n_features + i for i, node in enumerate(nodes)}
+
+        def collect(form) -> dict[int, float]:
+            terms: dict[int, float] = {}
+            for source, c in form:
+                key = index[id(source)] if isinstance(source, Node) else source
+                terms[key] = terms.get(key, 0.0) + c
+            return terms
+
+        units = []
+        for node in nodes:
+            primitive = primitives[node.primitive]
+            args = []
+            for a, arg in enumerate(node.args):
+                terms = collect(arg)
+                gauged = _gauge(primitive, a, terms)
+                if gauged is None or len(gauged) > max_terms:
+                    return None
+                args.append(gauged)
+            units.append(SparseUnit(node.primitive, tuple(args)))
+        output = collect(self.output)
+        if not output or len(output) > 2 * max_terms:
+            return None
+        return Structure(self.n_features, tuple(units), tuple((s, c, True) for s, c in sorted(output.items())))
+
+    def equation(self) -> Equation:
+        """The law as it stands, coefficients and all; `finish` is for structures that are fitted again."""
+        nodes = self.nodes()
+        index = {id(node): 1 + self.n_features + i for i, node in enumerate(nodes)}
+
+        def collect(form) -> tuple[tuple[int, float], ...]:
+            terms: dict[int, float] = {}
+            for source, c in form:
+                key = index[id(source)] if isinstance(source, Node) else source
+                terms[key] = terms.get(key, 0.0) + c
+            return tuple(sorted(terms.items()))
+
+        units = tuple(Unit(node.primitive, tuple(collect(arg) for arg in node.args)) for node in nodes)
+        return Equation(self.n_features, units, collect(self.output))
+
+    def remove(self, victims: list[list]) -> None:
+        """Remove terms (by identity); units that no longer depend on a variable are folded away."""
+        gone = {id(term) for term in victims}
+        forms = [form for _, _, form in self.forms()]
+        for form in forms:
+            form[:] = [term for term in form if id(term) not in gone]
+        while True:
+            folded = {id(node): rest for node in self.nodes() if (rest := _folded(node)) is not None}
+            if not folded:
+                return
+            for form in forms:
+                form[:] = [
+                    new
+                    for source, c in form
+                    for new in ([[s, c * k] for s, k in folded[id(source)]] if id(source) in folded else [[source, c]])
+                ]
+
+
+def _folded(node: Node) -> list[list] | None:
+    """Terms that stand for a unit with an argument without variables; ``None`` if there is no such argument.
+
+    A product with a constant is the other factor. Any other such unit is a constant, whose value the fit will find.
+    """
+    constant = [all(source == 0 for source, _ in arg) for arg in node.args]
+    if node.primitive == "pow":
+        constant = constant[:1]
+    if not any(constant):
+        return None
+    if node.primitive in ("mul", "div") and not constant[0]:
+        return node.args[0]
+    if node.primitive == "mul" and not constant[1]:
+        return node.args[1]
+    return [[0, 1.0]]
+
+
+def smaller(structure: Structure, primitives: Mapping[str, Primitive]) -> list[Structure]:
+    """Every structure that is left when one term is removed, with units that nothing reads removed too."""
+    n_terms = [len(form) for form in structure.forms()]
+    places = [(f, i) for f, count in enumerate(n_terms) for i in range(count)]
+    found = (without_terms(structure, [place], primitives) for place in places)
+    return [child for child in found if child is not None]
+
+
+def without_terms(
+    structure: Structure, places: list[tuple[int, int]], primitives: Mapping[str, Primitive]
+) -> Structure | None:
+    """The structure without some terms, each given by form and position in ``structure.forms()``; ``None`` if empty."""
+    draft = Draft(structure)
+    forms = draft.all_forms
+    draft.remove([forms[f][position] for f, position in places])
+    return draft.finish(primitives)
+
+
+def has_fixed_scale(primitive: Primitive, argument: int) -> bool:
+    """Whether the scale of an argument can be moved out of the unit, so that its leading coefficient is fixed to 1."""
+    return (
+        primitive.degree[argument] is not None or primitive.name == "log" or (primitive.name == "pow" and argument == 0)
+    )
+
+
+def _gauge(primitive: Primitive, argument: int, terms: dict[int, float]) -> tuple[tuple[int, float, bool], ...] | None:
+    """Terms of one argument, without the coefficients that consumers of the unit can express."""
+    if primitive.name == "exp":
+        terms.pop(0, None)  # exp(b + g) = exp(b) * exp(g)
+    if not terms:
+        return None
+    leading = min((s for s in terms if s > 0), default=None)
+    if leading is None:  # an argument without variables: only an exponent may be a constant
+        return ((0, terms[0], True),) if primitive.name == "pow" and argument == 1 else None
+    if not has_fixed_scale(primitive, argument):
+        return tuple((s, c, True) for s, c in sorted(terms.items()))
+    scale = terms[leading]
+    keeps_sign = primitive.domain[argument].lower == 0.0 and primitive.degree[argument] not in (-1, -2)
+    divisor = abs(scale) if keeps_sign else scale
+    if divisor == 0 or not math.isfinite(divisor):
+        divisor = 1.0
+        terms[leading] = 1.0
+    # Whatever is left of the leading coefficient is its sign.
+    fixed = math.copysign(1.0, terms[leading]) if keeps_sign else 1.0
+    return tuple((s, fixed if s == leading else c / divisor, s != leading) for s, c in sorted(terms.items()))
