@@ -33,6 +33,20 @@ def data_dir(request):
     return Path(given)
 
 
+def pytest_collection_modifyitems(items):
+    """No test module may keep a random generator: what a test draws would depend on the tests that ran before it."""
+    for module in {item.module for item in items if isinstance(item, pytest.Function)}:
+        held = [name for name, value in vars(module).items() if isinstance(value, np.random.Generator)]
+        if held:
+            raise pytest.UsageError(f"{module.__name__} keeps {held}: use the fixture rng, or a seed in place.")
+
+
+@pytest.fixture
+def rng():
+    """Random numbers of this test alone, of another seed than the data of the modules."""
+    return np.random.default_rng(100)
+
+
 @pytest.fixture(scope="module")
 def one_thread():
     """One torch thread: on small networks more of them only wait for each other."""

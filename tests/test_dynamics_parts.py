@@ -25,9 +25,8 @@ from sklearn_eql.networks.encoders import LatentNorm, build_encoder
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.symbolic.equation import Equation, Unit
 
-RNG = np.random.default_rng(0)
 N, K = 30, 12
-STATES = RNG.uniform(-1, 1, (N, K, 2))
+STATES = np.random.default_rng(0).uniform(-1, 1, (N, K, 2))
 TERMS = [Term((0, 0)), Term((1, 0)), Term((0, 1)), Term((2, 0))]  # 1, x, y, x**2
 
 
@@ -39,9 +38,10 @@ def problem_of(target, n_latents=1, **changes):
 
 def bilinear(noise=0.0):
     """d0 = 2*x + 3*z and d1 = z*y - 0.5, in one latent."""
-    z = RNG.normal(size=(N, 1))
+    rng = np.random.default_rng(2)
+    z = rng.normal(size=(N, 1))
     x, y = STATES[..., 0], STATES[..., 1]
-    target = np.stack([2 * x + 3 * z, z * y - 0.5], axis=2) + noise * RNG.normal(size=(N, K, 2))
+    target = np.stack([2 * x + 3 * z, z * y - 0.5], axis=2) + noise * rng.normal(size=(N, K, 2))
     problem = problem_of(target)
     active = np.zeros((2, 4, 3), dtype=bool)
     active[0, 1, 0] = active[0, 0, 1] = active[1, 2, 1] = active[1, 0, 0] = True
@@ -49,7 +49,7 @@ def bilinear(noise=0.0):
 
 
 def rough_law(problem, active, z, error=0.2):
-    started = joint.start(problem, z + error * RNG.normal(size=z.shape))
+    started = joint.start(problem, z + error * np.random.default_rng(3).normal(size=z.shape))
     return replace(started, active=active)
 
 
@@ -79,10 +79,10 @@ def test_latents_that_are_held_stay_where_they_are():
     assert law.loss.min() > 1e-3
 
 
-def test_latents_alone_are_solved_for_at_given_coefficients():
+def test_latents_alone_are_solved_for_at_given_coefficients(rng):
     problem, active, z = bilinear()
     law = joint.fit(problem, rough_law(problem, active, z))
-    moved = replace(law, latents=law.latents + 0.5 * RNG.normal(size=z.shape))
+    moved = replace(law, latents=law.latents + 0.5 * rng.normal(size=z.shape))
     again = joint.solve_latents(problem, moved)
     np.testing.assert_array_equal(again.coefficients, law.coefficients)
     np.testing.assert_allclose(again.latents, law.latents, atol=1e-6)
@@ -149,9 +149,9 @@ def test_the_term_that_is_missing_gains_most():
     assert np.unravel_index(np.argmax(gains), gains.shape) == (1, 2, 1)
 
 
-def test_slopes_of_latent_monomials_are_their_derivatives():
+def test_slopes_of_latent_monomials_are_their_derivatives(rng):
     problem = problem_of(np.zeros((N, K, 1)), n_latents=2)
-    z = RNG.normal(size=(5, 2))
+    z = rng.normal(size=(5, 2))
     slopes = problem.latent_slopes(z)
     for latent in range(2):
         step = 1e-6 * np.eye(2)[latent]
@@ -160,19 +160,20 @@ def test_slopes_of_latent_monomials_are_their_derivatives():
 
 
 def some_law(n_latents):
-    problem = problem_of(RNG.normal(size=(N, K, 2)), n_latents=n_latents)
-    active = RNG.random((2, 4, len(problem.powers))) < 0.6
+    rng = np.random.default_rng(4)
+    problem = problem_of(rng.normal(size=(N, K, 2)), n_latents=n_latents)
+    active = rng.random((2, 4, len(problem.powers))) < 0.6
     active[0, 1] = True
-    coefficients = np.where(active, RNG.normal(size=active.shape), 0.0)
-    latents = RNG.normal(2.0, 3.0, size=(N, n_latents))
+    coefficients = np.where(active, rng.normal(size=active.shape), 0.0)
+    latents = rng.normal(2.0, 3.0, size=(N, n_latents))
     loss = np.mean(joint.residuals(problem, coefficients, latents) ** 2, axis=(0, 1))
     return problem, JointFit(active, coefficients, latents, loss)
 
 
 @pytest.mark.parametrize("n_latents", [1, 2])
-def test_other_latents_tell_the_same_law(n_latents):
+def test_other_latents_tell_the_same_law(n_latents, rng):
     problem, law = some_law(n_latents)
-    mix, shift = RNG.normal(size=(n_latents, n_latents)), RNG.normal(size=n_latents)
+    mix, shift = rng.normal(size=(n_latents, n_latents)), rng.normal(size=n_latents)
     moved = gauge.transformed(problem, law, mix, shift)
     np.testing.assert_allclose(moved.latents, law.latents @ mix.T + shift)
     np.testing.assert_allclose(values(problem, moved), values(problem, law), rtol=1e-8, atol=1e-8)
@@ -204,8 +205,8 @@ def test_the_simplest_latent_is_a_coefficient():
     assert simple.loss.max() < 1e-20
 
 
-def test_a_latent_that_appears_squared_only_becomes_its_square():
-    z = RNG.uniform(0.5, 2.0, (N, 1))
+def test_a_latent_that_appears_squared_only_becomes_its_square(rng):
+    z = rng.uniform(0.5, 2.0, (N, 1))
     problem = problem_of((z * STATES[..., 0])[:, :, None])
     active = np.zeros((1, 4, 3), dtype=bool)
     active[0, 1, 0] = active[0, 1, 2] = True  # x and x*z**2, an exact law in latents sqrt(3 - z)
@@ -216,10 +217,10 @@ def test_a_latent_that_appears_squared_only_becomes_its_square():
     assert abs(np.corrcoef(simple.latents[:, 0], z[:, 0])[0, 1]) > 1 - 1e-9
 
 
-def test_terms_are_discovered_from_rough_latents():
+def test_terms_are_discovered_from_rough_latents(rng):
     problem, active, z = bilinear()
     degrees = np.array([term.degree for term in TERMS])
-    law = discover(problem, z + 0.2 * RNG.normal(size=z.shape), degrees, 3, math.inf)
+    law = discover(problem, z + 0.2 * rng.normal(size=z.shape), degrees, 3, math.inf)
     np.testing.assert_array_equal(law.active, active)
     assert law.loss.max() < 1e-20
 
@@ -239,21 +240,21 @@ def test_the_integration_is_of_fourth_order():
         assert math.log2(coarse / fine) == pytest.approx(4, abs=0.4)
 
 
-def test_the_mean_velocity_is_the_step_over_the_time():
-    state = RNG.normal(size=(4, 2))
+def test_the_mean_velocity_is_the_step_over_the_time(rng):
+    state = rng.normal(size=(4, 2))
     constant = np.array([2.0, -1.0])
     np.testing.assert_allclose(mean_velocity(lambda s: np.broadcast_to(constant, s.shape), state, 0.3), [constant] * 4)
     moved = advance(np.sin, state, 0.3)
     np.testing.assert_allclose(state + 0.3 * mean_velocity(np.sin, state, 0.3), moved)
 
 
-def test_tensors_are_integrated_like_arrays():
-    state = RNG.normal(size=(4, 2))
+def test_tensors_are_integrated_like_arrays(rng):
+    state = rng.normal(size=(4, 2))
     np.testing.assert_allclose(advance(torch.sin, torch.tensor(state), 0.3).numpy(), advance(np.sin, state, 0.3))
 
 
-def test_terms_are_all_products_up_to_the_degree():
-    states = RNG.normal(size=(20, 2))
+def test_terms_are_all_products_up_to_the_degree(rng):
+    states = rng.normal(size=(20, 2))
     terms = state_terms(states, {}, 3)
     assert [term.powers for term in terms[:3]] == [(0, 0), (1, 0), (0, 1)]
     assert len({term.powers for term in terms}) == len(terms) == 10
@@ -263,8 +264,8 @@ def test_terms_are_all_products_up_to_the_degree():
         np.testing.assert_allclose(evaluate(term, states, {}), expected)
 
 
-def test_functions_of_a_state_are_terms_alone_and_times_a_state():
-    states = RNG.normal(size=(20, 2))
+def test_functions_of_a_state_are_terms_alone_and_times_a_state(rng):
+    states = rng.normal(size=(20, 2))
     chosen = {name: PRIMITIVES[name] for name in ("sin", "mul", "square")}
     found = [term for term in state_terms(states, chosen, 2) if term.function]
     assert {(term.powers, term.function) for term in found} == {
@@ -275,8 +276,8 @@ def test_functions_of_a_state_are_terms_alone_and_times_a_state():
     np.testing.assert_allclose(evaluate(term, states, chosen), states[:, 0] * np.sin(states[:, 1]))
 
 
-def test_terms_that_are_undefined_or_constant_are_left_out():
-    states = np.column_stack([RNG.normal(size=20), np.full(20, 2.0), np.zeros(20)])
+def test_terms_that_are_undefined_or_constant_are_left_out(rng):
+    states = np.column_stack([rng.normal(size=20), np.full(20, 2.0), np.zeros(20)])
     names = {term.powers for term in state_terms(states, {}, 2)}
     assert names == {(0, 0, 0), (1, 0, 0), (2, 0, 0), (1, 1, 0)}
     assert all(term.function is None for term in state_terms(states, {"log": PRIMITIVES["log"]}, 1))
@@ -289,17 +290,17 @@ def test_powers_of_latents_begin_with_the_constant():
 
 @pytest.mark.parametrize("n_latents", [0, 1, 2])
 @pytest.mark.parametrize("form", ["update", "increment"])
-def test_equations_say_what_the_terms_do(n_latents, form):
+def test_equations_say_what_the_terms_do(n_latents, form, rng):
     terms = [*TERMS, Term((3, 1)), Term((1, 0), ("sin", 1))]
     phi = np.stack([evaluate(term, STATES.reshape(-1, 2), PRIMITIVES) for term in terms], axis=1)
-    scale, unit = RNG.uniform(0.5, 2, len(terms)), np.array([3.0, 0.2])
+    scale, unit = rng.uniform(0.5, 2, len(terms)), np.array([3.0, 0.2])
     powers = latent_powers(n_latents, 2)
     problem = JointProblem(
         (phi / scale).reshape(N, K, -1), np.zeros((N, K, 2)), powers, np.ones(2), np.ones(len(terms))
     )
-    active = RNG.random((2, len(terms), len(powers))) < 0.7
-    coefficients = np.where(active, RNG.normal(size=active.shape), 0.0)
-    latents = RNG.normal(size=(N, n_latents))
+    active = rng.random((2, len(terms), len(powers))) < 0.7
+    coefficients = np.where(active, rng.normal(size=active.shape), 0.0)
+    latents = rng.normal(size=(N, n_latents))
     law = JointFit(active, coefficients, latents, np.ones(2))
     motion = Motion(terms, scale, unit, problem, law)
     X = np.concatenate([STATES, np.repeat(latents[:, None], K, axis=1)], axis=2).reshape(N * K, -1)
@@ -318,21 +319,21 @@ def test_simple_latents_have_simple_coefficients():
     assert 1.0 in np.abs(motion.coefficients()[active][[0, 3]]).round(9)  # of z, or of z*y
 
 
-def test_a_motion_is_found_from_few_states_with_rough_latents():
+def test_a_motion_is_found_from_few_states_with_rough_latents(rng):
     data = make_kinematics(40, 5, 6, random_state=0)
     states = np.concatenate([data.X[:, -1:], data.Y], axis=1)
-    rough = data.z[:, None] + 0.1 * RNG.normal(size=(40, 1))
+    rough = data.z[:, None] + 0.1 * rng.normal(size=(40, 1))
     motion = find_motion(states, rough, MotionSettings("update", 1.0, {}, 3), 0, math.inf)
     assert abs(np.corrcoef(motion.law.latents[:, 0], data.z)[0, 1]) > 1 - 1e-9
     law = LawCell(to_equations(motion, PRIMITIVES), PRIMITIVES, "update", 1.0)
     np.testing.assert_allclose(law.rollout(states[:, 0], motion.law.latents, 6), data.Y, atol=1e-7)
 
 
-def test_a_function_of_the_state_is_found_where_products_do_not_do():
+def test_a_function_of_the_state_is_found_where_products_do_not_do(rng):
     data = make_pendulum(30, 1, 12, random_state=0)
     states = np.concatenate([data.X[:, -1:], data.Y], axis=1)
     settings = MotionSettings("ode", data.dt, {name: PRIMITIVES[name] for name in ("sin", "mul", "id")}, 2)
-    motion = find_motion(states, data.z[:, None] + 0.02 * RNG.normal(size=(30, 1)), settings, 0, math.inf)
+    motion = find_motion(states, data.z[:, None] + 0.02 * rng.normal(size=(30, 1)), settings, 0, math.inf)
     angle, velocity = (
         {(motion.terms[b].powers, motion.terms[b].function) for b, _ in np.argwhere(active)}
         for active in motion.law.active
@@ -346,30 +347,30 @@ def affine(*output):
     return Equation(3, (), tuple(output))
 
 
-def test_the_latent_of_a_window_is_identified():
+def test_the_latent_of_a_window_is_identified(rng):
     data = make_kinematics(20, 15, 1, random_state=0)
     cell = LawCell([affine((1, 1.0), (2, 1.0), (3, 0.5)), affine((2, 1.0), (3, 1.0))], PRIMITIVES, "update", 1.0)
-    rough = data.z[:, None] + 0.3 * RNG.normal(size=(20, 1))
+    rough = data.z[:, None] + 0.3 * rng.normal(size=(20, 1))
     found = identify(cell, data.X[:, :-1], rough, np.ones(2))
     np.testing.assert_allclose(found[:, 0], data.z, atol=1e-9)
     np.testing.assert_allclose(identify(cell, data.X[:, :2], rough, np.ones(2))[:, 0], data.z, atol=1e-9)
 
 
-def test_identification_follows_a_law_that_is_not_linear_in_the_latent():
+def test_identification_follows_a_law_that_is_not_linear_in_the_latent(rng):
     """x' = x + dt * (z**2 - x), from latents of the right sign."""
     law = Equation(2, (Unit("square", (((2, 1.0),),)),), ((1, -1.0), (3, 1.0)))
     cell = LawCell([law], PRIMITIVES, "ode", 0.1)
-    z = RNG.uniform(0.5, 1.5, (20, 1))
-    start = RNG.normal(size=(20, 1))
+    z = rng.uniform(0.5, 1.5, (20, 1))
+    start = rng.normal(size=(20, 1))
     windows = np.concatenate([start[:, None], cell.rollout(start, z, 9)], axis=1)
     np.testing.assert_allclose(windows[:, 1], z**2 + (start - z**2) * np.exp(-0.1), rtol=1e-9)
     np.testing.assert_allclose(identify(cell, windows, z * 1.4, np.ones(1)), z, rtol=1e-8)
 
 
-def test_latents_that_the_law_does_not_read_stay_as_they_are():
+def test_latents_that_the_law_does_not_read_stay_as_they_are(rng):
     cell = LawCell([affine((1, 1.0), (2, 1.0)), affine((2, 1.0))], PRIMITIVES, "update", 1.0)
-    rough = RNG.normal(size=(6, 1))
-    np.testing.assert_allclose(identify(cell, RNG.normal(size=(6, 5, 2)), rough, np.ones(2)), rough)
+    rough = rng.normal(size=(6, 1))
+    np.testing.assert_allclose(identify(cell, rng.normal(size=(6, 5, 2)), rough, np.ones(2)), rough)
 
 
 def test_a_series_on_which_the_law_is_undefined_keeps_its_latent():

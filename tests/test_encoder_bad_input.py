@@ -9,8 +9,7 @@ from torch.utils.data import Dataset, IterableDataset
 from sklearn_eql import EQLEncoderRegressor, Phase
 from sklearn_eql.exceptions import AllTrialsFailedError, InvalidFunctionsError
 
-RNG = np.random.default_rng(0)
-X = RNG.random((40, 2, 8, 8))
+X = np.random.default_rng(0).random((40, 2, 8, 8))
 Y = X.mean(axis=(1, 2, 3))
 QUICK = {
     "encoder": "mlp",

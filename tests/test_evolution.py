@@ -16,8 +16,7 @@ from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import EXACT, Scaling, is_well_conditioned, make_problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 
-RNG = np.random.default_rng(0)
-X = RNG.uniform(0.5, 2, (60, 2))
+X = np.random.default_rng(0).uniform(0.5, 2, (60, 2))
 Y = X[:, 0] ** 2 / X[:, 1]
 SMALL = EvolutionSettings(population_size=48, n_generations=10)
 
@@ -143,8 +142,8 @@ def test_structures_with_more_coefficients_than_rows_support_are_not_fitted():
 
 
 @pytest.mark.parametrize("n_features", [3, 12])
-def test_constant_features_have_no_importance(n_features):
-    rows = RNG.uniform(1, 2, (60, n_features))
+def test_constant_features_have_no_importance(n_features, rng):
+    rows = rng.uniform(1, 2, (60, n_features))
     rows[:, 1] = 7.0
     importances = problem(rows[:, 0], rows).importances
     assert importances[1] == 0
@@ -152,8 +151,8 @@ def test_constant_features_have_no_importance(n_features):
     assert (np.delete(importances, 1) > 0).all()
 
 
-def test_the_importances_of_many_features_point_at_the_ones_in_use():
-    rows = RNG.uniform(1, 2, (200, 12))
+def test_the_importances_of_many_features_point_at_the_ones_in_use(rng):
+    rows = rng.uniform(1, 2, (200, 12))
     importances = problem(rows[:, 3] * rows[:, 8], rows).importances
     assert set(np.argsort(importances)[-2:]) == {3, 8}
 
@@ -173,14 +172,14 @@ def test_a_linear_law_takes_no_generation():
     assert (result.stop_reason, result.n_generations, result.loss_curve) == ("exact", 0, ())
 
 
-def test_elimination_leaves_the_features_a_linear_law_needs():
-    rows = RNG.uniform(1, 2, (60, 5))
+def test_elimination_leaves_the_features_a_linear_law_needs(rng):
+    rows = rng.uniform(1, 2, (60, 5))
     result = evolve(problem(2 * rows[:, 1] + 3, rows), 0, SMALL)
     assert result.archive.ranked()[0].structure.key == linear(0, 2, n_features=5).key
 
 
-def test_the_search_stops_when_generations_are_used_up_or_patience_is():
-    noise = RNG.normal(size=60)
+def test_the_search_stops_when_generations_are_used_up_or_patience_is(rng):
+    noise = rng.normal(size=60)
     used_up = evolve(problem(noise), 0, EvolutionSettings(16, n_generations=3, patience=9))
     assert (used_up.stop_reason, used_up.n_generations) == ("generations", 3)
     impatient = evolve(problem(X[:, 0] + 5 * noise), 0, EvolutionSettings(2, n_generations=200, patience=1))
@@ -188,20 +187,20 @@ def test_the_search_stops_when_generations_are_used_up_or_patience_is():
     assert impatient.n_generations < 200
 
 
-def test_the_search_stops_at_the_deadline_with_a_law():
-    result = evolve(problem(RNG.normal(size=60)), 0, SMALL, deadline=time.monotonic())
+def test_the_search_stops_at_the_deadline_with_a_law(rng):
+    result = evolve(problem(rng.normal(size=60)), 0, SMALL, deadline=time.monotonic())
     assert (result.stop_reason, result.n_generations) == ("max_time", 0)
     assert result.archive.ranked()
 
 
-def test_the_loss_is_recorded_after_every_generation():
-    result = evolve(problem(Y + 0.3 * RNG.normal(size=60)), 0, SMALL)
+def test_the_loss_is_recorded_after_every_generation(rng):
+    result = evolve(problem(Y + 0.3 * rng.normal(size=60)), 0, SMALL)
     assert len(result.loss_curve) == result.n_generations
     assert all(np.isfinite(result.loss_curve))
 
 
-def test_equal_seeds_give_equal_searches():
-    noisy = problem(Y + 0.3 * RNG.normal(size=60))
+def test_equal_seeds_give_equal_searches(rng):
+    noisy = problem(Y + 0.3 * rng.normal(size=60))
     one, same, other = (evolve(noisy, seed, EvolutionSettings(24, n_generations=3)) for seed in (1, 1, 2))
     assert one.loss_curve == same.loss_curve
     assert [r.structure for r in one.archive.ranked()] == [r.structure for r in same.archive.ranked()]
@@ -214,10 +213,10 @@ def test_structures_given_as_seeds_are_fitted_first():
     assert (result.stop_reason, result.n_generations) == ("exact", 0)
 
 
-def test_progress_is_reported_after_every_generation():
+def test_progress_is_reported_after_every_generation(rng):
     seen = []
     result = evolve(
-        problem(RNG.normal(size=60)), 0, EvolutionSettings(8, n_generations=3), report=lambda n, best: seen.append(n)
+        problem(rng.normal(size=60)), 0, EvolutionSettings(8, n_generations=3), report=lambda n, best: seen.append(n)
     )
     assert seen == list(range(1, result.n_generations + 1))
 

@@ -10,8 +10,7 @@ from sklearn_eql.sparse.levenberg_marquardt import levenberg_marquardt
 from sklearn_eql.sparse.problem import Scaling, make_problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 
-RNG = np.random.default_rng(0)
-X = RNG.uniform(0.5, 2, (80, 2))
+X = np.random.default_rng(0).uniform(0.5, 2, (80, 2))
 U = 0.3 + 0.2 * X[:, 0] + 0.1 * X[:, 1]  # between 0 and 1: every outer function is defined
 BY_NAME = {link.name: link for link in LINKS}
 OUTER = {
@@ -85,18 +84,18 @@ def test_the_inverse_and_its_slope_agree_with_the_outer_function(name):
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_losses_under_all_links_are_in_units_of_the_target(name):
+def test_losses_under_all_links_are_in_units_of_the_target(name, rng):
     clean = OUTER[name](U)
-    target = problem(clean + 1e-4 * np.std(clean) * RNG.normal(size=80))
+    target = problem(clean + 1e-4 * np.std(clean) * rng.normal(size=80))
     place = linked(target, BY_NAME[name])
     inner = place.inner.fit([LINEAR], 10)[0]
     law = target.fit([place.wrap(inner.structure)], 0)[0]  # a step would move the exponent of a power, too
     assert inner.loss * place.factor == pytest.approx(law.loss, rel=0.02)
 
 
-def test_the_weights_of_the_user_hold_under_a_link():
+def test_the_weights_of_the_user_hold_under_a_link(rng):
     weight = np.repeat([0.0, 1.0, 3.0], [20, 30, 30])
-    y = np.exp(U) + 0.01 * RNG.normal(size=80)
+    y = np.exp(U) + 0.01 * rng.normal(size=80)
     y[:20] = 100.0  # of no weight
     once = problem(y, weight=weight)
     repeated = np.repeat(np.arange(80), weight.astype(int))
@@ -146,7 +145,7 @@ SINE = Structure(2, (SparseUnit("sin", (((1, 1.2, True),),)),), ((0, 1.0, True),
 
 @pytest.fixture(scope="module")
 def places():
-    target = problem(np.exp(np.sin(1.5 * X[:, 0])) + 0.01 * RNG.normal(size=80))
+    target = problem(np.exp(np.sin(1.5 * X[:, 0])) + 0.01 * np.random.default_rng(2).normal(size=80))
     return [linked(target, BY_NAME[name]).inner for name in ("identity", "exp", "inv", "sqrt")]
 
 

@@ -13,8 +13,7 @@ from sklearn_eql.sparse.levenberg_marquardt import (
 )
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 
-RNG = np.random.default_rng(0)
-X = RNG.uniform(0.5, 2, (40, 2))
+X = np.random.default_rng(0).uniform(0.5, 2, (40, 2))
 ROWS = torch.from_numpy(X)
 
 
@@ -85,8 +84,8 @@ def test_fixed_coefficients_keep_their_values():
     assert found.structure.output[1][1] == pytest.approx(3, rel=1e-12)
 
 
-def test_a_batch_gives_each_structure_the_result_of_its_solo_fit():
-    target = truth("nested")[1] + 0.1 * torch.from_numpy(RNG.normal(size=40))
+def test_a_batch_gives_each_structure_the_result_of_its_solo_fit(rng):
+    target = truth("nested")[1] + 0.1 * torch.from_numpy(rng.normal(size=40))
     structures = [structure for structure, _, _ in LAWS.values()]
     together = levenberg_marquardt(structures, PRIMITIVES, ROWS, target, max_iter=20)
     for structure, result in zip(structures, together, strict=True):
@@ -113,9 +112,9 @@ def test_a_trial_that_is_not_finite_does_not_touch_the_others():
     np.testing.assert_allclose(coefficients(among[2].structure), coefficients(alone.structure), rtol=1e-6)
 
 
-def test_integer_weights_count_rows():
-    target = truth("sine")[1] + 0.1 * torch.from_numpy(RNG.normal(size=40))
-    weight = RNG.integers(1, 4, 40)
+def test_integer_weights_count_rows(rng):
+    target = truth("sine")[1] + 0.1 * torch.from_numpy(rng.normal(size=40))
+    weight = rng.integers(1, 4, 40)
     structure = LAWS["sine"][0]
     scaled = torch.from_numpy(weight / weight.mean())
     weighted = levenberg_marquardt([structure], PRIMITIVES, ROWS, target, scaled)[0]
@@ -125,8 +124,8 @@ def test_integer_weights_count_rows():
     np.testing.assert_allclose(coefficients(weighted.structure), coefficients(repeated.structure), rtol=1e-6)
 
 
-def test_output_coefficients_are_those_of_least_squares():
-    target = torch.from_numpy(RNG.normal(size=40))
+def test_output_coefficients_are_those_of_least_squares(rng):
+    target = torch.from_numpy(rng.normal(size=40))
     found = levenberg_marquardt([LAWS["linear"][0]], PRIMITIVES, ROWS, target)[0]
     expected = np.linalg.lstsq(np.c_[np.ones(40), X], target.numpy(), rcond=None)[0]
     np.testing.assert_allclose(coefficients(found.structure), expected, rtol=1e-10)
@@ -152,16 +151,16 @@ def test_no_structures_give_no_results():
     assert levenberg_marquardt([], PRIMITIVES, ROWS, ROWS[:, 0]) == []
 
 
-def test_a_fit_never_ends_worse_than_it_started():
-    target = torch.from_numpy(RNG.normal(size=40))
+def test_a_fit_never_ends_worse_than_it_started(rng):
+    target = torch.from_numpy(rng.normal(size=40))
     structures = [structure for structure, _, _ in LAWS.values()]
     start = levenberg_marquardt(structures, PRIMITIVES, ROWS, target, max_iter=0)
     end = levenberg_marquardt(structures, PRIMITIVES, ROWS, target, max_iter=30)
     assert all(after.loss <= before.loss for before, after in zip(start, end, strict=True))
 
 
-def test_standard_errors_are_those_of_linear_regression():
-    noise = torch.from_numpy(0.1 * RNG.normal(size=40))
+def test_standard_errors_are_those_of_linear_regression(rng):
+    noise = torch.from_numpy(0.1 * rng.normal(size=40))
     target = 1 + 2 * ROWS[:, 0] - 3 * ROWS[:, 1] + noise
     found = levenberg_marquardt([LAWS["linear"][0]], PRIMITIVES, ROWS, target)[0]
     design = np.c_[np.ones(40), X]
@@ -181,20 +180,20 @@ def test_standard_errors_cover_the_true_constants():
     assert 0.7 < np.sqrt(np.mean(np.square(scores))) < 1.4
 
 
-def test_what_the_rows_do_not_determine_has_an_infinite_error():
+def test_what_the_rows_do_not_determine_has_an_infinite_error(rng):
     rows = torch.cat([ROWS, ROWS[:, :1]], dim=1)
     structure = Structure(3, (), tuple(free((0, 1), (1, 1), (2, 1), (3, 1))))
-    target = ROWS[:, 0] + torch.from_numpy(0.1 * RNG.normal(size=40))
+    target = ROWS[:, 0] + torch.from_numpy(0.1 * rng.normal(size=40))
     found = levenberg_marquardt([structure], PRIMITIVES, rows, target)[0].structure
     errors = standard_errors(found, PRIMITIVES, rows, target)
     assert np.isinf(errors[[1, 3]]).all()
     assert np.isfinite(errors[[0, 2]]).all()
 
 
-def test_the_joint_curvature_is_that_of_finite_differences():
+def test_the_joint_curvature_is_that_of_finite_differences(rng):
     exact, target = truth("nested")
     noisy = target + 0.1
-    weight = torch.from_numpy(RNG.uniform(0.5, 1.5, 40))
+    weight = torch.from_numpy(rng.uniform(0.5, 1.5, 40))
     values, matrix, loss = joint_curvature([exact], PRIMITIVES, ROWS, noisy, weight)[0]
     np.testing.assert_array_equal(values, coefficients(exact))
     assert loss == pytest.approx(float((weight * 0.01).mean()), rel=1e-9)
@@ -211,9 +210,9 @@ def test_the_joint_curvature_is_that_of_finite_differences():
 
 
 @pytest.mark.parametrize("name", LAWS)
-def test_the_jacobian_of_a_law_is_that_of_finite_differences(name):
+def test_the_jacobian_of_a_law_is_that_of_finite_differences(name, rng):
     exact, target = truth(name)
-    weight = torch.from_numpy(RNG.uniform(0.5, 1.5, 40))
+    weight = torch.from_numpy(rng.uniform(0.5, 1.5, 40))
     values, jacobian, residual = residual_jacobian(exact, PRIMITIVES, ROWS, target + 0.1, weight)
     np.testing.assert_array_equal(values, coefficients(exact))
     np.testing.assert_allclose(residual, 0.1 * weight.sqrt(), rtol=1e-9)

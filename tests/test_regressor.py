@@ -14,9 +14,8 @@ from sklearn_eql.exceptions import SearchInterruptedWarning
 from sklearn_eql.networks.penalties import SmoothedL05
 from sklearn_eql.search import evolution as evolution_module
 
-RNG = np.random.default_rng(0)
-X = RNG.uniform(1, 3, (60, 2))
-NEW = RNG.uniform(1, 5, (50, 2))
+X = np.random.default_rng(0).uniform(1, 3, (60, 2))
+NEW = np.random.default_rng(2).uniform(1, 5, (50, 2))
 X0, X1 = sympy.symbols("x0 x1")
 
 
@@ -39,7 +38,7 @@ def values(expression, rows, names=("x0", "x1")):
 
 @pytest.fixture(scope="module")
 def noisy():
-    return quick(n_hidden_layers=2).fit(X, law(X) + 0.1 * RNG.normal(size=60))
+    return quick(n_hidden_layers=2).fit(X, law(X) + 0.1 * np.random.default_rng(3).normal(size=60))
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +61,8 @@ def test_a_constant_that_is_nothing_but_rounding_is_not_printed(text):
     assert model.sympy_expr_ == truth
 
 
-def test_every_row_of_the_table_prints_what_it_predicts(noisy):
-    rows = X + 1e-3 * RNG.normal(size=X.shape)  # new, but near: a law of noise may be undefined farther away
+def test_every_row_of_the_table_prints_what_it_predicts(noisy, rng):
+    rows = X + 1e-3 * rng.normal(size=X.shape)  # new, but near: a law of noise may be undefined farther away
     for index, row in noisy.equations_.iterrows():
         predicted = noisy.predict(rows, index=index)
         np.testing.assert_allclose(values(row["sympy_expr"], rows), predicted, rtol=1e-6)
@@ -90,8 +89,8 @@ def test_the_table_is_a_front(noisy):
     assert table["trial"].dtype.kind == "i"
 
 
-def test_the_loss_is_the_weighted_mean_squared_error():
-    target, weight = law(X) + 0.1 * RNG.normal(size=60), RNG.uniform(0.5, 2, 60)
+def test_the_loss_is_the_weighted_mean_squared_error(rng):
+    target, weight = law(X) + 0.1 * rng.normal(size=60), rng.uniform(0.5, 2, 60)
     model = quick().fit(X, target, sample_weight=weight)
     for index, loss in model.equations_["loss"].items():
         error = np.average((model.predict(X, index=index) - target) ** 2, weights=weight)
@@ -108,8 +107,8 @@ def test_the_course_of_the_search_is_recorded(noisy):
     assert not hasattr(noisy, "feature_names_in_")
 
 
-def test_the_course_of_the_search_is_that_of_the_ladder_and_of_the_generations_after_it():
-    model = quick(n_hidden_layers=2, n_rungs=2, n_generations=3).fit(X, law(X) + 0.1 * RNG.normal(size=60))
+def test_the_course_of_the_search_is_that_of_the_ladder_and_of_the_generations_after_it(rng):
+    model = quick(n_hidden_layers=2, n_rungs=2, n_generations=3).fit(X, law(X) + 0.1 * rng.normal(size=60))
     assert model.stop_reason_ == "generations"
     assert model.n_iter_ == len(model.loss_curve_) == 1 + 3  # two rungs are judged together
     assert all(0 < loss < 1 for loss in model.loss_curve_)
@@ -151,8 +150,8 @@ def test_the_torch_module_is_differentiable():
 NAMES = ["lambda", "E", "C_0 (m)", "x**2", "I", "class", "größe", "a b"]
 
 
-def test_any_column_name_appears_in_the_law():
-    table = pd.DataFrame(RNG.uniform(1, 2, (60, len(NAMES))), columns=NAMES)
+def test_any_column_name_appears_in_the_law(rng):
+    table = pd.DataFrame(rng.uniform(1, 2, (60, len(NAMES))), columns=NAMES)
     for name in NAMES:
         model = quick(functions=["id"]).fit(table, 2 * table[name])
         assert model.sympy_expr_ == 2 * sympy.Symbol(name)
@@ -218,16 +217,16 @@ def test_zero_is_a_law():
     assert model.torch_module()(torch.from_numpy(corners)).tolist() == [0.0] * 20
 
 
-def test_equal_seeds_give_equal_results_and_the_seed_matters():
-    target = law(X) + 0.3 * RNG.normal(size=60)
+def test_equal_seeds_give_equal_results_and_the_seed_matters(rng):
+    target = law(X) + 0.3 * rng.normal(size=60)
     fits = [quick(random_state=seed, n_generations=3).fit(X, target) for seed in (1, 1, 2)]
     pd.testing.assert_frame_equal(fits[0].equations_, fits[1].equations_)
     assert fits[0].loss_curve_ == fits[1].loss_curve_
     assert fits[0].loss_curve_ != fits[2].loss_curve_
 
 
-def test_results_do_not_depend_on_the_number_of_jobs():
-    target = law(X) + 0.3 * RNG.normal(size=60)
+def test_results_do_not_depend_on_the_number_of_jobs(rng):
+    target = law(X) + 0.3 * rng.normal(size=60)
     settings = {"n_islands": 2, "n_generations": 2, "functions": ["id", "pow", "exp", GAUSS]}
     settings |= {"n_hidden_layers": 2, "n_rungs": 2}
     one, two = (quick(**settings, n_jobs=n).fit(X, target) for n in (1, 2))
@@ -235,16 +234,16 @@ def test_results_do_not_depend_on_the_number_of_jobs():
     assert one.loss_curve_ == two.loss_curve_
 
 
-def test_more_rows_than_the_search_reads_are_all_used_for_refinement():
-    rows = RNG.uniform(1, 3, (500, 2))
-    target = law(rows) + 0.1 * RNG.normal(size=500)
+def test_more_rows_than_the_search_reads_are_all_used_for_refinement(rng):
+    rows = rng.uniform(1, 3, (500, 2))
+    target = law(rows) + 0.1 * rng.normal(size=500)
     model = quick(max_rows=50).fit(rows, target)
     losses = [np.mean((model.predict(rows, index=i) - target) ** 2) for i in model.equations_.index]
     np.testing.assert_allclose(model.equations_["loss"], losses, rtol=1e-9)
 
 
-def test_a_time_limit_keeps_the_best_so_far():
-    model = quick(max_time=1e-6).fit(X, law(X) + RNG.normal(size=60))
+def test_a_time_limit_keeps_the_best_so_far(rng):
+    model = quick(max_time=1e-6).fit(X, law(X) + rng.normal(size=60))
     assert model.stop_reason_ == "max_time"
     assert model.n_iter_ == 0
     assert np.isfinite(model.predict(X)).all()
@@ -267,10 +266,10 @@ def interrupt_at(monkeypatch, call):
     monkeypatch.setattr(evolution_module, "_propose", proposing)
 
 
-def test_an_interrupted_fit_keeps_the_best_so_far_and_warns_once(monkeypatch):
+def test_an_interrupted_fit_keeps_the_best_so_far_and_warns_once(monkeypatch, rng):
     interrupt_at(monkeypatch, 2)
     with pytest.warns(SearchInterruptedWarning, match="fit was interrupted; the best.*max_time.*warm_start") as caught:
-        model = quick().fit(X, law(X) + 0.3 * RNG.normal(size=60))
+        model = quick().fit(X, law(X) + 0.3 * rng.normal(size=60))
     assert len(caught) == 1
     assert model.interrupted_ is True
     assert model.stop_reason_ == "interrupted"
@@ -278,9 +277,9 @@ def test_an_interrupted_fit_keeps_the_best_so_far_and_warns_once(monkeypatch):
     assert np.isfinite(model.predict(X)).all()
 
 
-def test_an_interruption_holds_for_all_outputs(monkeypatch):
+def test_an_interruption_holds_for_all_outputs(monkeypatch, rng):
     interrupt_at(monkeypatch, 2)
-    noise = 0.3 * RNG.normal(size=(60, 2))
+    noise = 0.3 * rng.normal(size=(60, 2))
     with pytest.warns(SearchInterruptedWarning) as caught:
         model = quick().fit(X, np.c_[law(X), law(X)] + noise)
     assert len(caught) == 1
@@ -289,7 +288,7 @@ def test_an_interruption_holds_for_all_outputs(monkeypatch):
     assert model.predict(X).shape == (60, 2)
 
 
-def test_an_interruption_inside_a_users_function_is_kept_too():
+def test_an_interruption_inside_a_users_function_is_kept_too(rng):
     calls = []
 
     def once(g):
@@ -300,7 +299,7 @@ def test_an_interruption_inside_a_users_function_is_kept_too():
 
     gauss = Primitive("gauss", 1, once, lambda g: sympy.exp(-(g**2)))
     with pytest.warns(SearchInterruptedWarning):
-        model = quick(functions=[gauss]).fit(X, law(X) + 0.3 * RNG.normal(size=60))
+        model = quick(functions=[gauss]).fit(X, law(X) + 0.3 * rng.normal(size=60))
     assert model.interrupted_ is True
     assert np.isfinite(model.predict(X)).all()
 
@@ -334,8 +333,8 @@ def test_a_warm_start_drops_laws_that_do_not_fit_any_more():
     assert model.sympy_expr_ == [X0, X0**2]
 
 
-def test_selection_rules_order_accuracy_and_simplicity():
-    target = law(X) + 0.3 * RNG.normal(size=60)
+def test_selection_rules_order_accuracy_and_simplicity(rng):
+    target = law(X) + 0.3 * rng.normal(size=60)
     picked = {rule: quick(selection=rule).fit(X, target) for rule in ("accurate", "best", "simple")}
     table = picked["best"].equations_
     assert picked["accurate"].best_index_ == table.index[-1]
@@ -352,9 +351,9 @@ def test_a_callable_reads_the_table_and_names_a_row():
     pd.testing.assert_frame_equal(seen[0], model.equations_)
 
 
-def test_extrapolation_judges_on_outer_rows():
-    rows = RNG.uniform(-3, 3, (80, 1))
-    target = np.sin(rows[:, 0]) + 0.05 * RNG.normal(size=80)
+def test_extrapolation_judges_on_outer_rows(rng):
+    rows = rng.uniform(-3, 3, (80, 1))
+    target = np.sin(rows[:, 0]) + 0.05 * rng.normal(size=80)
     model = quick(selection="extrapolation", n_generations=5).fit(rows, target)
     for index in model.equations_.index:  # defined on the rows held out, too
         assert np.isfinite(model.predict(rows, index=index)).all()
@@ -390,8 +389,8 @@ def test_gradient_training_finds_a_product(parameters):
     assert len(model.loss_curve_) > 0
 
 
-def test_gradient_training_stops_in_time():
-    model = quick(**{**GRADIENT, "schedule": "paper"}, max_time=0.2).fit(X - 2, law(X) + RNG.normal(size=60))
+def test_gradient_training_stops_in_time(rng):
+    model = quick(**{**GRADIENT, "schedule": "paper"}, max_time=0.2).fit(X - 2, law(X) + rng.normal(size=60))
     assert model.stop_reason_ == "max_time"
     assert model.n_iter_ < 12_000
     assert np.isfinite(model.predict(X - 2)).all()
@@ -426,8 +425,8 @@ def test_auto_trains_networks_where_evolution_found_no_exact_law():
     assert exact.n_iter_ == 0
 
 
-def test_progress_is_told_on_stderr_only_if_asked_for(capsys):
-    target = law(X) + 0.3 * RNG.normal(size=60)
+def test_progress_is_told_on_stderr_only_if_asked_for(capsys, rng):
+    target = law(X) + 0.3 * rng.normal(size=60)
     quick(n_generations=1).fit(X, target)
     assert capsys.readouterr() == ("", "")
     quick(n_generations=1, verbose=1).fit(X, target)
@@ -436,8 +435,8 @@ def test_progress_is_told_on_stderr_only_if_asked_for(capsys):
     assert "generation 1: relative loss" in err
 
 
-def test_a_deep_law_needs_the_layers():
-    rows = RNG.uniform(-1, 1, (60, 1))
+def test_a_deep_law_needs_the_layers(rng):
+    rows = rng.uniform(-1, 1, (60, 1))
     target = np.exp(np.sin(2 * rows[:, 0]))
     shallow = quick(functions=["sin", "exp"]).fit(rows, target)
     deep = quick(functions=["sin", "exp"], n_hidden_layers=2, n_generations=40).fit(rows, target)

@@ -19,8 +19,6 @@ from sklearn_eql.sparse.problem import EXACT, Scaling
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.equation import Equation, Unit
 
-RNG = np.random.default_rng(0)
-
 
 def law(loss, complexity, n_free=1, equation=None):
     """A law of a front, everything else zero."""
@@ -85,8 +83,8 @@ def test_outer_rows_are_those_far_from_the_middle():
     assert np.flatnonzero(outer).tolist() == [0, 1, 18, 19]
 
 
-def test_outer_rows_do_not_depend_on_the_units():
-    rows = RNG.normal(size=(50, 3))
+def test_outer_rows_do_not_depend_on_the_units(rng):
+    rows = rng.normal(size=(50, 3))
     np.testing.assert_array_equal(outer_rows(rows), outer_rows(rows * [1e-30, 1e30, 1.0]))
 
 
@@ -129,22 +127,22 @@ def test_weights_of_equal_rows_add_up_and_rows_without_weight_go():
     assert weight.tolist() == [0.75, 0.25]
 
 
-def test_equal_weights_are_no_weights():
-    X = RNG.normal(size=(5, 2))
+def test_equal_weights_are_no_weights(rng):
+    X = rng.normal(size=(5, 2))
     assert merge_duplicates(X, X[:, 0], np.full(5, 3.0))[2] is None
     assert merge_duplicates(np.r_[X, X], np.r_[X[:, 0], X[:, 0]], None)[2] is None
 
 
-def test_merged_rows_do_not_depend_on_their_order():
-    X, order = RNG.integers(0, 3, (40, 2)).astype(float), RNG.permutation(40)
+def test_merged_rows_do_not_depend_on_their_order(rng):
+    X, order = rng.integers(0, 3, (40, 2)).astype(float), rng.permutation(40)
     one = merge_duplicates(X, X[:, 0], None)
     other = merge_duplicates(X[order], X[order, 0], None)
     for ours, theirs in zip(one, other, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_the_given_rows_are_left_as_they_are():
-    X = RNG.normal(size=(5, 2))
+def test_the_given_rows_are_left_as_they_are(rng):
+    X = rng.normal(size=(5, 2))
     before = X.copy()
     merge_duplicates(X, X[:, 0], np.arange(5.0))
     np.testing.assert_array_equal(X, before)
@@ -182,7 +180,7 @@ def test_the_shortest_description_is_on_the_short_list_even_off_the_front():
 
 
 LINES = [Structure(6, (), tuple((s, 0.0, True) for s in range(size))) for size in (1, 2, 3, 4, 5, 6, 7)]
-ROWS = RNG.uniform(1, 2, (80, 6))
+ROWS = np.random.default_rng(0).uniform(1, 2, (80, 6))
 
 
 def archive():

@@ -20,8 +20,7 @@ from sklearn_eql import EQLRegressor
 from sklearn_eql.laws.selection import RULES
 from sklearn_eql.primitives import PRIMITIVES
 
-RNG = np.random.default_rng(0)
-X = RNG.uniform(1, 3, (60, 2))
+X = np.random.default_rng(0).uniform(1, 3, (60, 2))
 Y = X[:, 0] ** 2 / X[:, 1]
 SMALL = {"population_size": 48, "n_generations": 10, "n_hidden_layers": 1, "random_state": 0}
 
@@ -144,18 +143,18 @@ def test_every_selection_rule_finds_a_law_without_noise(selection):
     assert model.best_index_ in model.equations_.index
 
 
-def test_the_order_of_rows_does_not_matter():
-    target = Y + 0.1 * RNG.normal(size=60)
-    order = RNG.permutation(60)
-    weight = RNG.uniform(1, 2, 60)
+def test_the_order_of_rows_does_not_matter(rng):
+    target = Y + 0.1 * rng.normal(size=60)
+    order = rng.permutation(60)
+    weight = rng.uniform(1, 2, 60)
     first = EQLRegressor(**SMALL).fit(X, target, sample_weight=weight)
     second = EQLRegressor(**SMALL).fit(X[order], target[order], sample_weight=weight[order])
     pd.testing.assert_frame_equal(first.equations_, second.equations_)
 
 
-def test_a_row_of_weight_three_is_three_rows():
-    target = Y + 0.1 * RNG.normal(size=60)
-    weight = RNG.integers(0, 4, 60)
+def test_a_row_of_weight_three_is_three_rows(rng):
+    target = Y + 0.1 * rng.normal(size=60)
+    weight = rng.integers(0, 4, 60)
     weighted = EQLRegressor(**SMALL).fit(X, target, sample_weight=weight)
     repeated = EQLRegressor(**SMALL).fit(np.repeat(X, weight, axis=0), np.repeat(target, weight))
     pd.testing.assert_frame_equal(weighted.equations_, repeated.equations_)
@@ -177,9 +176,9 @@ def test_heavier_rows_draw_the_law_to_them():
 
 
 @pytest.mark.parametrize("factor", [1e-300, 1e300])
-def test_the_scale_of_the_weights_does_not_matter(factor):
-    weight = RNG.uniform(1, 2, 60)
-    target = Y + 0.1 * RNG.normal(size=60)
+def test_the_scale_of_the_weights_does_not_matter(factor, rng):
+    weight = rng.uniform(1, 2, 60)
+    target = Y + 0.1 * rng.normal(size=60)
     first = EQLRegressor(**SMALL).fit(X, target, sample_weight=weight)
     second = EQLRegressor(**SMALL).fit(X, target, sample_weight=weight * factor)
     np.testing.assert_allclose(first.predict(X), second.predict(X), rtol=1e-6)

@@ -12,8 +12,7 @@ from sklearn_eql.sparse.problem import Scaling, make_problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 from sklearn_eql.symbolic.canonical import free_mask
 
-RNG = np.random.default_rng(0)
-X = RNG.uniform(0.5, 2, (30, 3))
+X = np.random.default_rng(0).uniform(0.5, 2, (30, 3))
 ROWS = torch.from_numpy(X)
 
 
