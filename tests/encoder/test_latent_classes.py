@@ -246,7 +246,7 @@ def test_the_example_trains_a_network_of_torchvision(monkeypatch, capsys):
         import_torchvision()
     except ImportError as error:
         pytest.skip(f"torchvision: {error}")
-    script = Path(__file__).parents[1] / "examples" / "digits.py"
+    script = Path(__file__).parents[2] / "examples" / "digits.py"
     monkeypatch.setattr("sys.argv", [str(script), "--quick"])
     runpy.run_path(str(script), run_name="__main__")
     assert "law:" in capsys.readouterr().out

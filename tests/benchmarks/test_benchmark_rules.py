@@ -10,7 +10,7 @@ import sympy
 
 from sklearn_eql.datasets import TABLE_V, make_table_v
 
-_FOLDER = Path(__file__).parents[1] / "benchmarks"
+_FOLDER = Path(__file__).parents[2] / "benchmarks"
 if not _FOLDER.exists():
     pytest.skip("the benchmarks are not part of this copy", allow_module_level=True)
 

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_eql import EQLRegressor
 
-_FOLDER = Path(__file__).parents[1] / "benchmarks" / "srbench"
+_FOLDER = Path(__file__).parents[2] / "benchmarks" / "srbench"
 if not _FOLDER.exists():
     pytest.skip("the benchmarks are not part of this copy", allow_module_level=True)
 

@@ -14,7 +14,7 @@ from sklearn_eql.datasets import load_balmer, load_boyle, load_hubble
 from sklearn_eql.datasets._classics import _in_vacuum
 
 LOADERS = {"boyle": (load_boyle, 25), "hubble": (load_hubble, 24), "balmer": (load_balmer, 12)}
-SCRIPT = Path(__file__).parents[1] / "examples" / "gallery.py"
+SCRIPT = Path(__file__).parents[2] / "examples" / "gallery.py"
 
 
 @pytest.mark.parametrize("name", LOADERS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "examples" / "motion.py"
+SCRIPT = Path(__file__).parents[2] / "examples" / "motion.py"
 
 
 def run(monkeypatch, *arguments):

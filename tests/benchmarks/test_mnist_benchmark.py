@@ -8,7 +8,7 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import Bunch
 
-_FOLDER = Path(__file__).parents[1] / "benchmarks"
+_FOLDER = Path(__file__).parents[2] / "benchmarks"
 if not _FOLDER.exists():
     pytest.skip("the benchmarks are not part of this copy", allow_module_level=True)
 

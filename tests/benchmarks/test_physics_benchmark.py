@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sympy
 
-_FOLDER = Path(__file__).parents[1] / "benchmarks"
+_FOLDER = Path(__file__).parents[2] / "benchmarks"
 if not _FOLDER.exists():
     pytest.skip("the benchmarks are not part of this copy", allow_module_level=True)
 
