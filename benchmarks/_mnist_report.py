@@ -11,7 +11,7 @@ from _common import markdown_table
 
 TABLE_II = {
     "EQL": ("under15", ((92, 87), (91, 83))),
-    "EQL, n_kinds=16": ("under15-kinds", None),
+    "EQL, n_classes=16": ("under15-classes", None),
     "ReLU": ("under15-relu", ((93, 0.8), (92, 0.6))),
 }
 """By head: name of our run, and the paper's per cents on training images (below 15, from 15) and on test images."""

@@ -54,18 +54,18 @@ class Run:
     n_seeds: int = 1
 
 
-KINDS = {"n_kinds": 16}
+KINDS = {"n_classes": 16}
 
 RUNS = {
     "all": Run("sum of two digits", n_seeds=5),
     "under15": Run("sum, trained under 15", condition=below, n_seeds=5),
     "under15-relu": Run("sum, trained under 15", condition=below, params={"head": "relu"}),
-    "all-kinds": Run("sum of two digits", params=KINDS, n_seeds=10),
-    "under15-kinds": Run("sum, trained under 15", condition=below, params=KINDS, n_seeds=5),
-    "subtract-kinds": Run("difference", operation="subtract", params=KINDS),
-    "multiply-kinds": Run("product", operation="multiply", params=KINDS, n_seeds=3),
-    "weighted-kinds": Run("first plus twice the second", operation=first_plus_twice_second, params=KINDS),
-    "three-kinds": Run("sum of three digits", n_items=3, params=KINDS),
+    "all-classes": Run("sum of two digits", params=KINDS, n_seeds=10),
+    "under15-classes": Run("sum, trained under 15", condition=below, params=KINDS, n_seeds=5),
+    "subtract-classes": Run("difference", operation="subtract", params=KINDS),
+    "multiply-classes": Run("product", operation="multiply", params=KINDS, n_seeds=3),
+    "weighted-classes": Run("first plus twice the second", operation=first_plus_twice_second, params=KINDS),
+    "three-classes": Run("sum of three digits", n_items=3, params=KINDS),
     "dense": Run("sum of two digits", params={"linear_steps": 0}, n_seeds=3),
     "dense-l0": Run("sum of two digits", params={"linear_steps": 0, "penalty": "l0"}),
     "subtract": Run("difference", operation="subtract"),

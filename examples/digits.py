@@ -1,11 +1,11 @@
 """A law of what pictures show, read by a network from torchvision: sums of handwritten digits.
 
 ``python examples/digits.py`` trains a ShuffleNet on pairs of 8x8 digits and their sums, together with the law, and
-prints what the law is and which kinds of pictures it tells apart. ``--operation multiply`` for products (takes longer);
-``--mnist FOLDER`` takes images from MNIST in that folder; ``--output DIR`` draws latents against digits.
+prints what the law is and which classes of pictures it tells apart. ``--operation multiply`` for products (takes
+longer); ``--mnist FOLDER`` takes images from MNIST in that folder; ``--output DIR`` draws latents against digits.
 
-Any network of torchvision that ends with ``num_classes`` outputs serves: the outputs are kinds of items (`n_kinds`).
-Nobody tells it what the kinds are, only what the sum of two of them is.
+Any network of torchvision that ends with ``num_classes`` outputs serves: its outputs are latent classes (`n_classes`).
+Nobody tells it what the classes are, only what the sum of two of them is.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def main() -> None:
     start = time.time()
     model = EQLEncoderRegressor(
         encoder=shufflenet,
-        n_kinds=N_KINDS,
+        n_classes=N_KINDS,
         batch_size=64,
         transforms="affine",
         random_state=args.seed,

@@ -11,12 +11,12 @@ from scipy.linalg import null_space
 
 from sklearn_eql.dynamics.joint import JointFit, JointProblem, fit
 
-_VANISHED = 0.05  # share of what a term was, from which it is taken out, to be refitted without
+_VANISHED_SHARE = 0.05  # share of what a term was, from which it is taken out, to be refitted without
 _ROUNDING = 1e-12  # share of the largest term
-_TRIED = 6  # affine maps that are fitted
+_N_TRIED = 6  # affine maps that are fitted
 _NEWTON_STEPS = 8
-_FARTHEST = 30.0  # standard deviations of a latent, to where it is set to zero
-_SINGULAR = 1e6  # condition number
+_MAX_SHIFT = 30.0  # standard deviations of a latent, to where it is set to zero
+_MAX_CONDITION = 1e6  # condition number
 _MOST_PAIRS = 12  # coefficient polynomials that are combined
 
 
@@ -38,9 +38,9 @@ def simplest(problem: JointProblem, law: JointFit, price: float) -> JointFit:
     for mix, shift in _maps(problem, law):
         moved = transformed(problem, law, mix, shift)
         after = _sizes(problem, moved)
-        keep = moved.active & np.where(law.active, after > _VANISHED * before, after > _ROUNDING * after.max())
+        keep = moved.active & np.where(law.active, after > _VANISHED_SHARE * before, after > _ROUNDING * after.max())
         options.append((int(keep.sum()), float(np.abs(shift).max()), len(options), moved, keep))
-    for _, _, _, moved, keep in sorted(options, key=lambda option: option[:3])[:_TRIED]:
+    for _, _, _, moved, keep in sorted(options, key=lambda option: option[:3])[:_N_TRIED]:
         trial = fit(problem, replace(moved, active=keep, coefficients=np.where(keep, moved.coefficients, 0.0)))
         if trial.description(problem, price) < best.description(problem, price):
             best = trial
@@ -100,8 +100,8 @@ def _maps(problem: JointProblem, law: JointFit) -> Iterator[tuple[np.ndarray, np
         polynomials = np.array([law.coefficients[e, b] for e, b in chosen])  # (chosen, M)
         root, slopes = _root(problem, polynomials)
         size = np.abs(slopes).max(axis=1)
-        near = np.isfinite(root).all() and np.abs(root).max() < _FARTHEST
-        if near and (size > 0).all() and np.linalg.cond(slopes / size[:, None]) < _SINGULAR:
+        near = np.isfinite(root).all() and np.abs(root).max() < _MAX_SHIFT
+        if near and (size > 0).all() and np.linalg.cond(slopes / size[:, None]) < _MAX_CONDITION:
             mix = slopes / size[:, None]
             mix = np.concatenate([mix, null_space(mix).T])  # latents that the law does not use
             # Latents whose zero is where it should be already are only mixed, so the other zeros are tried, too.

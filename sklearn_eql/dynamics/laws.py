@@ -23,7 +23,7 @@ from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale
 from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 
 _SEARCH_ROWS = 500  # on which shorter laws are fitted
-_FINISHED = 12
+_N_FINISHED = 12
 _CONSTANT = 1e-12  # relative
 
 
@@ -118,7 +118,7 @@ def fronts(
         structure = Structure.from_equation(scaled, free_mask(scaled, primitives))
         archive.add(problem.fit([structure], EvolutionSettings().fit_iterations))
         simplify(archive, problem, EvolutionSettings().max_size, deadline)
-        ranked = {r.structure.key: r for r in [*archive.ranked()[:_FINISHED], *archive.front()]}
+        ranked = {r.structure.key: r for r in [*archive.ranked()[:_N_FINISHED], *archive.front()]}
         laws, stopped = finish(ranked.values(), table, deadline)
         interrupted = interrupted or stopped
         if not laws:  # too few rows to fit anything

@@ -18,10 +18,10 @@ from sklearn_eql.primitives import Primitive
 _MAX_SERIES, _MAX_STEPS = 200, 25  # on which terms are searched for
 _MAX_LATENT_DEGREE = 2
 _EXACT = 1e-20  # relative mean squared error of a law without noise
-_SHARP = 1e-28  # to which the final fit goes on
+_FINAL_LOSS = 1e-28  # to which the final fit goes on
 _EXACT_RATE = 1e-16  # the same for a derivative, which is integrated numerically
 _FUNCTION = 2.0  # words: what a function costs beside a product
-_GOOD = 1e-12  # from which no further library is tried
+_GOOD_LOSS = 1e-12  # from which no further library is tried
 _CORRECTIONS = 12  # of the derivative, for form="ode"
 _CONTRACTION = 0.1  # share of what a correction moved that is expected to move next
 _SETTLED = 1e-11  # relative change of coefficients
@@ -71,7 +71,7 @@ def find_motion(
     best: Motion | None = None
     for primitives in ({}, settings.primitives):
         if best is not None and (
-            best.law.loss.max() < _GOOD or not _has_functions(primitives) or time.time() > deadline
+            best.law.loss.max() < _GOOD_LOSS or not _has_functions(primitives) or time.time() > deadline
         ):
             break
         motion = _search(moved, latents[few[0]], replace(settings, primitives=primitives), deadline)
@@ -202,7 +202,7 @@ def _on_all(motion: Motion, states, latents, rows, settings: MotionSettings) -> 
     """The law refitted to all series and steps, with a latent for each, as exactly as numbers allow."""
     whole = _problem(states, motion.terms, motion.scale, latents.shape[1], settings, motion.unit)
     floor = np.minimum(whole.problem.floor, motion.problem.floor)
-    sharp = replace(whole.problem, free_latents=motion.problem.free_latents, floor=np.full_like(floor, _SHARP))
+    sharp = replace(whole.problem, free_latents=motion.problem.free_latents, floor=np.full_like(floor, _FINAL_LOSS))
     started = carried(latents, motion.law.latents, rows)
     started[rows] = motion.law.latents
     law = replace(motion.law, latents=started)

@@ -28,11 +28,11 @@ from sklearn_eql.symbolic.canonical import canonicalize, rescale
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.rollouts import RecurrentNetwork, RecurrentResult, RecurrentSettings, Series, train_recurrent
 
-_REFINED = 2  # trials whose latents a law is looked for with
-_GOOD = 1e-12  # relative loss from which a law needs no rival
+_N_REFINED = 2  # trials whose latents a law is looked for with
+_GOOD_LOSS = 1e-12  # relative loss from which a law needs no rival
 _TAUGHT_STEPS = 1200
 _HORIZONS = (1, 5, 25)
-_DECIDED = 1e-6  # share of the encoder's error, from which longer horizons are not tried
+_DECISIVE_SHARE = 1e-6  # share of the encoder's error, from which longer horizons are not tried
 _EXERCISES = 4  # windows that a law makes, per window that was given
 _SPREAD = 0.2  # of the way from one latent to another
 _TRAINING_SHARE, _SEARCH_SHARE = 0.5, 0.8  # of max_time, when these stages are to be over
@@ -168,11 +168,11 @@ def best_motion(
     """The shortest law of motion from any of the `candidates`, latents (N, L) of the best trials."""
     wanted = MotionSettings(settings.form, settings.dt, settings.primitives, settings.max_degree)
     best: Motion | None = None
-    for latents in candidates[:_REFINED]:
+    for latents in candidates[:_N_REFINED]:
         motion = find_motion(states, latents, wanted, seed, deadline)
         if best is None or motion.cost < best.cost:
             best = motion
-        if best.law.loss.max() < _GOOD or time.time() > deadline:
+        if best.law.loss.max() < _GOOD_LOSS or time.time() > deadline:
             break
     if settings.n_latents == 0:
         return best
@@ -225,7 +225,7 @@ def best_horizon(cell: LawCell, windows: np.ndarray, states: np.ndarray, encoded
         with np.errstate(all="ignore"):
             rolled = cell.rollout(states[:, 0], latents, states.shape[1] - 1)
             errors[horizon] = np.median(np.mean(((rolled - states[:, 1:]) / scale) ** 2, axis=(1, 2)))
-        if errors[horizon] < _DECIDED * errors[0]:
+        if errors[horizon] < _DECISIVE_SHARE * errors[0]:
             break
     return min(errors, key=lambda horizon: np.nan_to_num(errors[horizon], nan=np.inf))
 

@@ -16,7 +16,7 @@ from sklearn_eql.dynamics.joint import JointFit, JointProblem, fit, gains, salie
 from sklearn_eql.dynamics.latent_coordinates import simplest
 
 _CANDIDATES = 3  # tried per round, best first
-_ROUNDS = 4  # of growing and thinning
+_ROUNDS = 4  # of growing and elimination
 _MAX_TERMS = 10  # per equation
 _FIRST_FALL = 0.05  # of the log loss, that a term must bring while latents are held
 

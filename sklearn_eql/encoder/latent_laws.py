@@ -25,10 +25,10 @@ from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.tidy import tidy
 
 _SEARCH_ROWS = 400
-_STARTS = 32  # structures left of the head that the search starts from
-_RERANKED, _FINISHED = 48, 12  # members by score, beside the front
+_N_STARTS = 32  # structures left of the head that the search starts from
+_N_RERANKED, _N_FINISHED = 48, 12  # members by score, beside the front
 _POPULATION, _PATIENCE = 128, 4
-_ABSORBED = 1.02  # a rise of the loss that the encoder takes up when it is trained on
+_ABSORBED_RISE = 1.02  # a rise of the loss that the encoder takes up when it is trained on
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ def find_laws(
     structure = Structure.from_equation(scaled, free_mask(scaled, primitives))
     archive = Archive(len(problem.y), problem.exact)
     eliminate_networks([supported_part(structure, problem)], problem, archive, deadline)
-    starts = [member.structure for member in archive.ranked()[:_STARTS]]
+    starts = [member.structure for member in archive.ranked()[:_N_STARTS]]
     if "mul" in counts:
         starts += products(latents.shape[1])
     settings = EvolutionSettings(_POPULATION, search.n_generations, _PATIENCE)
     evolved = evolve(problem, seed, settings, seeds=starts, archive=archive, deadline=deadline)
-    merged = rerank(evolved.archive, table, _RERANKED, deadline)
-    chosen = [r for r in [*merged.ranked()[:_FINISHED], *merged.front()] if r.structure.size <= settings.max_size]
+    merged = rerank(evolved.archive, table, _N_RERANKED, deadline)
+    chosen = [r for r in [*merged.ranked()[:_N_FINISHED], *merged.front()] if r.structure.size <= settings.max_size]
     laws, stopped = finish({r.structure.key: r for r in chosen}.values(), table, deadline)
     if "mul" in counts:
         laws = _with_product(laws, table)
@@ -137,7 +137,7 @@ def symmetric(
     by_chance = unsurprising(len(y))
 
     def accept(old: float, new: float, n_ties: int) -> bool:
-        return new <= _ABSORBED * old or by_chance(old, new, n_ties)
+        return new <= _ABSORBED_RISE * old or by_chance(old, new, n_ties)
 
     return find_ties(
         equation,

@@ -15,10 +15,10 @@ from torch import nn
 from sklearn_eql.encoder.augment import Transform, transformed
 from sklearn_eql.encoder.heads import Composite, DenseHead, LawHead, relu_head
 from sklearn_eql.encoder.items import Items
-from sklearn_eql.encoder.latent_classes import by_kinds, clusters, decide, disagreement, soft_minimum
+from sklearn_eql.encoder.latent_classes import by_classes, clusters, decide, disagreement, soft_minimum
 from sklearn_eql.encoder.latent_laws import LatentSearch, scaled_back
 from sklearn_eql.encoder.tied_coefficients import Ties
-from sklearn_eql.networks.encoders import Kinds, LatentNorm
+from sklearn_eql.networks.encoders import LatentClasses, LatentNorm
 from sklearn_eql.networks.penalties import Penalty
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.checkpoint import Checkpoint
@@ -46,7 +46,7 @@ LOSSES: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 _DELTAS = {"huber": HUBER_DELTA, "absolute_error": HUBER_DELTA / 10}
 
 _TEMPERATURES = {"huber": 3 * HUBER_DELTA, "absolute_error": 3 * HUBER_DELTA, "squared_error": 6 * HUBER_DELTA**2}
-"""Of `kinds.soft_minimum`, chosen on held-out training images (docs/design.md)."""
+"""Of `classes.soft_minimum`, chosen on held-out training images (docs/design.md)."""
 
 LATENT_ROWS = 20_000
 """Samples at most whose latents the coefficients of the final law are fitted to."""
@@ -55,8 +55,8 @@ _CALIBRATION_ROWS = 2_000  # for the mean and variance of latents in between
 _READ_AT_ONCE = 128  # samples; activations of more leave the caches
 _DOMAIN_WEIGHT = 0.1  # as in `training.loop`
 _LINEAR_ROUNDS = 3  # while next to nothing is explained: encoders may need a while before they see anything
-_SETTLING_STEPS = 300  # at most, for kinds to be told apart
-_LEARNT = 0.7  # of the variance
+_SETTLING_STEPS = 300  # at most, for classes to be told apart
+_LEARNT_SHARE = 0.7  # of the variance
 _JOINT_SHARE = 0.4  # of max_time, after which the first stages end
 
 
@@ -208,7 +208,7 @@ class Training:
 
             outcome = self.checkpoint.stage(name, work)
             self._restore(model, outcome)
-            if outcome["error"] < _LEARNT * np.var(self.y) / self.half**2:
+            if outcome["error"] < _LEARNT_SHARE * np.var(self.y) / self.half**2:
                 break
         weight = model.head[0].weight.detach().cpu().double().numpy()[0]
         bias = float(model.head[0].bias.detach())
@@ -216,22 +216,22 @@ class Training:
         law = scaled_back(form, self.center, self.half, self.settings.search.primitives)
         return model.state_dict(), law
 
-    def settle_kinds(self, state: Mapping[str, torch.Tensor], source: str) -> dict[str, torch.Tensor]:
-        """State of a network whose encoder decides for kinds, from one that gives a mean of their places.
+    def settle_classes(self, state: Mapping[str, torch.Tensor], source: str) -> dict[str, torch.Tensor]:
+        """State of a network whose encoder decides for classes, from one that gives a mean of their prototypes.
 
-        A mean can be right without any place being: kinds start anew where latents crowd, and the network learns to
+        A mean can be right without any place being: classes start anew where latents crowd, and the network learns to
         tell which of them is next to the latent of an item. Without the time for it, it goes on with the mean.
         """
         teacher = decide(self.model(nn.Identity(), state), False).eval()
         model = decide(self.model(nn.Identity(), state), True)
-        if not isinstance(model.encoder, Kinds):
+        if not isinstance(model.encoder, LatentClasses):
             return dict(state)
 
         def work() -> dict:
-            n_kinds = len(model.encoder.places)
+            n_classes = len(model.encoder.prototypes)
             latents = self.latents(teacher, self.some(self.rows, LATENT_ROWS)).reshape(-1, self.settings.n_latents)
-            places = torch.as_tensor(clusters(latents, n_kinds, self.seeds[5]), dtype=torch.float32)
-            model.encoder.places.data.copy_(teacher.norm.raw(places.to(model.encoder.places.device)))
+            prototypes = torch.as_tensor(clusters(latents, n_classes, self.seeds[5]), dtype=torch.float32)
+            model.encoder.prototypes.data.copy_(teacher.norm.raw(prototypes.to(model.encoder.prototypes.device)))
             n_steps = min(_SETTLING_STEPS, max(self.settings.linear_steps, self.settings.max_iter))
             plan = Plan(n_steps, self.settings.learning_rate, **self.means)
             run = self.descend(model, plan, name, self.rows, 0.0, _JOINT_SHARE, teacher=teacher)
@@ -240,7 +240,7 @@ class Training:
             self.calibrate(model, self.rows)
             return self.outcome(model, run)
 
-        name = f"kinds of the {source}"
+        name = f"classes of the {source}"
         outcome = self.checkpoint.stage(name, work)
         self._restore(model, outcome)
         return model.state_dict() if outcome["status"] == Status.CONVERGED else dict(state)
@@ -301,10 +301,10 @@ class Training:
     ) -> Descent:
         """Train on some rows, with penalty of weight `alpha`, until a share of max_time is over at most.
 
-        On the kinds that a teacher sees, if there is one.
+        On the classes that a teacher sees, if there is one.
         """
         residual_loss, temperature = LOSSES[self.settings.loss], _TEMPERATURES[self.settings.loss]
-        decides = by_kinds(model)
+        decides = by_classes(model)
 
         def objective(model: Composite, samples: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
             if teacher is not None:

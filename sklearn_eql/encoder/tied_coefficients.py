@@ -17,7 +17,7 @@ from sklearn_eql.symbolic.equation import Equation
 RATIOS = (1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 1 / 3, -1 / 3)
 """Ratios of coefficients that are tried, simplest first."""
 
-_NEAR = 0.15  # relative; coefficients farther from a ratio are not tied
+_RATIO_TOLERANCE = 0.15  # relative; coefficients farther from a ratio are not tied
 _UNSURPRISING = 6.6  # chi-squared with one degree of freedom, 99th percentile
 
 
@@ -173,7 +173,7 @@ def find_ties(
         if min(ties.group[first], ties.group[second]) < 0:
             continue
         ratio = coefficients[second] / coefficients[first]
-        near = [r for r in RATIOS if abs(ratio / r - 1) < _NEAR]
+        near = [r for r in RATIOS if abs(ratio / r - 1) < _RATIO_TOLERANCE]
         for candidate in sorted(near, key=lambda r: abs(ratio / r - 1)):
             attempt = ties.joined(first, second, candidate)
             if accept(loss, loss_of(attempt), n_ties + 1):

@@ -39,7 +39,7 @@ def training_settings(estimator: Any, items: Items) -> TrainingSettings:
             f"early_stopping=True needs held-out samples, and validation_fraction={p.validation_fraction} of "
             f"{len(items)} samples is none. Give more samples or a larger fraction."
         )
-    _check_kinds(p.n_kinds, items.n_items, (len(items) - n_validation) * items.n_items)
+    _check_classes(p.n_classes, items.n_items, (len(items) - n_validation) * items.n_items)
     device = resolve_device(p.device)
     mixed = multiplies_bfloat16(device) if p.mixed_precision == "auto" else p.mixed_precision
     return TrainingSettings(
@@ -75,13 +75,15 @@ def _functions(estimator: Any) -> tuple[Primitive, ...]:
     return units
 
 
-def _check_kinds(n_kinds: int | None, n_items: int, n_seen: int) -> None:
-    if n_kinds is None:
+def _check_classes(n_classes: int | None, n_items: int, n_seen: int) -> None:
+    if n_classes is None:
         return
-    if n_kinds**n_items > MOST_COMBINATIONS:
+    if n_classes**n_items > MOST_COMBINATIONS:
         raise ValueError(
-            f"n_kinds={n_kinds} of {n_items} items have {n_kinds**n_items} combinations, and at most "
-            f"{MOST_COMBINATIONS} can be summed over. Lower n_kinds, or leave n_kinds=None."
+            f"n_classes={n_classes} of {n_items} items have {n_classes**n_items} combinations, and at most "
+            f"{MOST_COMBINATIONS} can be summed over. Lower n_classes, or leave n_classes=None."
         )
-    if n_seen < n_kinds:
-        raise ValueError(f"n_kinds={n_kinds}, and {n_seen} items to train on. Lower n_kinds, or give more samples.")
+    if n_seen < n_classes:
+        raise ValueError(
+            f"n_classes={n_classes}, and {n_seen} items to train on. Lower n_classes, or give more samples."
+        )

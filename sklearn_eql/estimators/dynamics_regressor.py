@@ -35,7 +35,7 @@ from sklearn_eql.training.rollouts import RecurrentSettings
 from sklearn_eql.training.schedule import ROLLOUT_SCHEDULES, Phase, RolloutPhase, resolve_phases
 
 _PARTS = {"_encoder": FittedEncoder, "_relu": FittedReLU}  # kept as plain values in a pickle
-_EXPLODED = 1e12  # times the largest state of the training series
+_EXPLODED_FACTOR = 1e12  # times the largest state of the training series
 
 
 class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, BaseEstimator):
@@ -446,7 +446,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
     def _finite(self, rolled: np.ndarray) -> np.ndarray:
         """Steps until which each series is within bounds, bool ``(n_series, n_steps)``."""
         with np.errstate(invalid="ignore"):
-            sound = (np.abs(rolled) < _EXPLODED * self._largest).all(axis=2)
+            sound = (np.abs(rolled) < _EXPLODED_FACTOR * self._largest).all(axis=2)
         return np.logical_and.accumulate(sound, axis=1)
 
     def _read(self, X) -> np.ndarray:

@@ -22,7 +22,7 @@ from sklearn_eql.encoder.adaptation import Candidate, LawChoice
 from sklearn_eql.encoder.augment import Transform
 from sklearn_eql.encoder.heads import Composite, relu_head
 from sklearn_eql.encoder.items import Items, read_items, read_more_items
-from sklearn_eql.encoder.latent_classes import latent_kinds
+from sklearn_eql.encoder.latent_classes import latent_prototypes
 from sklearn_eql.encoder.latent_laws import front_with, polished, symmetric
 from sklearn_eql.encoder.stages import LATENT_ROWS, LOSSES, Training, latents_of, values_of
 from sklearn_eql.estimators._check_table import check_varies
@@ -58,10 +58,11 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         normalised to mean 0 and standard deviation 0.5 over the training items (Appendix C-A).
     n_latents : int, default=1
         Numbers that an item is described by.
-    n_kinds : int, default=None
-        For items of a few kinds, such as digits: at least as many as there are. The encoder then decides for a kind
-        of item, and each kind has learned latents, `kinds_`. It is trained by the likelihood of the target, summed
-        over the ``n_kinds ** n_items`` combinations, 100,000 at most. A callable `encoder` returns ``(n, n_kinds)``.
+    n_classes : int, default=None
+        Latent classes, for items of a few classes such as digits: at least as many as there are. The encoder then
+        decides for a class of item, and each class has learned latents, `prototypes_`. It is trained by the likelihood
+        of the target, summed over the ``n_classes ** n_items`` combinations, 100,000 at most. A callable `encoder`
+        returns ``(n, n_classes)``.
     n_items, item_shape : int and tuple of int, default=None
         For flattened `X` of shape ``(n_samples, n_features)``: ``n_items * prod(item_shape) == n_features``. One of
         the two is enough; without both, every column is an item of shape ``(1,)``.
@@ -126,8 +127,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         The law in ``z0, z1, ...``, in the order of the columns of ``transform(X)``.
     equations_ : DataFrame
     best_index_ : int
-    kinds_ : ndarray of shape (n_kinds, n_latents) or None
-        Latents of each kind, if `n_kinds` is given. Some may be of no item, and some the same.
+    prototypes_ : ndarray of shape (n_classes, n_latents) or None
+        Latents of each class, if `n_classes` is given. Some may be of no item, and some the same.
     latent_mean_, latent_scale_ : ndarray of shape (n_latents,)
         Mean and standard deviation of what the encoder returns, which latents are normalised with.
     item_scale_ : float
@@ -161,7 +162,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
     _parameter_constraints: ClassVar[dict] = {
         "encoder": [str, callable],
         "n_latents": [Interval(Integral, 1, None, closed="left")],
-        "n_kinds": [Interval(Integral, 2, None, closed="left"), None],
+        "n_classes": [Interval(Integral, 2, None, closed="left"), None],
         "n_items": [Interval(Integral, 1, None, closed="left"), None],
         "item_shape": [tuple, list, None],
         "head": [StrOptions({"eql", "relu"})],
@@ -196,7 +197,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         *,
         encoder: Encoder = "conv2d",
         n_latents: int = 1,
-        n_kinds: int | None = None,
+        n_classes: int | None = None,
         n_items: int | None = None,
         item_shape: Sequence[int] | None = None,
         head: str = "eql",
@@ -227,7 +228,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
     ) -> None:
         self.encoder = encoder
         self.n_latents = n_latents
-        self.n_kinds = n_kinds
+        self.n_classes = n_classes
         self.n_items = n_items
         self.item_shape = item_shape
         self.head = head
@@ -290,7 +291,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         settings = training_settings(self, items)
         earlier = self._previous(items) if self.warm_start else None
         drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        wanted = {"encoder": self.encoder, "n_latents": self.n_latents, "n_kinds": self.n_kinds}
+        wanted = {"encoder": self.encoder, "n_latents": self.n_latents, "n_classes": self.n_classes}
         with torch.random.fork_rng(devices=[]):
             build_encoder(item_shape=items.item_shape, **wanted)  # complains before any work starts
         checkpoint = Checkpoint(self.checkpoint, self._identity(items, y))
@@ -410,7 +411,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
                 "No law of the latents is finite on every sample. Allow more functions, or raise n_generations or the "
                 "steps of the schedule."
             )
-        state = training.settle_kinds(state, source)
+        state = training.settle_classes(state, source)
         if not callable(self.selection):
             return choice.choose(source, laws, state)
         self._own = {}
@@ -436,7 +437,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         self.n_iter_, self.loss_curve_ = training.n_steps, training.losses
         self._rebuilt = None
         rebuilt = self._model()  # as a copy would have it
-        self.kinds_ = None if self.n_kinds is None else latent_kinds(rebuilt)
+        self.prototypes_ = None if self.n_classes is None else latent_prototypes(rebuilt)
 
     def _model(self) -> Composite:
         """The trained network, rebuilt from arrays once; on the CPU."""

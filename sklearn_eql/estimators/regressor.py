@@ -56,7 +56,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         "auto" adds gradient-trained networks where evolution found no exact law.
     population_size : int, default=256
         Sparse networks fitted together in one generation.
-    n_rungs : int or None, default=None
+    n_families : int or None, default=None
         Rungs of the ladder of simple shapes that are tried before the evolution; all by default, 0 for none.
     n_generations : int, default=60
         Generations at most.
@@ -131,7 +131,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         "selection": [StrOptions(set(RULES)), callable],
         "search": [StrOptions({"evolution", "gradient", "auto"})],
         "population_size": [Interval(Integral, 1, None, closed="left")],
-        "n_rungs": [Interval(Integral, 0, None, closed="left"), None],
+        "n_families": [Interval(Integral, 0, None, closed="left"), None],
         "n_generations": [Interval(Integral, 0, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "n_islands": [Interval(Integral, 1, None, closed="left")],
@@ -159,7 +159,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         selection: Selection = "best",
         search: str = "evolution",
         population_size: int = 256,
-        n_rungs: int | None = None,
+        n_families: int | None = None,
         n_generations: int = 60,
         patience: int = 12,
         n_islands: int = 1,
@@ -183,7 +183,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         self.selection = selection
         self.search = search
         self.population_size = population_size
-        self.n_rungs = n_rungs
+        self.n_families = n_families
         self.n_generations = n_generations
         self.patience = patience
         self.n_islands = n_islands
@@ -343,7 +343,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
                 self.batch_size,
                 resolve_device(self.device),
             ),
-            n_rungs=self.n_rungs if self.n_hidden_layers > 1 else 0,
+            n_families=self.n_families if self.n_hidden_layers > 1 else 0,
             n_islands=self.n_islands,
             max_rows=self.max_rows,
             scale=self.scale,

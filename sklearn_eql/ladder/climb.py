@@ -1,7 +1,7 @@
 """The ladder: families of laws, each a batch of sparse networks, tried in order of cost before the general search.
 
-A rung is fitted under every outer link by successive halving: all starts get a few Levenberg-Marquardt steps, the
-better ones more, the best are put under their link and fitted to the target itself.
+A family is fitted under every outer function by successive halving: all starts get a few Levenberg-Marquardt steps, the
+better ones more, the best are put under it and fitted to the target itself.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sklearn_eql.ladder.families import LADDER, MANY_ROWS, Rung
-from sklearn_eql.ladder.link_functions import LINKS, LinkedProblem, linked
-from sklearn_eql.ladder.pieces import Palette
+from sklearn_eql.ladder.families import LADDER, MANY_ROWS, Family
+from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS, InnerProblem, inner_problem
 from sklearn_eql.ladder.residual_tests import is_white
 from sklearn_eql.ladder.screening import log_monomials
+from sklearn_eql.ladder.term_generator import TermGenerator
 from sklearn_eql.laws.common_factors import factored
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.elimination import eliminate
@@ -28,14 +28,14 @@ from sklearn_eql.sparse.round_exponents import n_loose, snap, with_round_exponen
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 
-_DEEPER = 2  # layers that a product and an outer link may add to those of the general search
-_FIRST, _SECOND, _LAST = 4, 12, 40  # Levenberg-Marquardt steps
-_KEPT = 12  # structures per rung that are fitted to the end
-_EXACT, _PROMISING, _SNAPPED = 2, 3, 8  # of those, the best by description length or loss
-_JUDGED_AFTER = frozenset(range(5, 100, 3))  # numbers of rungs
-_CONFIRMED_BY, _CONFIRMED_LOOSE = 500, 3000  # structures that do not shorten the description of noisy data any further
-_TIGHT = 4  # free coefficients of a law that is taken for one early
-_MOST = 0.5  # of the variance: less than that a law must leave over
+_EXTRA_LAYERS = 2  # layers that a product and an outer function may add to those of the general search
+_FIRST_STEPS, _SECOND_STEPS, _FINAL_STEPS = 4, 12, 40  # Levenberg-Marquardt steps
+_N_FINALISTS = 12  # structures per family that are fitted to the end
+_N_EXACT, _N_PROMISING, _N_SNAPPED = 2, 3, 8  # of those, the best by description length or loss
+_JUDGED_AFTER = frozenset(range(5, 100, 3))  # numbers of families
+_CONFIRMING, _CONFIRMING_LOOSE = 500, 3000  # structures that do not shorten the description of noisy data any further
+_MAX_FREE_EARLY = 4  # free coefficients of a law that is taken for one early
+_MAX_UNEXPLAINED = 0.5  # of the variance: less than that a law must leave over
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Climb:
 
     archive: Archive  # of losses on the judging rows
     stop_reason: str  # "exact", "noise": what the best law leaves over is noise; "all", "max_time"
-    loss_curve: tuple[float, ...]  # best relative loss after each rung
+    loss_curve: tuple[float, ...]  # best relative loss after each family
 
 
 def climb(
@@ -52,52 +52,53 @@ def climb(
     judge: Problem,
     seed: int,
     *,
-    rungs: Sequence[Rung] = LADDER,
+    families: Sequence[Family] = LADDER,
     seeds: Sequence[Structure] = (),
     deadline: float = math.inf,
     report: Callable[[str, FitResult], None] | None = None,
 ) -> Climb:
-    """Try rungs in order until a law is confirmed: exact, or short and with nothing but noise left over.
+    """Try families in order until a law is confirmed: exact, or short and with nothing but noise left over.
 
     Parameters
     ----------
     problem : Problem
         Rows on which starts are fitted.
     judge : Problem
-        The same with more rows, for the best laws of each rung.
+        The same with more rows, for the best laws of each family.
     seed : int
         Everything random follows from it.
-    rungs : sequence of Rung
+    families : sequence of Family
     seeds : sequence of Structure
         Laws to judge before anything else.
     deadline : float
-        Value of ``time.time()`` after which no rung starts.
+        Value of ``time.time()`` after which no family starts.
     report : callable, optional
-        Called with a rung's name and the best member so far.
+        Called with a family's name and the best member so far.
     """
     rng = np.random.default_rng(seed)
     archive = Archive(len(judge.y), judge.exact)
-    archive.add(judge.fit(seeds, _SECOND))
-    places = {link.name: place for link in LINKS if (place := linked(problem, link)) is not None}
+    archive.add(judge.fit(seeds, _SECOND_STEPS))
+    inner = [inner_problem(problem, outer) for outer in OUTER_FUNCTIONS]
+    places = {place.outer.name: place for place in inner if place is not None}
     signed = [f for f, sign in enumerate(problem.signs) if sign and problem.importances[f]]
     hints = log_monomials(judge.X.numpy(), judge.y.numpy(), signed, judge.x_units)
-    palettes = {name: Palette(place.inner, rng, hints, place.link.degree) for name, place in places.items()}
+    generators = {name: TermGenerator(place.inner, rng, hints, place.outer.degree) for name, place in places.items()}
     curve: list[float] = []
-    pending: list[FitResult] = []  # of laws that are not exact, judged every few rungs
+    pending: list[FitResult] = []  # of laws that are not exact, judged every few families
     n_since, lowest, reason = 0, math.inf, "all"
-    rungs = [rung for rung in rungs if len(judge.y) >= rung.min_rows]
+    families = [family for family in families if len(judge.y) >= family.min_rows]
     try:
-        for number, rung in enumerate(rungs):
+        for number, family in enumerate(families):
             if time.time() > deadline:
                 reason = "max_time"
                 break
-            found, n_starts = _try(rung, palettes, places, problem, deadline)
+            found, n_starts = _try(family, generators, places, problem, deadline)
             n_since += n_starts
             if any(r.loss < problem.exact for r in found):
                 archive.add(_confirmed(found, problem, judge))
             else:
                 pending += _promising(found, problem)
-                if time.time() > deadline or (number not in _JUDGED_AFTER and number < len(rungs) - 1):
+                if time.time() > deadline or (number not in _JUDGED_AFTER and number < len(families) - 1):
                     continue
                 archive.add(_judged(pending, problem, judge))
                 pending = []
@@ -106,7 +107,7 @@ def climb(
             leader = archive.ranked()[0]
             curve.append(leader.loss)
             if report:
-                report(rung.name, leader)
+                report(family.name, leader)
             if leader.loss < judge.exact:
                 if is_well_conditioned(leader.structure, judge):
                     reason = "exact"
@@ -121,7 +122,7 @@ def climb(
         if not (archive.members or pending):
             raise
         reason = "interrupted"
-    archive.add(judge.fit([r.structure for r in pending], _FIRST))  # of rungs since the last judgement
+    archive.add(judge.fit([r.structure for r in pending], _FIRST_STEPS))  # of families since the last judgement
     return Climb(archive, reason, tuple(curve))
 
 
@@ -129,24 +130,24 @@ def _confirmed(found: Sequence[FitResult], problem: Problem, judge: Problem) -> 
     """The shortest of the exact laws, without superfluous terms, on the judging rows."""
     ranking = Archive(len(problem.y), problem.exact)
     ranking.add(found)
-    return judge.fit([eliminate(r, problem).structure for r in ranking.ranked()[:_EXACT]], _SECOND)
+    return judge.fit([eliminate(r, problem).structure for r in ranking.ranked()[:_N_EXACT]], _SECOND_STEPS)
 
 
 def _promising(found: Sequence[FitResult], problem: Problem) -> list[FitResult]:
-    """The shortest descriptions of a rung, and its lowest losses: they may be short once superfluous terms are gone."""
+    """A family's shortest descriptions, and lowest losses: these may be short once superfluous terms are gone."""
     ranking = Archive(len(problem.y), problem.exact)
     ranking.add(found)
-    chosen = [*ranking.ranked()[:_PROMISING], *sorted(found, key=lambda r: r.loss)[:_PROMISING]]
+    chosen = [*ranking.ranked()[:_N_PROMISING], *sorted(found, key=lambda r: r.loss)[:_N_PROMISING]]
     return list({r.structure.key: r for r in chosen}.values())
 
 
 def _judged(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:
     """The laws without superfluous terms, the best with exponents put to round values, on the judging rows."""
-    thinned = Archive(len(problem.y), problem.exact)
-    thinned.add(eliminate(r, problem) for r in found)
-    best = judge.fit([r.structure for r in thinned.ranked()[:_SNAPPED]], _SECOND)
+    shorter = Archive(len(problem.y), problem.exact)
+    shorter.add(eliminate(r, problem) for r in found)
+    best = judge.fit([r.structure for r in shorter.ranked()[:_N_SNAPPED]], _SECOND_STEPS)
     snapped = [snap(eliminate(r, judge), judge) for r in best if math.isfinite(r.loss)]
-    return [*best, *snapped, *judge.fit([_with_factors(r.structure, judge) for r in snapped], _SECOND)]
+    return [*best, *snapped, *judge.fit([_with_factors(r.structure, judge) for r in snapped], _SECOND_STEPS)]
 
 
 def _with_factors(structure: Structure, judge: Problem) -> Structure:
@@ -162,47 +163,51 @@ def _confirmation(leader: FitResult, n_since: int, judge: Problem) -> bool:
     """
     if len(judge.y) < MANY_ROWS:  # which no test of noise is sharp enough for
         return False
-    is_tight = not n_loose(leader.structure) and leader.structure.n_free <= _TIGHT
-    needed = _CONFIRMED_BY if is_tight else _CONFIRMED_LOOSE
-    return n_since >= needed and leader.loss < _MOST * float(judge.y.var()) and is_white(leader.structure, judge)
+    is_tight = not n_loose(leader.structure) and leader.structure.n_free <= _MAX_FREE_EARLY
+    needed = _CONFIRMING if is_tight else _CONFIRMING_LOOSE
+    return (
+        n_since >= needed
+        and leader.loss < _MAX_UNEXPLAINED * float(judge.y.var())
+        and is_white(leader.structure, judge)
+    )
 
 
 @dataclass
 class _Entrant:
-    """A structure under a link, on its way through the rounds of a rung."""
+    """A structure under an outer function, on its way through the rounds of a family."""
 
-    place: LinkedProblem
+    place: InnerProblem
     structure: Structure
     loss: float = math.inf  # in units of the target, to first order
 
 
 def _try(
-    rung: Rung,
-    palettes: dict[str, Palette],
-    places: dict[str, LinkedProblem],
+    family: Family,
+    generators: dict[str, TermGenerator],
+    places: dict[str, InnerProblem],
     problem: Problem,
     deadline: float = math.inf,
 ) -> tuple[list[FitResult], int]:
-    """The rung's best laws for the target itself, and how many structures were tried."""
+    """The family's best laws for the target itself, and how many structures were tried."""
     entrants: list[_Entrant] = []
-    for name in rung.links:
+    for name in family.outers:
         if name in places:
-            drawn = rung.structures(palettes[name], problem.primitives, problem.max_free, name == "exp")
+            drawn = family.structures(generators[name], problem.primitives, problem.max_free, name == "exp")
             entrants += [_Entrant(places[name], structure) for structure in drawn]
     n_starts = len(entrants)
-    alive = _round(entrants, problem, _FIRST, max(3 * _KEPT, n_starts // 4))
-    for n_kept in (max(_KEPT, n_starts // 12), _KEPT):
+    alive = _round(entrants, problem, _FIRST_STEPS, max(3 * _N_FINALISTS, n_starts // 4))
+    for n_kept in (max(_N_FINALISTS, n_starts // 12), _N_FINALISTS):
         if time.time() < deadline:
-            alive = _round(alive, problem, _SECOND, n_kept)
-    laws = [entrant.place.wrap(entrant.structure) for entrant in alive[:_KEPT]]
-    laws = [law for law in laws if law is not None and max(law.depths, default=0) <= problem.max_depth + _DEEPER]
-    if rung.round_exponents:  # which are free again after wrapping
+            alive = _round(alive, problem, _SECOND_STEPS, n_kept)
+    laws = [entrant.place.wrap(entrant.structure) for entrant in alive[:_N_FINALISTS]]
+    laws = [law for law in laws if law is not None and max(law.depths, default=0) <= problem.max_depth + _EXTRA_LAYERS]
+    if family.round_exponents:  # which are free again after wrapping
         laws = [with_round_exponents_fixed(law) for law in laws]
-    return [r for r in problem.fit(laws, _LAST) if math.isfinite(r.loss)], n_starts
+    return [r for r in problem.fit(laws, _FINAL_STEPS) if math.isfinite(r.loss)], n_starts
 
 
 def _round(entrants: list[_Entrant], problem: Problem, steps: int, n_kept: int) -> list[_Entrant]:
-    """Fit all under their links, in one batch, and keep the best."""
+    """Fit all under their outer functions, in one batch, and keep the best."""
     if not entrants:
         return []
     inner = [entrant.place.inner for entrant in entrants]

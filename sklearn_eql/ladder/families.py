@@ -1,4 +1,4 @@
-"""The rungs of the ladder: families of shapes and the outer links they are tried under, simplest first."""
+"""Families of the ladder: shapes of laws and the outer functions they are tried under, simplest first."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from functools import partial
 
 from sklearn_eql.ladder import forms as shapes
 from sklearn_eql.ladder.forms import repeated
-from sklearn_eql.ladder.link_functions import LINKS
-from sklearn_eql.ladder.pieces import Palette, Terms
-from sklearn_eql.sparse.editing import Draft
+from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS
+from sklearn_eql.ladder.term_generator import TermGenerator, Terms
+from sklearn_eql.sparse.editing import EditableStructure
 from sklearn_eql.sparse.round_exponents import with_round_exponents_fixed
 from sklearn_eql.sparse.structure import Structure
 
 
 @dataclass(frozen=True)
-class Rung:
+class Family:
     """A family of shapes.
 
     Parameters
     ----------
     name : str
     starts : callable
-        ``starts(palette)`` yields the output terms of one structure after another.
-    links : tuple of str
-        Under which links the family is tried.
+        ``starts(generator)`` yields the output terms of one structure after another.
+    outers : tuple of str
+        Under which outer functions the family is tried.
     functions : tuple of str
         Functions that the user must have allowed.
     round_exponents : bool
@@ -35,25 +35,25 @@ class Rung:
     """
 
     name: str
-    starts: Callable[[Palette], Iterator[Terms]]
-    links: tuple[str, ...]
+    starts: Callable[[TermGenerator], Iterator[Terms]]
+    outers: tuple[str, ...]
     functions: tuple[str, ...] = ("pow",)
     round_exponents: bool = False
     min_rows: int = 0
 
-    def structures(self, palette: Palette, primitives, max_free: int, with_logs: bool) -> list[Structure]:
-        """Structures for one link, none with more than `max_free` coefficients.
+    def structures(self, generator: TermGenerator, primitives, max_free: int, with_logs: bool) -> list[Structure]:
+        """Structures for one outer function, none with more than `max_free` coefficients.
 
         With `with_logs` each has the logarithms of all features too: factors of a law whose logarithm is the target.
         """
-        if not palette.has(*self.functions) or ("pow" in self.functions and not palette.has_powers):
+        if not generator.has(*self.functions) or ("pow" in self.functions and not generator.has_powers):
             return []
         found: list[Structure] = []
-        for terms in self.starts(palette):
-            draft = Draft(Structure(len(palette.signs), (), ()))
-            logs = palette.signed if with_logs and palette.has_powers else []
-            draft.output = terms + [[palette.log(f), 1.0] for f in logs]
-            structure = draft.finish(primitives)
+        for terms in self.starts(generator):
+            editable = EditableStructure(Structure(len(generator.signs), (), ()))
+            logs = generator.signed if with_logs and generator.has_powers else []
+            editable.output = terms + [[generator.log(f), 1.0] for f in logs]
+            structure = editable.finish(primitives)
             if structure is not None and self.round_exponents:
                 structure = with_round_exponents_fixed(structure)
             if structure is not None and structure.n_free <= max_free:
@@ -61,33 +61,33 @@ class Rung:
         return found
 
 
-_ALL = tuple(link.name for link in LINKS)
+_ALL = tuple(outer.name for outer in OUTER_FUNCTIONS)
 MANY_ROWS = 100
 """Rows below which no test of noise is sharp enough."""
 
-_wide = partial(Rung, min_rows=MANY_ROWS)
+_wide = partial(Family, min_rows=MANY_ROWS)
 _MAIN = ("identity", "inv", "sqrt", "inv sqrt", "inv square", "exp")
 
-LADDER: tuple[Rung, ...] = (
-    Rung("power law", repeated(partial(shapes.power_sum, n_terms=1), 4), _ALL),
-    Rung("growth", repeated(shapes.growth, 1), ("identity", "exp"), ("exp",)),
-    Rung("quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=False), 1), _ALL, ("mul",)),
-    Rung("cubic form", repeated(partial(shapes.polynomial, degree=3, with_base=False), 1), ("identity",), ("mul",)),
-    Rung("scaled quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=True), 1), _MAIN),
-    Rung("two powers", repeated(partial(shapes.power_sum, n_terms=2), 24), _ALL),
-    Rung("distances", repeated(shapes.distances, 48), ("identity", "inv", "sqrt", "exp"), ("square",)),
-    Rung("function of one monomial", shapes.hinted_functions, _MAIN, round_exponents=True),
-    Rung("scaled wave", shapes.scaled_waves, ("identity", "sqrt"), ("sin", "cos", "square")),
-    Rung("dictionary", shapes.dictionary_subsets, ("identity", "inv", "sqrt"), ("mul",)),
-    Rung("three powers", repeated(partial(shapes.power_sum, n_terms=3), 32), _MAIN),
-    Rung("quotient", repeated(shapes.quotient, 64), _MAIN),
-    Rung("rational form", shapes.rational_forms, ("identity",), ("pow", "mul")),
-    Rung("wave form", repeated(shapes.wave_form, 8), ("identity", "sqrt", "inv"), ("sin", "cos", "mul")),
-    Rung("interference", repeated(shapes.interference, 96), ("identity", "sqrt"), ("sin", "cos", "mul")),
-    Rung("form and term", repeated(shapes.form_and_term, 96), ("identity",), ("mul",)),
-    Rung("angular sum", repeated(shapes.angular_sum, 192), ("identity",), ("sin", "cos", "mul")),
-    Rung("scaled function", repeated(shapes.scaled_function, 96), _MAIN),
-    Rung("factored sum", repeated(shapes.factored_sum, 96), _MAIN, ("mul",)),
+LADDER: tuple[Family, ...] = (
+    Family("power law", repeated(partial(shapes.power_sum, n_terms=1), 4), _ALL),
+    Family("growth", repeated(shapes.growth, 1), ("identity", "exp"), ("exp",)),
+    Family("quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=False), 1), _ALL, ("mul",)),
+    Family("cubic form", repeated(partial(shapes.polynomial, degree=3, with_base=False), 1), ("identity",), ("mul",)),
+    Family("scaled quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=True), 1), _MAIN),
+    Family("two powers", repeated(partial(shapes.power_sum, n_terms=2), 24), _ALL),
+    Family("distances", repeated(shapes.distances, 48), ("identity", "inv", "sqrt", "exp"), ("square",)),
+    Family("function of one monomial", shapes.hinted_functions, _MAIN, round_exponents=True),
+    Family("scaled wave", shapes.scaled_waves, ("identity", "sqrt"), ("sin", "cos", "square")),
+    Family("dictionary", shapes.dictionary_subsets, ("identity", "inv", "sqrt"), ("mul",)),
+    Family("three powers", repeated(partial(shapes.power_sum, n_terms=3), 32), _MAIN),
+    Family("quotient", repeated(shapes.quotient, 64), _MAIN),
+    Family("rational form", shapes.rational_forms, ("identity",), ("pow", "mul")),
+    Family("wave form", repeated(shapes.wave_form, 8), ("identity", "sqrt", "inv"), ("sin", "cos", "mul")),
+    Family("interference", repeated(shapes.interference, 96), ("identity", "sqrt"), ("sin", "cos", "mul")),
+    Family("form and term", repeated(shapes.form_and_term, 96), ("identity",), ("mul",)),
+    Family("angular sum", repeated(shapes.angular_sum, 192), ("identity",), ("sin", "cos", "mul")),
+    Family("scaled function", repeated(shapes.scaled_function, 96), _MAIN),
+    Family("factored sum", repeated(shapes.factored_sum, 96), _MAIN, ("mul",)),
     _wide("quotient, wide", repeated(shapes.quotient, 256), ("identity", "inv", "sqrt")),
     _wide("form and term, wide", repeated(shapes.form_and_term, 512), ("identity",), ("mul",)),
     _wide("angular sum, wide", repeated(shapes.angular_sum, 768), ("identity",), ("sin", "cos", "mul")),

@@ -18,7 +18,7 @@ from sklearn_eql.sparse.levenberg_marquardt import residual_jacobian
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
 
-_LEVEL = 1e-3  # chance of finding structure in noise, for each set of terms
+_SIGNIFICANCE = 1e-3  # chance of finding structure in noise, for each set of terms
 
 
 def is_white(structure: Structure, problem: Problem) -> bool:
@@ -47,7 +47,7 @@ def is_white(structure: Structure, problem: Problem) -> bool:
             continue
         explained = float(((q.T @ residual) ** 2).sum())
         ratio = (explained / n_terms) / max((total - explained) / left, 1e-300)
-        if f_distribution.sf(ratio, n_terms, left) < _LEVEL:
+        if f_distribution.sf(ratio, n_terms, left) < _SIGNIFICANCE:
             return False
     return True
 
@@ -60,7 +60,7 @@ def _have_like_neighbours(residual: np.ndarray, problem: Problem) -> bool:
     products = residual[pairs[:, 0]] * residual[pairs[:, 1]]
     # Each product has mean zero if the residuals are independent; a row may be in several pairs.
     z = products.sum() / max(np.sqrt((products**2).sum()), 1e-300)
-    return bool(norm.sf(z) < _LEVEL)
+    return bool(norm.sf(z) < _SIGNIFICANCE)
 
 
 def _dictionaries(problem: Problem) -> list[np.ndarray]:

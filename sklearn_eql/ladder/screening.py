@@ -13,9 +13,9 @@ import numpy as np
 _MAX_ARGUMENTS = 250  # of waves, sums and short products first
 _RIDGE = 1e-9  # relative to the diagonal of the normal equations
 _DEGREES = (1, 2, 3, 4)
-_STEADY = 0.05  # largest variation of the logarithmic slope of a factor
-_OPPOSITE = 0.3  # how far the derivatives by two features may be from opposite, relative
-_NEAR = 0.12  # how far an exponent may be from the half-integer it is taken for
+_MAX_SLOPE_VARIATION = 0.05  # largest variation of the logarithmic slope of a factor
+_MAX_OPPOSITION = 0.3  # how far the derivatives by two features may be from opposite, relative
+_EXPONENT_TOLERANCE = 0.12  # how far an exponent may be from the half-integer it is taken for
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.n
     slopes = np.zeros(n_features)
     slopes[signed] = mean[signed]
     halves = np.round(2 * slopes) / 2
-    steady = (gradients.std(axis=0) < _STEADY) & (np.abs(slopes - halves) < _STEADY)
+    steady = (gradients.std(axis=0) < _MAX_SLOPE_VARIATION) & (np.abs(slopes - halves) < _MAX_SLOPE_VARIATION)
     separable = np.where(steady, halves, 0.0)
     deviations = (gradients - mean)[:, signed]
     outer, inner = [], []
@@ -129,7 +129,7 @@ def _nearest_exponents(direction: np.ndarray) -> np.ndarray | None:
         largest = np.argmax(np.abs(direction))
         scaled = direction * unit / direction[largest]
         rounded = np.round(scaled)
-        if np.abs(scaled - rounded).max() < _NEAR * unit and np.any(rounded):
+        if np.abs(scaled - rounded).max() < _EXPONENT_TOLERANCE * unit and np.any(rounded):
             return rounded
     return None
 
@@ -140,7 +140,7 @@ def _differences(gradients: np.ndarray, columns: np.ndarray) -> tuple[tuple[int,
     for a, b in combinations(columns.tolist(), 2):
         sum_, difference = gradients[:, a] + gradients[:, b], gradients[:, a] - gradients[:, b]
         mismatch = np.linalg.norm(sum_) / max(np.linalg.norm(difference), 1e-300)
-        if mismatch < _OPPOSITE:
+        if mismatch < _MAX_OPPOSITION:
             found.append((mismatch, (a, b)))
     return tuple(pair for _, pair in sorted(found))
 
@@ -152,7 +152,7 @@ def _offsets(slopes: np.ndarray, m: np.ndarray) -> list[np.ndarray]:
         for target in (0.0, 1.0, -1.0, 2.0, -2.0):
             candidate = slopes - (slopes[i] - target) / m[i] * m
             rounded = np.round(2 * candidate) / 2
-            fits = np.abs(candidate - rounded).max() < _NEAR and np.abs(rounded).max() <= 6
+            fits = np.abs(candidate - rounded).max() < _EXPONENT_TOLERANCE and np.abs(rounded).max() <= 6
             if fits and not any(np.array_equal(rounded, other) for other in found):
                 found.append(rounded)
     return sorted(found, key=lambda p: np.abs(p).sum())[:6]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.sparse.editing import Draft, Node
+from sklearn_eql.sparse.editing import EditableStructure, Node
 from sklearn_eql.sparse.problem import common_sign
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize
@@ -58,14 +58,14 @@ def factored(equation: Equation, primitives: Mapping[str, Primitive], X: torch.T
 
 
 def _rewritten(equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor) -> Equation:
-    draft = Draft(Structure.from_equation(equation, np.ones(len(equation.coefficients()), dtype=bool)))
+    editable = EditableStructure(Structure.from_equation(equation, np.ones(len(equation.coefficients()), dtype=bool)))
     factoring = _Factoring(X, primitives)
-    for node in draft.nodes():
+    for node in editable.nodes():
         for arg in node.args:
             factoring.take_out(arg)
         factoring.push_outside(node)
-    factoring.take_out(draft.output)
-    return canonicalize(draft.equation(), primitives) if factoring.n_changes else equation
+    factoring.take_out(editable.output)
+    return canonicalize(editable.equation(), primitives) if factoring.n_changes else equation
 
 
 class _Factoring:
@@ -135,9 +135,9 @@ class _Factoring:
             form = form[0][0].args[0]
         if abs(power) != 2.0:
             return None
-        draft = Draft(Structure(self.X.shape[1], (), ()))
-        draft.output = form
-        sign = common_sign(draft.equation().forward(self.X, self.primitives).numpy())
+        editable = EditableStructure(Structure(self.X.shape[1], (), ()))
+        editable.output = form
+        sign = common_sign(editable.equation().forward(self.X, self.primitives).numpy())
         scale = sign * factor ** (1 / power)
         return ([[s, scale * c] for s, c in form], power) if sign else None
 

@@ -24,7 +24,7 @@ from sklearn_eql.symbolic.tidy import tidy
 
 _REFINE_STEPS = 40
 _DUST = 1e-13  # relative size of a term that is rounding
-_SHORT = 6  # significant digits
+_SHORT_DIGITS = 6  # significant digits
 _RERANKED_AT_ONCE = 16  # structures
 _POLISH_STEPS = 4  # on all rows, from the optimum on a sample
 
@@ -141,7 +141,7 @@ def _on_all_rows(law: Law, table: Table) -> Law | None:
 
 def _is_short(value: float) -> bool:
     """Whether a number is a decimal that was put in, such as 9.81: fitted ones have all their digits."""
-    return float(f"{value:.{_SHORT}g}") == value
+    return float(f"{value:.{_SHORT_DIGITS}g}") == value
 
 
 def as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | None:

@@ -12,7 +12,7 @@ from sklearn_eql.laws.law import Law
 
 RULES = ("best", "accurate", "simple", "extrapolation")
 OUTER_FRACTION = 0.2  # of the rows, held out of the search by selection="extrapolation"
-_NEARLY = 2.0  # a loss within this factor of the lowest counts as equally accurate
+_SAME_ACCURACY = 2.0  # a loss within this factor of the lowest counts as equally accurate
 
 
 def select(rule: str | Callable[[pd.DataFrame], int], front: list[Law], n_rows: int, table: pd.DataFrame | None) -> int:
@@ -35,7 +35,7 @@ def select(rule: str | Callable[[pd.DataFrame], int], front: list[Law], n_rows: 
     if rule == "accurate":
         return int(np.argmin(losses))
     if rule == "simple":
-        return int(np.argmax(losses <= _NEARLY * losses.min()))
+        return int(np.argmax(losses <= _SAME_ACCURACY * losses.min()))
     return int(np.argmin([law.description_length(n_rows) for law in front]))
 
 

@@ -135,30 +135,30 @@ class _Nothing(nn.Module):
         return items.new_zeros(len(items), 0)
 
 
-class Kinds(nn.Module):
-    """Items of a few kinds, each with a place in latent space: a network tells how likely every kind is.
+class LatentClasses(nn.Module):
+    """Items of a few classes, each with a place in latent space: a network tells how likely every class is.
 
-    A latent is the mean of the places by their probabilities, and that of the likeliest kind once `decided` is true
-    (out of training). :func:`~sklearn_eql.kinds.soft_minimum` trains an encoder for the latter.
+    A latent is the mean of the prototypes by their probabilities, and that of the likeliest class once `decided` is
+    true (out of training). :func:`~sklearn_eql.encoder.latent_classes.soft_minimum` trains an encoder for the latter.
 
     Parameters
     ----------
     network : nn.Module
-        Maps ``(n, *item_shape)`` to ``(n, n_kinds)``, logarithms of probabilities up to a constant.
+        Maps ``(n, *item_shape)`` to ``(n, n_classes)``, logarithms of probabilities up to a constant.
     """
 
-    def __init__(self, network: nn.Module, n_kinds: int, n_latents: int) -> None:
+    def __init__(self, network: nn.Module, n_classes: int, n_latents: int) -> None:
         super().__init__()
         self.network = network
-        self.places = nn.Parameter(torch.empty(n_kinds, n_latents).uniform_(-1, 1) / math.sqrt(n_kinds))
+        self.prototypes = nn.Parameter(torch.empty(n_classes, n_latents).uniform_(-1, 1) / math.sqrt(n_classes))
         self.register_buffer("decided", torch.tensor(False))
 
     def forward(self, items: torch.Tensor) -> torch.Tensor:
         logits = self.network(items).float()
         if self.decided and not self.training:
-            return self.places[logits.argmax(dim=-1)]
-        with torch.autocast(items.device.type, enabled=False):  # places would be rounded to 8 bits
-            return logits.softmax(dim=-1) @ self.places
+            return self.prototypes[logits.argmax(dim=-1)]
+        with torch.autocast(items.device.type, enabled=False):  # prototypes would be rounded to 8 bits
+            return logits.softmax(dim=-1) @ self.prototypes
 
 
 ENCODERS: Mapping[str, Callable[..., nn.Module]] = {
@@ -171,16 +171,18 @@ ENCODERS: Mapping[str, Callable[..., nn.Module]] = {
 _EXPECTED = f"one of {sorted(ENCODERS)}, or a function without arguments that makes a torch.nn.Module"
 
 
-def build_encoder(encoder: Encoder, item_shape: Sequence[int], n_latents: int, n_kinds: int | None = None) -> nn.Module:
+def build_encoder(
+    encoder: Encoder, item_shape: Sequence[int], n_latents: int, n_classes: int | None = None
+) -> nn.Module:
     """The encoder that a user asked for, with fresh weights, checked on two random items.
 
     Parameters
     ----------
     encoder : str or callable
         A name of `ENCODERS`, or a function without arguments that returns a module from ``(n, *item_shape)`` to
-        ``(n, n_latents)``, to ``(n, n_kinds)`` where kinds are given.
-    n_kinds : int, optional
-        Of :class:`Kinds`. The softmax takes the place of the last hidden layer of the named encoders.
+        ``(n, n_latents)``, to ``(n, n_classes)`` where classes are given.
+    n_classes : int, optional
+        Of :class:`LatentClasses`. The softmax takes the place of the last hidden layer of the named encoders.
 
     Raises
     ------
@@ -201,20 +203,20 @@ def build_encoder(encoder: Encoder, item_shape: Sequence[int], n_latents: int, n
         raise ValueError(f"encoder={encoder!r}: expected one of {sorted(ENCODERS)}, or a function that makes a module.")
     if isinstance(encoder, str):
         make = ENCODERS[encoder]
-        if n_kinds is None:
+        if n_classes is None:
             return make(item_shape, n_latents)
-        return Kinds(make(item_shape, n_kinds, HIDDEN[encoder][:-1]), n_kinds, n_latents)
+        return LatentClasses(make(item_shape, n_classes, HIDDEN[encoder][:-1]), n_classes, n_latents)
     if not callable(encoder):
         raise TypeError(f"encoder={encoder!r}: expected {_EXPECTED}.")
     module = encoder()
     if not isinstance(module, nn.Module):
         raise TypeError(f"encoder: the function returned {type(module).__name__}, expected a torch.nn.Module.")
-    _try_out(module, item_shape, n_latents, n_kinds)
-    return module if n_kinds is None else Kinds(module, n_kinds, n_latents)
+    _try_out(module, item_shape, n_latents, n_classes)
+    return module if n_classes is None else LatentClasses(module, n_classes, n_latents)
 
 
-def _try_out(module: nn.Module, item_shape: tuple[int, ...], n_latents: int, n_kinds: int | None) -> None:
-    width, name = (n_latents, "n_latents") if n_kinds is None else (n_kinds, "n_kinds")
+def _try_out(module: nn.Module, item_shape: tuple[int, ...], n_latents: int, n_classes: int | None) -> None:
+    width, name = (n_latents, "n_latents") if n_classes is None else (n_classes, "n_classes")
     was_training = module.training
     like = next(module.parameters(), torch.zeros(1))
     items = torch.rand(2, *item_shape, generator=torch.Generator().manual_seed(0)).to(like)

@@ -27,12 +27,12 @@ from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import free_mask, rescale
 
 _FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front
-_SHORTER = 6  # members of the front below an exact law that are refined
-_OPENING = 2  # generations
+_N_SHORTER = 6  # members of the front below an exact law that are refined
+_OPENING_GENERATIONS = 2  # generations
 _FINISHING_SHARE, _FINISHING_SECONDS = 0.2, 10.0  # of max_time, kept for refinement
-_SEEDS = 32  # laws of the ladder that evolution starts from
+_N_SEEDS = 32  # laws of the ladder that evolution starts from
 _RERANKED_PER_SIZE = 20
-_RERANKED = 96  # members by score that are refitted on more rows than the search saw, beside the front
+_N_RERANKED = 96  # members by score that are refitted on more rows than the search saw, beside the front
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SearchSettings:
     method: str  # "evolution", "gradient", or "auto": evolution, then gradient if no exact law was found
     evolution: EvolutionSettings
     gradient: GradientSettings
-    n_rungs: int | None  # of the ladder; None for all
+    n_families: int | None  # of the ladder; None for all
     n_islands: int
     max_rows: int
     scale: bool
@@ -153,22 +153,22 @@ def _search_island(
     evolution = settings.evolution
     runs = []
     with single_threaded():
-        if island == 0 and settings.n_rungs != 0 and evolution.n_generations:
+        if island == 0 and settings.n_families != 0 and evolution.n_generations:
             if not any(problem.signs):  # no powers to climb with: the general search has the better opening
-                opening = replace(evolution, n_generations=min(_OPENING, evolution.n_generations))
+                opening = replace(evolution, n_generations=min(_OPENING_GENERATIONS, evolution.n_generations))
                 runs.append(evolve(problem, seed, opening, seeds=starts, deadline=deadline, report=report))
                 if runs[0].stop_reason in ("exact", "interrupted"):
                     return runs
-                starts = [*starts, *(r.structure for r in runs[0].archive.ranked()[:_SEEDS])]
-            rungs = LADDER[: settings.n_rungs]
-            climbed = climb(problem, judge, seed, rungs=rungs, seeds=starts, deadline=deadline, report=report)
+                starts = [*starts, *(r.structure for r in runs[0].archive.ranked()[:_N_SEEDS])]
+            families = LADDER[: settings.n_families]
+            climbed = climb(problem, judge, seed, families=families, seeds=starts, deadline=deadline, report=report)
             reason = climbed.stop_reason
             runs.append(EvolutionResult(climbed.archive, len(climbed.loss_curve), reason, climbed.loss_curve))
             if reason in ("exact", "noise"):
                 simplify(climbed.archive, judge, evolution.max_size, deadline)
             if reason in ("exact", "noise", "interrupted"):
                 return runs
-            starts = [*starts, *(r.structure for r in climbed.archive.ranked()[:_SEEDS])]
+            starts = [*starts, *(r.structure for r in climbed.archive.ranked()[:_N_SEEDS])]
         runs.append(evolve(problem, seed, evolution, seeds=starts, deadline=deadline, report=report))
     return runs
 
@@ -207,8 +207,8 @@ def _collect(runs: list[EvolutionResult], table: Table, deadline: float) -> tupl
     if ranked and ranked[0].loss < merged.exact:
         best = ranked[0]
         shorter = [r for r in merged.front() if r.structure.size < best.structure.size]
-        chosen = [*ranked[:_FINISHED_EXACT], *shorter[-_SHORTER:]]
+        chosen = [*ranked[:_FINISHED_EXACT], *shorter[-_N_SHORTER:]]
     else:
-        merged = rerank(merged, table, _RERANKED, deadline)
+        merged = rerank(merged, table, _N_RERANKED, deadline)
         chosen = [*merged.ranked()[:_FINISHED_NOISY], *merged.front()]
     return finish({r.structure.key: r for r in chosen}.values(), table, deadline)

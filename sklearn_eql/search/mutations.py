@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sklearn_eql.primitives import PRIMITIVES
-from sklearn_eql.sparse.editing import Draft, Node, has_fixed_scale
+from sklearn_eql.sparse.editing import EditableStructure, Node, has_fixed_scale
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
 
@@ -46,10 +46,10 @@ class Proposer:
 
     def random(self, n_units: int) -> Structure | None:
         """A network of at most `n_units` new units, added to the output or stacked."""
-        draft = Draft(Structure(self.n_features, (), ((0, 0.0, True),)))
+        editable = EditableStructure(Structure(self.n_features, (), ((0, 0.0, True),)))
         for _ in range(n_units):
-            self._add_unit(draft)
-        return self._finish(draft)
+            self._add_unit(editable)
+        return self._finish(editable)
 
     def linear(self) -> Structure:
         """The constant and all features, as far as the rows support so many coefficients."""
@@ -85,37 +85,37 @@ class Proposer:
     def _single_outputs(self, units: list[Node], with_linear: bool) -> list[Structure]:
         found = []
         for unit in units[:_OPENING_SIZE]:
-            draft = Draft(self.linear() if with_linear else Structure(self.n_features, (), ()))
-            draft.output.append([unit, 1.0])
-            structure = self._finish(draft)
+            editable = EditableStructure(self.linear() if with_linear else Structure(self.n_features, (), ()))
+            editable.output.append([unit, 1.0])
+            structure = self._finish(editable)
             if structure is not None:
                 found.append(structure)
         return found
 
     def mutate(self, parent: Structure, mate: Structure) -> Structure | None:
         """An edited copy of `parent`; `mate` lends terms. ``None`` where the edit leads nowhere."""
-        draft = Draft(parent)
+        editable = EditableStructure(parent)
         edits = (
             (self._add_unit, 4),
             (self._extend, 4),
             (self._swap, 2),
             (self._wrap, 2),
-            (self._link_output, 1),
+            (self._wrap_output, 1),
             (self._deepen, 3),
             (self._redirect, 2),
             (self._drop, 2),
             (self._restart, 1),
         )
         if self.rng.random() < 0.15:
-            self._cross(draft, mate)
+            self._cross(editable, mate)
         else:
             odds = np.array([o for _, o in edits], dtype=float)
             for _ in range(1 + (self.rng.random() < 0.3)):
-                edits[self.rng.choice(len(edits), p=odds / odds.sum())][0](draft)
-        return self._finish(draft)
+                edits[self.rng.choice(len(edits), p=odds / odds.sum())][0](editable)
+        return self._finish(editable)
 
-    def _finish(self, draft: Draft) -> Structure | None:
-        structure = draft.finish(self.primitives, _MAX_TERMS)
+    def _finish(self, editable: EditableStructure) -> Structure | None:
+        structure = editable.finish(self.primitives, _MAX_TERMS)
         if structure is None or max(structure.depths, default=0) > self.max_depth:
             return None
         used = Counter((u.primitive, d) for u, d in zip(structure.units, structure.depths, strict=True) if d > 0)
@@ -189,28 +189,28 @@ class Proposer:
 
     # Edits -----------------------------------------------------------------------------------------------------
 
-    def _add_unit(self, draft: Draft) -> None:
-        draft.output.append([self._unit(draft.nodes()), 1.0])
+    def _add_unit(self, editable: EditableStructure) -> None:
+        editable.output.append([self._unit(editable.nodes()), 1.0])
 
-    def _pick_form(self, draft: Draft) -> tuple[Node | None, int, list[list]]:
-        forms = [f for f in draft.forms() if f[0] is None or not _is_input_log(f[0])]
+    def _pick_form(self, editable: EditableStructure) -> tuple[Node | None, int, list[list]]:
+        forms = [f for f in editable.forms() if f[0] is None or not _is_input_log(f[0])]
         return forms[self.rng.integers(len(forms))]
 
-    def _extend(self, draft: Draft) -> None:
+    def _extend(self, editable: EditableStructure) -> None:
         """One more term somewhere: a feature, a constant or a unit that exists already."""
-        node, a, form = self._pick_form(draft)
+        node, a, form = self._pick_form(editable)
         name = node.primitive if node else "id"
         if name == "exp" and "power law" in self.names and self.rng.random() < 0.5:
             f = self.signed[self.rng.integers(len(self.signed))]
             form.append([Node("log", [[[f, float(self.signs[f - 1])]]]), self._value("pow", 1, 0)])
             return
         below = [] if node is None else _below(node)
-        source = 0 if self.rng.random() < 0.25 else self._source(draft.nodes() if node is None else below)
+        source = 0 if self.rng.random() < 0.25 else self._source(editable.nodes() if node is None else below)
         form.append([source, self._value(name, a, source)])
 
-    def _swap(self, draft: Draft) -> None:
+    def _swap(self, editable: EditableStructure) -> None:
         """Another function over the same arguments."""
-        nodes = [n for n in draft.nodes() if not _is_input_log(n)]
+        nodes = [n for n in editable.nodes() if not _is_input_log(n)]
         if not nodes:
             return
         node = nodes[self.rng.integers(len(nodes))]
@@ -222,9 +222,9 @@ class Proposer:
             if self.rng.random() < 0.5:
                 self._redraw(node)
 
-    def _wrap(self, draft: Draft) -> None:
+    def _wrap(self, editable: EditableStructure) -> None:
         """Put a new unit around the source of one term."""
-        _, _, form = self._pick_form(draft)
+        _, _, form = self._pick_form(editable)
         if not form:
             return
         term = form[self.rng.integers(len(form))]
@@ -236,42 +236,42 @@ class Proposer:
         unit.args[0] = [[term[0], self._value(unit.primitive, 0, term[0])]] + [t for t in unit.args[0] if t[0] == 0]
         term[0] = unit
 
-    def _link_output(self, draft: Draft) -> None:
-        """``f(output)`` as the new output: an outer link."""
+    def _wrap_output(self, editable: EditableStructure) -> None:
+        """``f(output)`` as the new output: an outer function."""
         unit = self._unit(())
         if _is_power(unit):
             return
-        unit.args[0] = [list(t) for t in draft.output]
-        draft.output = [[unit, 1.0]]
+        unit.args[0] = [list(t) for t in editable.output]
+        editable.output = [[unit, 1.0]]
 
-    def _deepen(self, draft: Draft) -> None:
+    def _deepen(self, editable: EditableStructure) -> None:
         """Replace a feature in the argument of a unit by a new unit."""
-        forms = [f for n, _, f in draft.forms() if n is None or not _is_input_log(n)]
+        forms = [f for n, _, f in editable.forms() if n is None or not _is_input_log(n)]
         terms = [t for form in forms for t in form if not isinstance(t[0], Node) and t[0] != 0]
         if terms:
             terms[self.rng.integers(len(terms))][0] = self._unit(())
 
-    def _redirect(self, draft: Draft) -> None:
+    def _redirect(self, editable: EditableStructure) -> None:
         """Let one term read another feature."""
-        terms = [t for _, _, form in draft.forms() for t in form if not isinstance(t[0], Node) and t[0] != 0]
+        terms = [t for _, _, form in editable.forms() for t in form if not isinstance(t[0], Node) and t[0] != 0]
         if not terms:
             return
         term = terms[self.rng.integers(len(terms))]
         new = self._feature()
         if (self.signs[new - 1] != 0) or not any(
-            _is_input_log(n) and any(t is term for t in n.args[0]) for n in draft.nodes()
+            _is_input_log(n) and any(t is term for t in n.args[0]) for n in editable.nodes()
         ):
             term[0] = new
 
-    def _drop(self, draft: Draft) -> None:
+    def _drop(self, editable: EditableStructure) -> None:
         """Remove one term."""
-        _, _, form = self._pick_form(draft)
+        _, _, form = self._pick_form(editable)
         if len(form) > 1:
             form.pop(self.rng.integers(len(form)))
 
-    def _restart(self, draft: Draft) -> None:
+    def _restart(self, editable: EditableStructure) -> None:
         """New start values inside one unit."""
-        nodes = [n for n in draft.nodes() if not _is_input_log(n)]
+        nodes = [n for n in editable.nodes() if not _is_input_log(n)]
         if nodes:
             self._redraw(nodes[self.rng.integers(len(nodes))])
 
@@ -281,12 +281,12 @@ class Proposer:
                 is_log = isinstance(term[0], Node) and _is_input_log(term[0])
                 term[1] = self._value("pow", 1, 0) if is_log else self._value(node.primitive, a, term[0])
 
-    def _cross(self, draft: Draft, mate: Structure) -> None:
+    def _cross(self, editable: EditableStructure, mate: Structure) -> None:
         """Take over some terms of the output of another structure."""
-        other = Draft(mate).output
+        other = EditableStructure(mate).output
         count = int(self.rng.integers(1, len(other) + 1))
         for i in self.rng.permutation(len(other))[:count]:
-            draft.output.append(other[i])
+            editable.output.append(other[i])
 
 
 def _is_input_log(node: Node) -> bool:

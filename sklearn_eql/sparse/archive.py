@@ -30,9 +30,9 @@ class Archive:
             self.n_trials += 1
             touched.add(result.structure.size)
         for size in touched & self.members.keys():
-            self.members[size] = self._thinned(self.members[size])
+            self.members[size] = self._one_per_loss(self.members[size])
 
-    def _thinned(self, shelf: list[FitResult]) -> list[FitResult]:
+    def _one_per_loss(self, shelf: list[FitResult]) -> list[FitResult]:
         """The best of a shelf, one for each loss: equal losses are one function written in several ways."""
         kept: list[FitResult] = []
         for result in sorted(shelf, key=lambda r: (self.level(r), r.structure.n_symbols, r.structure.n_free)):

@@ -20,11 +20,11 @@ class Node:
         self.args = args
 
 
-class Draft:
+class EditableStructure:
     """Mutable copy of a structure.
 
     Sources in terms are integers (0 the constant 1, then the features) or :class:`Node` objects. Which coefficients
-    are free is not stored: it follows from the primitives when the draft is finished.
+    are free is not stored: it follows from the primitives when it is finished.
     """
 
     def __init__(self, structure: Structure) -> None:
@@ -156,10 +156,10 @@ def without_terms(
     structure: Structure, places: list[tuple[int, int]], primitives: Mapping[str, Primitive]
 ) -> Structure | None:
     """The structure without some terms, each given by form and position in ``structure.forms()``; ``None`` if empty."""
-    draft = Draft(structure)
-    forms = draft.all_forms
-    draft.remove([forms[f][position] for f, position in places])
-    return draft.finish(primitives)
+    editable = EditableStructure(structure)
+    forms = editable.all_forms
+    editable.remove([forms[f][position] for f, position in places])
+    return editable.finish(primitives)
 
 
 def has_fixed_scale(primitive: Primitive, argument: int) -> bool:

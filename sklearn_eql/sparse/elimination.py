@@ -23,10 +23,12 @@ from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 
 _STEPS, _SIMPLIFY_STEPS, NETWORK_STEPS = 12, 16, 8  # of Levenberg-Marquardt
-_TRACE = 1e-12  # mean squared error, relative to the variance: what an exact law owes to coefficients not yet converged
+_TRACE_LOSS = (
+    1e-12  # mean squared error, relative to the variance: what an exact law owes to coefficients not yet converged
+)
 _WIDTH, _EXACT_WIDTH = 16, 2  # laws simplified at a time; where they are exact, nothing else can win
-_SHARE = 0.1  # of the terms of a network, removed in one round (at least one)
-_HOPELESS = 0.9  # relative loss from which a network is not pruned further
+_SHARE_PER_ROUND = 0.1  # of the terms of a network, removed in one round (at least one)
+_HOPELESS_LOSS = 0.9  # relative loss from which a network is not pruned further
 
 
 def eliminate(result: FitResult, problem: Problem) -> FitResult:
@@ -40,7 +42,7 @@ def eliminate(result: FitResult, problem: Problem) -> FitResult:
     while True:
         structure = best.structure
         order, rises = _elimination(structure, problem)
-        level = best.loss if best.loss > problem.exact else max(problem.exact, _TRACE * float(problem.y.var()))
+        level = best.loss if best.loss > problem.exact else max(problem.exact, _TRACE_LOSS * float(problem.y.var()))
         count = _shortest(rises, level, len(problem.y))
         while count:
             places = _free_places(structure)
@@ -173,13 +175,13 @@ def eliminate_networks(
     """
     alive = list(structures)
     while alive:
-        fitted = [r for r in problem.fit(alive, NETWORK_STEPS) if r.loss < _HOPELESS]
+        fitted = [r for r in problem.fit(alive, NETWORK_STEPS) if r.loss < _HOPELESS_LOSS]
         archive.add(fitted)
         if time.time() > deadline:
             return
         alive = []
         for result in fitted:
-            places = _least_salient(result.structure, problem, max(1, int(_SHARE * result.structure.n_free)))
+            places = _least_salient(result.structure, problem, max(1, int(_SHARE_PER_ROUND * result.structure.n_free)))
             child = without_terms(result.structure, places, problem.primitives) if places else None
             if child is not None and child.size > 1:
                 alive.append(child)

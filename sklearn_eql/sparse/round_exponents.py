@@ -11,7 +11,7 @@ from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 
-_FARTHEST = 0.2  # from the half-integer that an exponent is put to
+_MAX_DISTANCE = 0.2  # from the half-integer that an exponent is put to
 _STEPS = 12
 
 
@@ -22,7 +22,7 @@ def snap(result: FitResult, problem: Problem) -> FitResult:
     units.
     """
     while True:
-        places = sorted((p for p in _exponents(result.structure) if p[3] <= _FARTHEST), key=lambda p: p[3])
+        places = sorted((p for p in _exponents(result.structure) if p[3] <= _MAX_DISTANCE), key=lambda p: p[3])
         count = len(places)
         while count:
             fitted = problem.fit([_with_fixed(result.structure, places[:count])], _STEPS)[0]

@@ -16,14 +16,14 @@ Refit = Callable[[Equation, np.ndarray], tuple[Equation, float]]
 Accept = Callable[[float, float, int], bool]
 
 _N_ERRORS = 3.0  # half width of the interval a coefficient is known to lie in, in standard errors
-_UNKNOWN = 1e-3  # relative half width where there are no standard errors
+_UNKNOWN_WIDTH = 1e-3  # relative half width where there are no standard errors
 _ROUNDING = 1e-9  # relative; a converged refinement leaves this much, whatever its standard errors say
-_WIDEST = 0.05  # relative; a coefficient known less well is no evidence for any constant ...
+_MAX_WIDTH = 0.05  # relative; a coefficient known less well is no evidence for any constant ...
 _WIDEST_SIMPLE = 0.15  # ... but for 1, 2 or 1/2, which most coefficients of laws are
 _SIMPLE_COST = 2.0  # bits
 _MAX_CANDIDATES = 3  # per coefficient
 _ANY_COST = math.inf
-_SHARP = 1e-6  # relative half width of an interval in which a constant of any cost is evidence of itself
+_SHARP_WIDTH = 1e-6  # relative half width of an interval in which a constant of any cost is evidence of itself
 _LATER_COST = 4.0  # bits; once other constants are taken for granted, only simple ones are evidence of themselves
 
 
@@ -105,9 +105,9 @@ def _try_constants(
 
     def options(current: Equation, i: int) -> list[Constant]:
         value = float(current.coefficients()[i])
-        sharp = tolerances[i] <= _SHARP * abs(value)
+        sharp = tolerances[i] <= _SHARP_WIDTH * abs(value)
         near = [c for c in simplest_first(value, float(tolerances[i])) if sharp or c.cost <= max_cost]
-        if tolerances[i] > _WIDEST * abs(value):
+        if tolerances[i] > _MAX_WIDTH * abs(value):
             near = [c for c in near if c.cost <= _SIMPLE_COST]
         return sorted(near, key=lambda c: _surprise(c, value, float(tolerances[i])))[:_MAX_CANDIDATES]
 
@@ -131,7 +131,7 @@ def _tolerances(equation: Equation, standard_errors: np.ndarray | None) -> np.nd
     """Half widths of the intervals the coefficients are known to lie in, shape ``(n_coefficients,)``."""
     size = np.abs(equation.coefficients())
     if standard_errors is None:
-        return _UNKNOWN * size
+        return _UNKNOWN_WIDTH * size
     width = np.maximum(_N_ERRORS * np.asarray(standard_errors, dtype=np.float64), _ROUNDING * size)
     return np.where(width <= _WIDEST_SIMPLE * size, width, math.nan)
 

@@ -1,4 +1,4 @@
-"""Encoders that decide for one of a few kinds of items."""
+"""Encoders that decide for one of a few classes of items."""
 
 import itertools
 import pickle
@@ -13,8 +13,8 @@ from torch import nn
 from sklearn_eql import EQLEncoderRegressor, Phase
 from sklearn_eql.datasets import load_digits_arithmetic
 from sklearn_eql.encoder.heads import Composite
-from sklearn_eql.encoder.latent_classes import clusters, decide, disagreement, latent_kinds, soft_minimum
-from sklearn_eql.networks.encoders import LATENT_SCALE, Kinds, LatentNorm, build_encoder
+from sklearn_eql.encoder.latent_classes import clusters, decide, disagreement, latent_prototypes, soft_minimum
+from sklearn_eql.networks.encoders import LATENT_SCALE, LatentClasses, LatentNorm, build_encoder
 from sklearn_eql.training import minibatch as descent
 from sklearn_eql.vision import import_torchvision
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 DIGITS = load_digits_arithmetic(operation="multiply", n_samples=4000)
 SHORT = {
     "encoder": "mlp",
-    "n_kinds": 6,
+    "n_classes": 6,
     "functions": {"const": 1, "id": 2, "mul": 1},
     "n_hidden_layers": 1,
     "linear_steps": 30,
@@ -43,22 +43,22 @@ class Product(nn.Module):
 
 @pytest.fixture(scope="module")
 def multiplier():
-    return EQLEncoderRegressor(encoder="mlp", n_kinds=16, max_iter=600, random_state=0).fit(DIGITS.X, DIGITS.y)
+    return EQLEncoderRegressor(encoder="mlp", n_classes=16, max_iter=600, random_state=0).fit(DIGITS.X, DIGITS.y)
 
 
-def network(n_kinds=4, n_latents=1, head=None):
+def network(n_classes=4, n_latents=1, head=None):
     torch.manual_seed(0)
-    encoder = build_encoder("mlp", (3,), n_latents, n_kinds)
+    encoder = build_encoder("mlp", (3,), n_latents, n_classes)
     return decide(Composite(encoder, LatentNorm(n_latents), head or Product()), True)
 
 
-def test_undecided_latents_are_means_of_places_and_decided_ones_are_places():
+def test_undecided_latents_are_means_of_prototypes_and_decided_ones_are_prototypes():
     encoder, items = build_encoder("mlp", (3,), 2, 5).eval(), torch.rand(7, 3)
     shares = encoder.network(items).softmax(dim=1)
-    torch.testing.assert_close(encoder(items), shares @ encoder.places)
+    torch.testing.assert_close(encoder(items), shares @ encoder.prototypes)
     encoder.decided.fill_(True)
-    torch.testing.assert_close(encoder(items), encoder.places[shares.argmax(dim=1)])
-    torch.testing.assert_close(encoder.train()(items), shares @ encoder.places)
+    torch.testing.assert_close(encoder(items), encoder.prototypes[shares.argmax(dim=1)])
+    torch.testing.assert_close(encoder.train()(items), shares @ encoder.prototypes)
 
 
 def test_the_softmax_takes_the_place_of_the_last_hidden_layer():
@@ -73,19 +73,19 @@ def test_the_loss_is_the_likelihood_summed_over_all_combinations(n_items):
     samples, targets = torch.rand(6, n_items, 3), torch.rand(6)
     found = soft_minimum(model, samples, targets, torch.square, temperature)
     shares = model.encoder.network(samples.flatten(0, 1)).softmax(dim=1)
-    mean = shares.mean(dim=0) @ model.encoder.places
-    var = shares.mean(dim=0) @ (model.encoder.places - mean) ** 2
-    places = LATENT_SCALE * (model.encoder.places - mean)[:, 0] / var.sqrt()
+    mean = shares.mean(dim=0) @ model.encoder.prototypes
+    var = shares.mean(dim=0) @ (model.encoder.prototypes - mean) ** 2
+    prototypes = LATENT_SCALE * (model.encoder.prototypes - mean)[:, 0] / var.sqrt()
     likelihood = torch.zeros(6)
-    for kinds in itertools.product(range(4), repeat=n_items):
-        error = places[list(kinds)].prod() - targets
-        chance = torch.stack([shares.reshape(6, n_items, 4)[:, i, k] for i, k in enumerate(kinds)]).prod(dim=0)
+    for classes in itertools.product(range(4), repeat=n_items):
+        error = prototypes[list(classes)].prod() - targets
+        chance = torch.stack([shares.reshape(6, n_items, 4)[:, i, k] for i, k in enumerate(classes)]).prod(dim=0)
         likelihood += chance * torch.exp(-(error**2) / temperature)
     torch.testing.assert_close(found, -temperature * likelihood.log().mean())
 
 
 class Logarithm(nn.Module):
-    """A head that is undefined for some kinds."""
+    """A head that is undefined for some classes."""
 
     def forward(self, latents):
         return latents.sum(dim=1).log()
@@ -103,13 +103,13 @@ def test_the_loss_has_the_gradient_of_its_differences():
     model = network(3).double()
     samples, targets = torch.rand(4, 2, 3).double(), torch.rand(4).double()
 
-    def loss(places):
+    def loss(prototypes):
         model.norm.mean.zero_(), model.norm.var.fill_(1)
-        return torch.func.functional_call(_Loss(model, samples, targets), {"model.encoder.places": places})
+        return torch.func.functional_call(_Loss(model, samples, targets), {"model.encoder.prototypes": prototypes})
 
     # The network's part runs in float32, which limits how well differences can be taken.
-    places = model.encoder.places.detach().clone().requires_grad_()
-    assert torch.autograd.gradcheck(loss, (places,), eps=1e-4, atol=1e-3)
+    prototypes = model.encoder.prototypes.detach().clone().requires_grad_()
+    assert torch.autograd.gradcheck(loss, (prototypes,), eps=1e-4, atol=1e-3)
 
 
 class _Loss(nn.Module):
@@ -121,19 +121,19 @@ class _Loss(nn.Module):
         return soft_minimum(self.model, self.samples, self.targets, torch.square, 0.5)
 
 
-def test_kinds_start_where_latents_crowd():
+def test_classes_start_where_latents_crowd():
     rng = np.random.default_rng(0)
     latents = rng.choice([-1.0, 0.2, 2.0], 500)[:, None] + rng.normal(0, 0.01, (500, 1))
     np.testing.assert_allclose(np.sort(clusters(latents, 3, 0)[:, 0]), [-1.0, 0.2, 2.0], atol=0.01)
-    assert clusters(np.repeat([[0.0], [1.0]], 10, axis=0), 4, 0).shape == (4, 1)  # fewer than there are kinds
+    assert clusters(np.repeat([[0.0], [1.0]], 10, axis=0), 4, 0).shape == (4, 1)  # fewer than there are classes
 
 
 def test_a_student_learns_which_place_is_next_to_the_teachers_latent():
     teacher, student = decide(network(), False).eval(), network()
-    student.encoder.places.data.copy_(torch.tensor([[-0.3], [-0.1], [0.1], [0.3]]))
+    student.encoder.prototypes.data.copy_(torch.tensor([[-0.3], [-0.1], [0.1], [0.3]]))
     samples = torch.rand(50, 2, 3)
-    latents, places = teacher.norm(teacher.raw_latents(samples)), teacher.norm(student.encoder.places)
-    nearest = (latents - places.T).abs().argmin(dim=1)
+    latents, prototypes = teacher.norm(teacher.raw_latents(samples)), teacher.norm(student.encoder.prototypes)
+    nearest = (latents - prototypes.T).abs().argmin(dim=1)
     logits = student.encoder.network(samples.flatten(0, 1))
     expected = nn.functional.cross_entropy(logits, nearest)
     torch.testing.assert_close(disagreement(student, teacher, samples), expected)
@@ -146,13 +146,13 @@ def test_a_product_of_digits_is_read_from_pictures(multiplier):
     assert law.diff(z0, 2) == law.diff(z1, 2) == 0
     assert np.mean(multiplier.predict(DIGITS.X).round() == DIGITS.y) > 0.9
     test = load_digits_arithmetic(operation="multiply", subset="test", n_samples=2000)
-    assert np.mean(multiplier.predict(test.X).round() == test.y) > 0.7  # a third without kinds
+    assert np.mean(multiplier.predict(test.X).round() == test.y) > 0.7  # a third without classes
 
 
-def test_latents_are_those_of_the_kinds(multiplier):
+def test_latents_are_those_of_the_classes(multiplier):
     latents = multiplier.transform(DIGITS.X[:500])
-    assert multiplier.kinds_.shape == (16, 1)
-    assert set(np.unique(latents)) <= set(multiplier.kinds_[:, 0])
+    assert multiplier.prototypes_.shape == (16, 1)
+    assert set(np.unique(latents)) <= set(multiplier.prototypes_[:, 0])
     place = []
     for digit in range(10):
         values, counts = np.unique(latents[DIGITS.digits[:500] == digit], return_counts=True)
@@ -168,10 +168,10 @@ def test_copies_decide_the_same(multiplier):
     np.testing.assert_array_equal(copy.predict(DIGITS.X[:50]), multiplier.predict(DIGITS.X[:50]))
 
 
-def test_a_fit_without_kinds_forgets_them():
+def test_a_fit_without_classes_forgets_them():
     model = EQLEncoderRegressor(**SHORT).fit(DIGITS.X, DIGITS.y)
-    assert model.kinds_.shape == (6, 1)
-    assert model.set_params(n_kinds=None).fit(DIGITS.X, DIGITS.y).kinds_ is None
+    assert model.prototypes_.shape == (6, 1)
+    assert model.set_params(n_classes=None).fit(DIGITS.X, DIGITS.y).prototypes_ is None
 
 
 def test_several_latents_early_stopping_and_a_warm_start():
@@ -181,7 +181,7 @@ def test_several_latents_early_stopping_and_a_warm_start():
     assert np.isfinite(model.fit(DIGITS.X, DIGITS.y).predict(DIGITS.X[:3])).all()
 
 
-def test_a_relu_head_reads_means_of_places():
+def test_a_relu_head_reads_means_of_prototypes():
     model = EQLEncoderRegressor(**SHORT, head="relu").fit(DIGITS.X, DIGITS.y)
     assert len(np.unique(model.transform(DIGITS.X[:100]))) > 6
 
@@ -213,29 +213,29 @@ def test_a_killed_fit_settles_as_if_nothing_had_happened(tmp_path, monkeypatch):
     with pytest.raises(Killed):
         model.fit(X, y)
     model.fit(X, y)
-    np.testing.assert_array_equal(model.kinds_, whole.kinds_)
+    np.testing.assert_array_equal(model.prototypes_, whole.prototypes_)
     np.testing.assert_array_equal(model.predict(X), whole.predict(X))
 
 
-def test_places_keep_their_scale_whatever_the_statistics():
+def test_prototypes_keep_their_scale_whatever_the_statistics():
     model = network(5, 2)
     model.norm.mean.fill_(3.0), model.norm.var.fill_(4.0)
     np.testing.assert_allclose(
-        model.norm.raw(torch.from_numpy(latent_kinds(model)).float()), model.encoder.places.data, rtol=1e-4
+        model.norm.raw(torch.from_numpy(latent_prototypes(model)).float()), model.encoder.prototypes.data, rtol=1e-4
     )
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"n_kinds": 1}, "The 'n_kinds' parameter"),
-        ({"n_kinds": 400}, r"160000 combinations, and at most 100000.*Lower n_kinds"),
-        ({"n_kinds": 50, "max_iter": 1}, r"n_kinds=50, and 36 items to train on.*give more samples"),
-        ({"encoder": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 1))}, r"expected \(2, 6\).*set n_kinds"),
+        ({"n_classes": 1}, "The 'n_classes' parameter"),
+        ({"n_classes": 400}, r"160000 combinations, and at most 100000.*Lower n_classes"),
+        ({"n_classes": 50, "max_iter": 1}, r"n_classes=50, and 36 items to train on.*give more samples"),
+        ({"encoder": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 1))}, r"expected \(2, 6\).*set n_classes"),
     ],
-    ids=["one kind", "combinations", "items", "width"],
+    ids=["one class", "combinations", "items", "width"],
 )
-def test_kinds_that_do_not_fit_are_refused(changes, message):
+def test_classes_that_do_not_fit_are_refused(changes, message):
     with pytest.raises(ValueError, match=f"(?s){message}"):
         EQLEncoderRegressor(**{**SHORT, **changes}).fit(DIGITS.X[:20], DIGITS.y[:20])
 
@@ -252,7 +252,7 @@ def test_the_example_trains_a_network_of_torchvision(monkeypatch, capsys):
     assert "law:" in capsys.readouterr().out
 
 
-def test_only_encoders_that_know_kinds_are_told_to_decide():
+def test_only_encoders_that_know_classes_are_told_to_decide():
     model = Composite(build_encoder("mlp", (3,), 1), LatentNorm(1), Product())
     assert decide(model, True) is model
-    assert not isinstance(model.encoder, Kinds)
+    assert not isinstance(model.encoder, LatentClasses)

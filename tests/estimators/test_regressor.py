@@ -108,9 +108,9 @@ def test_the_course_of_the_search_is_recorded(noisy):
 
 
 def test_the_course_of_the_search_is_that_of_the_ladder_and_of_the_generations_after_it(rng):
-    model = quick(n_hidden_layers=2, n_rungs=2, n_generations=3).fit(X, law(X) + 0.1 * rng.normal(size=60))
+    model = quick(n_hidden_layers=2, n_families=2, n_generations=3).fit(X, law(X) + 0.1 * rng.normal(size=60))
     assert model.stop_reason_ == "generations"
-    assert model.n_iter_ == len(model.loss_curve_) == 1 + 3  # two rungs are judged together
+    assert model.n_iter_ == len(model.loss_curve_) == 1 + 3  # two families are judged together
     assert all(0 < loss < 1 for loss in model.loss_curve_)
 
 
@@ -228,7 +228,7 @@ def test_equal_seeds_give_equal_results_and_the_seed_matters(rng):
 def test_results_do_not_depend_on_the_number_of_jobs(rng):
     target = law(X) + 0.3 * rng.normal(size=60)
     settings = {"n_islands": 2, "n_generations": 2, "functions": ["id", "pow", "exp", GAUSS]}
-    settings |= {"n_hidden_layers": 2, "n_rungs": 2}
+    settings |= {"n_hidden_layers": 2, "n_families": 2}
     one, two = (quick(**settings, n_jobs=n).fit(X, target) for n in (1, 2))
     pd.testing.assert_frame_equal(one.equations_, two.equations_)
     assert one.loss_curve_ == two.loss_curve_

@@ -14,7 +14,7 @@ from sklearn_eql import EQLRegressor, Primitive
 from sklearn_eql.exceptions import SearchInterruptedWarning
 from sklearn_eql.ladder import climb as ladder_module
 from sklearn_eql.ladder.climb import LADDER, climb
-from sklearn_eql.ladder.link_functions import LINKS
+from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
 from sklearn_eql.sparse.problem import Scaling, make_problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
@@ -58,14 +58,14 @@ def columns(law):
 
 
 @pytest.mark.parametrize("name", LAWS)
-def test_a_law_without_noise_is_found_by_its_rung(name):
-    law, rung = LAWS[name]
+def test_a_law_without_noise_is_found_by_its_family(name):
+    law, family = LAWS[name]
     seen = []
     found = go(law(*columns(law).T), columns(law), report=lambda name, best: seen.append(name))
     assert found.stop_reason == "exact"
     best = found.archive.ranked()[0]
     assert best.loss < found.archive.exact
-    assert [r.name for r in LADDER].index(seen[-1]) <= [r.name for r in LADDER].index(rung)
+    assert [r.name for r in LADDER].index(seen[-1]) <= [r.name for r in LADDER].index(family)
     assert len(found.loss_curve) == len(seen)
 
 
@@ -79,12 +79,12 @@ def test_a_law_under_noise_is_confirmed_when_nothing_but_noise_is_left():
 
 def test_few_rows_do_not_confirm_a_law_under_noise():
     rows = X[:60, :1]
-    found = go(rows[:, 0] ** -2, rows, ["mul", "pow"], noise=0.01, rungs=LADDER[:10])
+    found = go(rows[:, 0] ** -2, rows, ["mul", "pow"], noise=0.01, families=LADDER[:10])
     assert found.stop_reason == "all"
 
 
 def test_noise_alone_is_no_law():
-    found = go(NOISE, X[:, :2], rungs=LADDER[:7])
+    found = go(NOISE, X[:, :2], families=LADDER[:7])
     assert found.stop_reason == "all"
     assert found.archive.ranked()[0].loss > 0.5
 
@@ -92,7 +92,7 @@ def test_noise_alone_is_no_law():
 # The course --------------------------------------------------------------------------------------------------------
 
 
-def test_no_rung_starts_after_the_deadline():
+def test_no_family_starts_after_the_deadline():
     found = go(X[:, 0] * X[:, 1], deadline=time.time() - 1)
     assert (found.stop_reason, found.loss_curve, found.archive.ranked()) == ("max_time", (), [])
 
@@ -103,31 +103,31 @@ def test_the_deadline_keeps_what_there_is():
     assert [r.structure.key for r in found.archive.ranked()] == [seeds[0].key]
 
 
-def test_a_ladder_without_rungs_judges_the_seeds():
+def test_a_ladder_without_families_judges_the_seeds():
     seed = Structure(4, (SparseUnit("mul", (((1, 1.0, False),), ((2, 1.0, False),))),), ((5, 1.0, True),))
-    assert go(X[:, 0], rungs=()).archive.ranked() == []
-    found = go(3 * X[:, 0] * X[:, 1], rungs=(), seeds=[seed])
+    assert go(X[:, 0], families=()).archive.ranked() == []
+    found = go(3 * X[:, 0] * X[:, 1], families=(), seeds=[seed])
     assert found.stop_reason == "all"
     assert found.archive.ranked()[0].loss < found.archive.exact
 
 
-def test_what_is_pending_at_the_last_rung_is_judged():
+def test_what_is_pending_at_the_last_family_is_judged():
     for count in (1, 4):
-        found = go(np.sin(3 * X[:, 0]) * X[:, 1], X[:, :2], rungs=LADDER[:count])
+        found = go(np.sin(3 * X[:, 0]) * X[:, 1], X[:, :2], families=LADDER[:count])
         assert found.stop_reason == "all"
         assert len(found.loss_curve) >= 1
         assert np.isfinite(found.loss_curve).all()
 
 
-def test_what_is_pending_is_judged_where_the_last_rung_is_left_out_for_want_of_rows():
+def test_what_is_pending_is_judged_where_the_last_family_is_left_out_for_want_of_rows():
     too_wide = replace(LADDER[0], name="too wide", min_rows=1000)
-    found = go(np.sin(3 * X[:, 0]) * X[:, 1], X[:, :2], rungs=[LADDER[0], too_wide])
+    found = go(np.sin(3 * X[:, 0]) * X[:, 1], X[:, :2], families=[LADDER[0], too_wide])
     assert len(found.loss_curve) == 1
     assert found.archive.ranked()
 
 
-def interrupt_at_rung(monkeypatch, n, interrupt):
-    """Let something happen at the start of the n-th rung."""
+def interrupt_at_family(monkeypatch, n, interrupt):
+    """Let something happen at the start of the n-th family."""
     trial, calls = ladder_module._try, []
 
     def trying(*args):
@@ -142,7 +142,7 @@ def interrupt_at_rung(monkeypatch, n, interrupt):
 def test_what_is_pending_at_the_deadline_is_kept(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(ladder_module, "time", SimpleNamespace(time=lambda: now[0]))
-    interrupt_at_rung(monkeypatch, 2, lambda: now.append(now.pop() + 10))
+    interrupt_at_family(monkeypatch, 2, lambda: now.append(now.pop() + 10))
     found = go(np.sin(3 * X[:, 0]) * X[:, 1], X[:, :2], deadline=5.0)
     assert found.stop_reason == "max_time"
     assert found.archive.ranked()
@@ -152,18 +152,18 @@ def test_what_is_pending_at_an_interruption_is_kept(monkeypatch):
     def interrupt():
         raise KeyboardInterrupt
 
-    interrupt_at_rung(monkeypatch, 3, interrupt)
+    interrupt_at_family(monkeypatch, 3, interrupt)
     try:
         found = go(np.sin(3 * X[:, 0]) * X[:, 1], X[:, :2])
     except KeyboardInterrupt:
-        pytest.fail("the laws of two rungs were lost")
+        pytest.fail("the laws of two families were lost")
     assert found.stop_reason == "interrupted"
     assert found.archive.ranked()
 
 
 def test_equal_seeds_give_equal_climbs():
     y = np.sin(3 * X[:, 0]) * X[:, 1] + 0.1 * NOISE
-    one, same = (go(y, X[:, :2], rungs=LADDER[:6]) for _ in range(2))
+    one, same = (go(y, X[:, :2], families=LADDER[:6]) for _ in range(2))
     assert one.loss_curve == same.loss_curve
     assert [r.structure for r in one.archive.ranked()] == [r.structure for r in same.archive.ranked()]
 
@@ -181,17 +181,17 @@ def test_an_interruption_before_the_first_law_of_the_ladder_is_an_interruption(m
     def interrupt():
         raise KeyboardInterrupt
 
-    interrupt_at_rung(monkeypatch, 1, interrupt)
+    interrupt_at_family(monkeypatch, 1, interrupt)
     with pytest.raises(KeyboardInterrupt):
         go(X[:, 0] * X[:, 1])
 
 
-def test_rungs_name_links_and_functions_that_exist():
-    links = {link.name for link in LINKS}
-    for rung in LADDER:
-        assert set(rung.links) <= links
-        assert set(rung.functions) <= PRIMITIVES.keys()
-    assert len({rung.name for rung in LADDER}) == len(LADDER)
+def test_families_name_outers_and_functions_that_exist():
+    outers = {outer.name for outer in OUTER_FUNCTIONS}
+    for family in LADDER:
+        assert set(family.outers) <= outers
+        assert set(family.functions) <= PRIMITIVES.keys()
+    assert len({family.name for family in LADDER}) == len(LADDER)
 
 
 # Vocabularies ------------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ MADE_OF = {"mul": {"square", "cube"}, "div": {"inv"}, "pow": {"exp", "log", "inv
 )
 def test_only_functions_allowed_are_used(functions):
     y = np.exp(X[:, 0]) * np.sin(X[:, 1]) + X[:, 0] / X[:, 1]
-    found = go(y, X[:, :2], functions, rungs=[*LADDER[:6], LADDER[8], LADDER[9]])
+    found = go(y, X[:, :2], functions, families=[*LADDER[:6], LADDER[8], LADDER[9]])
     assert used(found) <= {*functions, *(name for f in functions for name in MADE_OF.get(f, ()))}
     if "exp" not in functions:  # but for powers of features
         for result in found.archive.ranked():
@@ -224,7 +224,7 @@ def test_only_functions_allowed_are_used(functions):
             assert all(sources[s] == "log" for form in growths for s, _, _ in form)
 
 
-def test_without_powers_the_other_rungs_find_their_laws():
+def test_without_powers_the_other_families_find_their_laws():
     y = X[:, 0] * X[:, 1] - X[:, 2] ** 2
     found = go(y, functions=["mul", "square"])
     assert found.stop_reason == "exact"
@@ -235,7 +235,7 @@ def test_a_function_of_the_users_own_may_have_the_name_of_a_builtin_one():
     primitives = {**PRIMITIVES, "log": Primitive("log", 1, lambda g: g - 1, lambda g: g - 1)}
     y = X[:, 0] ** 1.5
     problem = make_problem(X, y, None, Scaling.of(X, y), primitives, PRESETS["default"], 2, 200, 0)
-    found = climb(problem, problem, 0, rungs=LADDER[:6])
+    found = climb(problem, problem, 0, families=LADDER[:6])
     for result in found.archive.ranked():
         values = result.structure.to_equation().forward(problem.X, primitives)
         assert float((values - problem.y).square().mean()) == pytest.approx(result.loss, rel=1e-6, abs=1e-20)
@@ -278,13 +278,13 @@ def test_laws_of_odd_tables_are_found(name):
     ids=["four rows", "zeros and ones", "both signs", "one column", "a target of zeros and ones"],
 )
 def test_tables_without_a_law_do_no_harm(x, y):
-    found = go(y, x, rungs=LADDER[:6])
+    found = go(y, x, families=LADDER[:6])
     assert np.isfinite([result.loss for result in found.archive.ranked()]).all()
 
 
 def test_more_features_than_rows_allow_forms_of():
     rows = np.random.default_rng(3).uniform(1, 2, (60, 15))
-    found = go(rows[:, 3] * rows[:, 8], rows, rungs=LADDER[:3])
+    found = go(rows[:, 3] * rows[:, 8], rows, families=LADDER[:3])
     assert found.stop_reason == "exact"
 
 
@@ -300,14 +300,14 @@ def count_climbs(monkeypatch):
     calls = []
 
     def counting(*args, **options):
-        calls.append(len(options["rungs"]))
+        calls.append(len(options["families"]))
         return climb(*args, **options)
 
     monkeypatch.setattr("sklearn_eql.search.islands.climb", counting)
     return calls
 
 
-@pytest.mark.parametrize("parameters", [{"n_rungs": 0}, {"n_hidden_layers": 1}, {"n_generations": 0}], ids=str)
+@pytest.mark.parametrize("parameters", [{"n_families": 0}, {"n_hidden_layers": 1}, {"n_generations": 0}], ids=str)
 def test_the_ladder_can_be_skipped(parameters, monkeypatch):
     calls = count_climbs(monkeypatch)
     model = regressor(**parameters).fit(X[:, :2], X[:, 0] / X[:, 1])
@@ -315,17 +315,17 @@ def test_the_ladder_can_be_skipped(parameters, monkeypatch):
     assert np.isfinite(model.predict(X[:, :2])).all()
 
 
-def test_as_many_rungs_are_tried_as_are_asked_for(monkeypatch):
+def test_as_many_families_are_tried_as_are_asked_for(monkeypatch):
     calls = count_climbs(monkeypatch)
-    regressor(n_rungs=2).fit(X[:, :2], X[:, 0] / X[:, 1])
+    regressor(n_families=2).fit(X[:, :2], X[:, 0] / X[:, 1])
     regressor(n_islands=2).fit(X[:, :2], X[:, 0] / X[:, 1])
     assert calls == [2, len(LADDER)]
 
 
-@pytest.mark.parametrize("n_rungs", [-1, 1.5])
-def test_a_number_of_rungs_that_is_none_is_refused(n_rungs):
-    with pytest.raises(ValueError, match="The 'n_rungs' parameter of EQLRegressor must be an int"):
-        regressor(n_rungs=n_rungs).fit(X, X[:, 0])
+@pytest.mark.parametrize("n_families", [-1, 1.5])
+def test_a_number_of_families_that_is_none_is_refused(n_families):
+    with pytest.raises(ValueError, match="The 'n_families' parameter of EQLRegressor must be an int"):
+        regressor(n_families=n_families).fit(X, X[:, 0])
 
 
 def test_a_law_of_the_ladder_is_printed_in_the_users_units():
@@ -365,7 +365,7 @@ def test_an_interruption_inside_the_ladder_is_told_by_the_regressor(monkeypatch)
     assert np.isfinite(model.predict(X[:, :2])).all()
 
 
-def test_the_rungs_are_told_on_stderr_if_asked_for(capsys):
+def test_the_families_are_told_on_stderr_if_asked_for(capsys):
     regressor(verbose=1).fit(X[:, :2], X[:, 0] / X[:, 1])
     assert "island 0, power law: relative loss" in capsys.readouterr().err
 

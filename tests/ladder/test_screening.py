@@ -5,10 +5,10 @@ import pytest
 import scipy
 
 from sklearn_eql.ladder.dictionary import best_subsets, library
-from sklearn_eql.ladder.pieces import Palette
 from sklearn_eql.ladder.screening import log_monomials, screen_waves
+from sklearn_eql.ladder.term_generator import TermGenerator
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
-from sklearn_eql.sparse.editing import Draft
+from sklearn_eql.sparse.editing import EditableStructure
 from sklearn_eql.sparse.problem import Scaling, make_problem
 from sklearn_eql.sparse.structure import Structure
 
@@ -166,7 +166,7 @@ def test_constant_columns_are_in_no_subset(rng):
 
 
 @pytest.fixture
-def palette():
+def generator():
     def make(x, functions=None):
         y = x[:, 0] + 1
         copies = PRESETS["default"] if functions is None else dict.fromkeys(functions, 1)
@@ -174,25 +174,25 @@ def palette():
         rows = problem.X.numpy()
         signed = [f for f, sign in enumerate(problem.signs) if sign]
         found = log_monomials(rows, problem.y.numpy(), signed, problem.x_units)
-        return Palette(problem, np.random.default_rng(0), found, 1.0)
+        return TermGenerator(problem, np.random.default_rng(0), found, 1.0)
 
     return make
 
 
 @pytest.mark.parametrize("shift", [0.0, 2.0, 4.0], ids=["positive", "mixed", "negative"])
-def test_entries_of_the_dictionary_are_finite_and_are_what_their_terms_say(palette, shift):
-    chosen = palette(X[:, :2] - shift)
+def test_entries_of_the_dictionary_are_finite_and_are_what_their_terms_say(generator, shift):
+    chosen = generator(X[:, :2] - shift)
     entries, values = library(chosen)
     assert values.shape == (100, len(entries))
     assert np.isfinite(values).all()
     for k in range(0, len(entries), 7):
-        draft = Draft(Structure(2, (), ()))
-        draft.output = [list(term) for term in entries[k]]
-        np.testing.assert_allclose(draft.equation().evaluate(chosen.rows), values[:, k], rtol=1e-12)
+        editable = EditableStructure(Structure(2, (), ()))
+        editable.output = [list(term) for term in entries[k]]
+        np.testing.assert_allclose(editable.equation().evaluate(chosen.rows), values[:, k], rtol=1e-12)
 
 
-def test_the_dictionary_holds_only_allowed_functions(palette):
-    entries, _ = library(palette(X[:, :2], ["mul", "square"]))
-    draft = Draft(Structure(2, (), ()))
-    draft.output = [list(term) for form in entries for term in form]
-    assert {node.primitive for node in draft.nodes()} == {"mul", "square"}
+def test_the_dictionary_holds_only_allowed_functions(generator):
+    entries, _ = library(generator(X[:, :2], ["mul", "square"]))
+    editable = EditableStructure(Structure(2, (), ()))
+    editable.output = [list(term) for form in entries for term in form]
+    assert {node.primitive for node in editable.nodes()} == {"mul", "square"}

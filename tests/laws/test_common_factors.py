@@ -8,7 +8,7 @@ from symbolic_laws import assert_same_values, random_equation, sample
 
 from sklearn_eql.laws import common_factors as factoring
 from sklearn_eql.primitives import PRIMITIVES
-from sklearn_eql.sparse.editing import Draft, Node
+from sklearn_eql.sparse.editing import EditableStructure, Node
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic import canonicalize, equation_complexity, to_sympy
 
@@ -31,9 +31,9 @@ def product(a, b):
 
 
 def law(*terms):
-    draft = Draft(Structure(3, (), ()))
-    draft.output = [list(term) for term in terms]
-    return canonicalize(draft.equation(), PRIMITIVES)
+    editable = EditableStructure(Structure(3, (), ()))
+    editable.output = [list(term) for term in terms]
+    return canonicalize(editable.equation(), PRIMITIVES)
 
 
 def printed(equation):

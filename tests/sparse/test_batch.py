@@ -7,7 +7,7 @@ import torch
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
 from sklearn_eql.search.mutations import Proposer
 from sklearn_eql.sparse.batch import SparseBatch
-from sklearn_eql.sparse.editing import Draft, smaller, without_terms
+from sklearn_eql.sparse.editing import EditableStructure, smaller, without_terms
 from sklearn_eql.sparse.problem import Scaling, make_problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 from sklearn_eql.symbolic.canonical import free_mask
@@ -203,10 +203,10 @@ def test_smaller_structures_are_smaller_and_lack_one_term_each():
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_finishing_a_draft_only_rescales_what_its_consumers_can_undo(seed):
+def test_finishing_a_editable_only_rescales_what_its_consumers_can_undo(seed):
     """A finished structure is in its gauge, and finishing it again changes nothing."""
     for structure in random_structures(seed):
-        again = Draft(structure).finish(PRIMITIVES)
+        again = EditableStructure(structure).finish(PRIMITIVES)
         assert again == structure
         for unit in structure.units:
             for slot, arg in enumerate(unit.args):
@@ -217,13 +217,15 @@ def test_finishing_a_draft_only_rescales_what_its_consumers_can_undo(seed):
 
 
 def test_exponentials_carry_no_constant_term():
-    draft = Draft(Structure(3, (SparseUnit("exp", (((0, 1.0, True), (1, 2.0, True)),)),), ((4, 3.0, True),)))
-    assert draft.finish(PRIMITIVES).units[0].args == (((1, 2.0, True),),)
+    editable = EditableStructure(
+        Structure(3, (SparseUnit("exp", (((0, 1.0, True), (1, 2.0, True)),)),), ((4, 3.0, True),))
+    )
+    assert editable.finish(PRIMITIVES).units[0].args == (((1, 2.0, True),),)
 
 
 def test_the_gauge_keeps_the_sign_where_the_domain_asks_for_it():
     root = Structure(3, (SparseUnit("sqrt", (((0, 3.0, True), (1, -2.0, True)),)),), ((4, 1.0, True),))
-    finished = Draft(root).finish(PRIMITIVES)
+    finished = EditableStructure(root).finish(PRIMITIVES)
     assert finished.units[0].args == (((0, 1.5, True), (1, -1.0, False)),)
 
 

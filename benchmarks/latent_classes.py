@@ -1,7 +1,7 @@
-"""What `n_kinds` gains: sums and products of 8x8 digits, with and without kinds.
+"""What `n_classes` gains: sums and products of 8x8 digits, with and without classes.
 
-    python benchmarks/kinds.py                  # three seeds each, some minutes on one core
-    python benchmarks/kinds.py --seeds 1 --kinds 16
+    python benchmarks/classes.py                  # three seeds each, some minutes on one core
+    python benchmarks/classes.py --seeds 1 --classes 16
 
 Prints a table; needs no data folder. Test images are other people's hands.
 """
@@ -20,10 +20,10 @@ from sklearn_eql.datasets import load_digits_arithmetic
 MAX_ITER = 1_000
 
 
-def fit(operation: str, n_kinds: int | None, seed: int) -> tuple[str, float, float, float]:
+def fit(operation: str, n_classes: int | None, seed: int) -> tuple[str, float, float, float]:
     """The law, the shares of right results on training and test images, and seconds of processor time."""
     train, test = (load_digits_arithmetic(operation=operation, subset=s, random_state=seed) for s in ("train", "test"))
-    model = EQLEncoderRegressor(encoder="mlp", n_kinds=n_kinds, max_iter=MAX_ITER, random_state=seed)
+    model = EQLEncoderRegressor(encoder="mlp", n_classes=n_classes, max_iter=MAX_ITER, random_state=seed)
     start = time.process_time()
     model.fit(train.X, train.y)
     seconds = time.process_time() - start
@@ -34,16 +34,18 @@ def fit(operation: str, n_kinds: int | None, seed: int) -> tuple[str, float, flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--operations", nargs="+", default=["add", "multiply"])
-    parser.add_argument("--kinds", nargs="+", type=int, default=[0, 16], help="0 for none")
+    parser.add_argument("--classes", nargs="+", type=int, default=[0, 16], help="0 for none")
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     rows = []
     for operation in args.operations:
-        for n_kinds in args.kinds:
-            found = [fit(operation, n_kinds or None, seed) for seed in range(args.seeds)]
+        for n_classes in args.classes:
+            found = [fit(operation, n_classes or None, seed) for seed in range(args.seeds)]
             for seed, (law, train, test, seconds) in enumerate(found):
-                rows.append([operation, n_kinds or "none", seed, law, f"{train:.1%}", f"{test:.1%}", f"{seconds:.0f}"])
-    print(markdown_table(["operation", "kinds", "seed", "law", "training images", "test images", "seconds"], rows))
+                rows.append(
+                    [operation, n_classes or "none", seed, law, f"{train:.1%}", f"{test:.1%}", f"{seconds:.0f}"]
+                )
+    print(markdown_table(["operation", "classes", "seed", "law", "training images", "test images", "seconds"], rows))
 
 
 if __name__ == "__main__":

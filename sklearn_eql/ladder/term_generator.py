@@ -21,7 +21,7 @@ Terms = list[list]
 """Terms of a sum, ``[source, coefficient]`` each; sources are features (from 1), 0 for the constant, or nodes."""
 
 
-class Palette:
+class TermGenerator:
     """Draws pieces of laws over the vocabulary and the features of one problem."""
 
     def __init__(self, problem: Problem, rng: np.random.Generator, hints: Monomials, degree: float | None) -> None:

@@ -1,10 +1,10 @@
-"""Outer links: the law of a transformed target, put under the link, is a law of the target."""
+"""Outer functions: the law of a transformed target, put under the function, is a law of the target."""
 
 import numpy as np
 import pytest
 import torch
 
-from sklearn_eql.ladder.link_functions import LINKS, linked
+from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS, inner_problem
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
 from sklearn_eql.sparse.levenberg_marquardt import levenberg_marquardt
 from sklearn_eql.sparse.problem import Scaling, make_problem
@@ -12,7 +12,7 @@ from sklearn_eql.sparse.structure import SparseUnit, Structure
 
 X = np.random.default_rng(0).uniform(0.5, 2, (80, 2))
 U = 0.3 + 0.2 * X[:, 0] + 0.1 * X[:, 1]  # between 0 and 1: every outer function is defined
-BY_NAME = {link.name: link for link in LINKS}
+BY_NAME = {outer.name: outer for outer in OUTER_FUNCTIONS}
 OUTER = {
     "identity": lambda u: u,
     "inv": lambda u: 1 / u,
@@ -34,9 +34,9 @@ def problem(y, functions=None, weight=None, x=X):
 
 
 def lifted(y, name, **options):
-    """The linear law of the transformed target, under its link, with no step of a fit but the linear output."""
+    """The linear law of the transformed target, under its outer function, only the linear output fitted."""
     target = problem(y, **options)
-    place = linked(target, BY_NAME[name])
+    place = inner_problem(target, BY_NAME[name])
     inner = place.inner.fit([LINEAR], 10)[0]
     assert inner.loss < 1e-20 * float(place.inner.y.var())
     return target, target.fit([place.wrap(inner.structure)], 0)[0]
@@ -47,14 +47,14 @@ def test_every_link_has_an_outer_function_here():
 
 
 @pytest.mark.parametrize("scale", [1.0, 37.0, 1e-6])
-@pytest.mark.parametrize("name", [name for name, link in BY_NAME.items() if not link.natural])
+@pytest.mark.parametrize("name", [name for name, outer in BY_NAME.items() if not outer.natural])
 def test_a_law_of_the_transformed_target_becomes_one_of_the_target_in_any_unit(name, scale):
     target, law = lifted(scale * OUTER[name](U), name)
     assert law.loss < target.exact
 
 
 @pytest.mark.parametrize("name", ["log", "arcsin"])
-def test_links_that_know_no_scale_take_the_target_in_the_users_units(name):
+def test_outers_that_know_no_scale_take_the_target_in_the_users_units(name):
     y = OUTER[name](U)
     target, law = lifted(y, name)
     assert target.y_unit != pytest.approx(1.0, rel=0.2)
@@ -66,7 +66,7 @@ def test_a_logarithm_is_found_with_any_factor_in_its_argument():
     assert law.loss < target.exact
 
 
-@pytest.mark.parametrize("name", [name for name, link in BY_NAME.items() if link.one_sign])
+@pytest.mark.parametrize("name", [name for name, outer in BY_NAME.items() if outer.one_sign])
 def test_a_negative_target_is_the_negative_of_a_law(name):
     target, law = lifted(-5 * OUTER[name](U), name)
     assert law.loss < target.exact
@@ -75,19 +75,19 @@ def test_a_negative_target_is_the_negative_of_a_law(name):
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_the_inverse_and_its_slope_agree_with_the_outer_function(name):
-    link = BY_NAME[name]
+    outer = BY_NAME[name]
     y = torch.from_numpy(OUTER[name](U)).requires_grad_()
-    u = link.inverse(y)
+    u = outer.inverse(y)
     np.testing.assert_allclose(u.detach(), U, rtol=1e-12)
     slope = torch.autograd.grad(u.sum(), y)[0]
-    torch.testing.assert_close(link.slope(y.detach()), slope)
+    torch.testing.assert_close(outer.slope(y.detach()), slope)
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_losses_under_all_links_are_in_units_of_the_target(name, rng):
+def test_losses_under_all_outers_are_in_units_of_the_target(name, rng):
     clean = OUTER[name](U)
     target = problem(clean + 1e-4 * np.std(clean) * rng.normal(size=80))
-    place = linked(target, BY_NAME[name])
+    place = inner_problem(target, BY_NAME[name])
     inner = place.inner.fit([LINEAR], 10)[0]
     law = target.fit([place.wrap(inner.structure)], 0)[0]  # a step would move the exponent of a power, too
     assert inner.loss * place.factor == pytest.approx(law.loss, rel=0.02)
@@ -102,7 +102,7 @@ def test_the_weights_of_the_user_hold_under_a_link(rng):
     often = make_problem(X[repeated], y[repeated], None, Scaling.of(X, y), PRIMITIVES, PRESETS["default"], 2, 200, 0)
     losses = [
         place.inner.fit([LINEAR], 10)[0].loss * place.factor
-        for place in (linked(target, BY_NAME["exp"]) for target in (once, often))
+        for place in (inner_problem(target, BY_NAME["exp"]) for target in (once, often))
     ]
     assert losses[0] * once.y_unit**2 == pytest.approx(losses[1] * often.y_unit**2, rel=1e-6)
 
@@ -110,35 +110,35 @@ def test_the_weights_of_the_user_hold_under_a_link(rng):
 @pytest.mark.parametrize(
     ("name", "y"),
     [
-        *((name, U - 0.6) for name, link in BY_NAME.items() if link.one_sign),
+        *((name, U - 0.6) for name, outer in BY_NAME.items() if outer.one_sign),
         ("inv", np.where(np.arange(80) == 7, 0.0, U)),
         ("arcsin", 4 * U),
         ("log", 100 * U),
         ("exp", np.full(80, 2.0)),
     ],
 )
-def test_a_link_that_is_undefined_for_the_target_is_left_out(name, y):
-    assert linked(problem(y), BY_NAME[name]) is None
+def test_an_outer_function_that_is_undefined_for_the_target_is_left_out(name, y):
+    assert inner_problem(problem(y), BY_NAME[name]) is None
 
 
-@pytest.mark.parametrize("name", [name for name, link in BY_NAME.items() if link.functions])
-def test_a_link_needs_one_of_its_functions(name):
-    link, y = BY_NAME[name], OUTER[name](U)
-    assert linked(problem(y, functions=["sigmoid"]), link) is None
-    assert all(linked(problem(y, functions=[function]), link) is not None for function in link.functions)
+@pytest.mark.parametrize("name", [name for name, outer in BY_NAME.items() if outer.functions])
+def test_an_outer_function_needs_one_of_its_functions(name):
+    outer, y = BY_NAME[name], OUTER[name](U)
+    assert inner_problem(problem(y, functions=["sigmoid"]), outer) is None
+    assert all(inner_problem(problem(y, functions=[function]), outer) is not None for function in outer.functions)
 
 
 def test_the_identity_is_always_there():
     target = problem(U - 0.6, functions=["sin"])
-    assert linked(target, BY_NAME["identity"]).inner is target
+    assert inner_problem(target, BY_NAME["identity"]).inner is target
 
 
 def test_a_constant_under_an_exponential_is_no_law():
-    place = linked(problem(np.exp(U)), BY_NAME["exp"])
+    place = inner_problem(problem(np.exp(U)), BY_NAME["exp"])
     assert place.wrap(Structure(2, (), ((0, 1.0, True),))) is None
 
 
-# Batches over links --------------------------------------------------------------------------------------------
+# Batches over outers --------------------------------------------------------------------------------------------
 
 SINE = Structure(2, (SparseUnit("sin", (((1, 1.2, True),),)),), ((0, 1.0, True), (3, 1.0, True)))
 
@@ -146,7 +146,7 @@ SINE = Structure(2, (SparseUnit("sin", (((1, 1.2, True),),)),), ((0, 1.0, True),
 @pytest.fixture(scope="module")
 def places():
     target = problem(np.exp(np.sin(1.5 * X[:, 0])) + 0.01 * np.random.default_rng(2).normal(size=80))
-    return [linked(target, BY_NAME[name]).inner for name in ("identity", "exp", "inv", "sqrt")]
+    return [inner_problem(target, BY_NAME[name]).inner for name in ("identity", "exp", "inv", "sqrt")]
 
 
 @pytest.mark.parametrize("structure", [LINEAR, SINE], ids=["linear", "sine"])

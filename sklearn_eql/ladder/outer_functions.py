@@ -1,8 +1,9 @@
-"""Outer links: laws ``y = g(sum of terms)`` become sums of terms for the target ``u = g**-1(y)``.
+"""Outer functions: laws ``y = g(sum of terms)`` become sums of terms for the target ``u = g**-1(y)``.
 
 The coefficients of a sum are solved linearly, so a law under an outer function is found as fast as a bare sum once the
-target is transformed. As in a generalised linear model, rows are weighted by ``(dy/du)**2``: to first order the
-weighted error in `u` is the error in `y`, and losses under different links compare.
+target is transformed. As in a generalised linear model (whose link is the inverse of `g`), rows are weighted by
+``(dy/du)**2``: to first order the weighted error in `u` is the error in `y`, and losses under different outer functions
+compare.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from sklearn_eql.primitives import PRIMITIVES
-from sklearn_eql.sparse.editing import Draft, Node
+from sklearn_eql.sparse.editing import EditableStructure, Node
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
 
@@ -21,7 +22,7 @@ _LARGEST_WEIGHT = 1e3  # relative to the median row
 
 
 @dataclass(frozen=True)
-class Link:
+class OuterFunction:
     """One outer function.
 
     Parameters
@@ -52,11 +53,13 @@ class Link:
     natural: bool = False
 
 
-LINKS: tuple[Link, ...] = (
-    Link("identity", (), lambda y: y, torch.ones_like, None, 1.0, one_sign=False),
-    Link("inv", ("inv", "div", "pow"), lambda y: 1 / y, lambda y: -1 / y**2, lambda terms: Node("inv", [terms]), -1.0),
-    Link("sqrt", ("sqrt", "pow"), torch.square, lambda y: 2 * y, lambda terms: Node("sqrt", [terms]), 2.0),
-    Link(
+OUTER_FUNCTIONS: tuple[OuterFunction, ...] = (
+    OuterFunction("identity", (), lambda y: y, torch.ones_like, None, 1.0, one_sign=False),
+    OuterFunction(
+        "inv", ("inv", "div", "pow"), lambda y: 1 / y, lambda y: -1 / y**2, lambda terms: Node("inv", [terms]), -1.0
+    ),
+    OuterFunction("sqrt", ("sqrt", "pow"), torch.square, lambda y: 2 * y, lambda terms: Node("sqrt", [terms]), 2.0),
+    OuterFunction(
         "inv sqrt",
         ("pow",),
         lambda y: y**-2,
@@ -64,7 +67,7 @@ LINKS: tuple[Link, ...] = (
         lambda terms: Node("pow", [terms, [[0, -0.5]]]),
         -2.0,
     ),
-    Link(
+    OuterFunction(
         "inv square",
         ("pow",),
         lambda y: y**-0.5,
@@ -72,8 +75,8 @@ LINKS: tuple[Link, ...] = (
         lambda terms: Node("pow", [terms, [[0, -2.0]]]),
         -0.5,
     ),
-    Link("exp", ("exp",), torch.log, lambda y: 1 / y, lambda terms: Node("exp", [terms])),
-    Link(
+    OuterFunction("exp", ("exp",), torch.log, lambda y: 1 / y, lambda terms: Node("exp", [terms])),
+    OuterFunction(
         "square",
         ("square", "mul", "pow"),
         torch.sqrt,
@@ -81,7 +84,7 @@ LINKS: tuple[Link, ...] = (
         lambda terms: Node("square", [terms]),
         0.5,
     ),
-    Link(
+    OuterFunction(
         "cube",
         ("cube", "pow"),
         lambda y: y.sign() * y.abs() ** (1 / 3),
@@ -90,18 +93,20 @@ LINKS: tuple[Link, ...] = (
         1 / 3,
         one_sign=False,
     ),
-    Link("log", ("log",), torch.exp, torch.exp, lambda terms: Node("log", [terms]), one_sign=False, natural=True),
-    Link(
+    OuterFunction(
+        "log", ("log",), torch.exp, torch.exp, lambda terms: Node("log", [terms]), one_sign=False, natural=True
+    ),
+    OuterFunction(
         "arcsin", ("arcsin",), torch.sin, torch.cos, lambda terms: Node("arcsin", [terms]), one_sign=False, natural=True
     ),
 )
 
 
-class LinkedProblem:
-    """A problem with its target moved through the inverse of a link."""
+class InnerProblem:
+    """A problem with its target moved through the inverse of an outer function."""
 
-    def __init__(self, problem: Problem, link: Link, inner: Problem, sign: float, factor: float) -> None:
-        self.link = link
+    def __init__(self, problem: Problem, outer: OuterFunction, inner: Problem, sign: float, factor: float) -> None:
+        self.outer = outer
         self.problem = problem
         self.inner = inner
         self._sign = sign
@@ -109,46 +114,46 @@ class LinkedProblem:
 
     def wrap(self, structure: Structure) -> Structure | None:
         """The law for `y` whose argument is a law for `u`."""
-        if self.link.wrap is None:
+        if self.outer.wrap is None:
             return structure
-        draft = Draft(structure)
-        terms = draft.output
+        editable = EditableStructure(structure)
+        terms = editable.output
         scale = self._sign
-        if self.link.name == "exp":  # exp(b + terms) = exp(b) * exp(terms)
+        if self.outer.name == "exp":  # exp(b + terms) = exp(b) * exp(terms)
             constant = sum(c for s, c in terms if s == 0)
             terms = [t for t in terms if t[0] != 0]
             scale *= float(torch.tensor(constant).exp())
             if not terms:
                 return None
-        if self.link.natural:
+        if self.outer.natural:
             scale /= self.problem.y_unit
-        draft.output = [[self.link.wrap([list(t) for t in terms]), scale]]
-        if self.link.name == "log":  # log(k * terms) = log(k) + log(terms), and the gauge drops k
-            draft.output.append([0, 1.0])
-        return draft.finish(self.problem.primitives)
+        editable.output = [[self.outer.wrap([list(t) for t in terms]), scale]]
+        if self.outer.name == "log":  # log(k * terms) = log(k) + log(terms), and the gauge drops k
+            editable.output.append([0, 1.0])
+        return editable.finish(self.problem.primitives)
 
 
-def linked(problem: Problem, link: Link) -> LinkedProblem | None:
-    """The problem under one link; ``None`` where the link is undefined for these values, or not in the vocabulary."""
-    if link.functions and not any(name in problem.copies for name in link.functions):
+def inner_problem(problem: Problem, outer: OuterFunction) -> InnerProblem | None:
+    """The problem for the argument of an outer function; ``None`` where that is undefined, or not in the vocabulary."""
+    if outer.functions and not any(name in problem.copies for name in outer.functions):
         return None
-    if any(problem.primitives[name] is not PRIMITIVES[name] for name in link.functions):  # a user's, of that name
+    if any(problem.primitives[name] is not PRIMITIVES[name] for name in outer.functions):  # a user's, of that name
         return None
-    if link.wrap is None:
-        return LinkedProblem(problem, link, problem, 1.0, 1.0)
+    if outer.wrap is None:
+        return InnerProblem(problem, outer, problem, 1.0, 1.0)
     y, sign = problem.y, 1.0
-    if link.one_sign:
+    if outer.one_sign:
         sign = -1.0 if bool((y < 0).all()) else 1.0
         y = sign * y
         if not bool((y > 0).all()):
             return None
-    if link.natural:
+    if outer.natural:
         y = y * problem.y_unit
-    if link.name == "arcsin" and bool((y.abs() >= torch.pi / 2).any()):
+    if outer.name == "arcsin" and bool((y.abs() >= torch.pi / 2).any()):
         return None
-    if link.name == "log" and bool((y.abs() > 30).any()):
+    if outer.name == "log" and bool((y.abs() > 30).any()):
         return None
-    u, slope = link.inverse(y), link.slope(y)
+    u, slope = outer.inverse(y), outer.slope(y)
     importance = slope.square().reciprocal()
     importance = importance.clamp(max=_LARGEST_WEIGHT * float(importance.median()))
     if problem.sample_weight is not None:
@@ -158,7 +163,7 @@ def linked(problem: Problem, link: Link) -> LinkedProblem | None:
     if not (spread > 0 and torch.isfinite(u).all() and torch.isfinite(importance).all() and mean > 0):
         return None
     weight = importance / mean
-    unit = problem.y_unit if link.natural else 1.0
+    unit = problem.y_unit if outer.natural else 1.0
     factor = mean / unit**2
     inner = replace(problem, y=u, sample_weight=weight, exact=problem.exact / factor)
-    return LinkedProblem(problem, link, inner, sign, factor)
+    return InnerProblem(problem, outer, inner, sign, factor)

@@ -1,0 +1,69 @@
+"""The order of layers: a module imports from its own folder and the floors below it, never up or in a circle."""
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import sklearn_eql
+
+PACKAGE = Path(sklearn_eql.__file__).parent
+FLOORS = [  # from the ground up; what stands on one floor does not know of each other
+    {"exceptions", "vision", "_threads", "_display"},
+    {"primitives", "datasets", "plotting"},
+    {"symbolic"},
+    {"networks", "sparse"},
+    {"laws", "training"},
+    {"ladder"},
+    {"search"},
+    {"dynamics", "encoder"},
+    {"estimators"},
+    {"__init__"},
+    {"__main__"},
+]
+HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
+}
+
+
+def room_of(module: str) -> str:
+    """The folder of a module, or the module itself where it lies at the top."""
+    return module.split(".")[0]
+
+
+def imports_of(module: str) -> set[str]:
+    """Modules of the package that a module imports, anywhere in its code, as names below the package."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sklearn_eql":
+            parent = node.module.removeprefix("sklearn_eql").removeprefix(".")
+            for name in node.names:
+                inner = f"{parent}.{name.name}".removeprefix(".")
+                found.add(inner if inner in MODULES else parent or "__init__")
+        elif isinstance(node, ast.Import):
+            assert not any(name.name.split(".")[0] == "sklearn_eql" for name in node.names), "import names, not modules"
+    return found
+
+
+def test_every_module_stands_on_a_floor():
+    assert {room_of(module) for module in MODULES} == set(HEIGHT)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_imports_nothing_from_above_or_beside(module):
+    here = room_of(module)
+    for imported in imports_of(module):
+        there = room_of(imported)
+        assert here == there or HEIGHT[there] < HEIGHT[here], f"{module} imports {imported}"
+
+
+def test_no_module_is_imported_in_a_circle():
+    # Not __init__, which names where its members live for type checkers only.
+    graph = {module: imports_of(module) - {module} for module in MODULES if module != "__init__"}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"circle: {' -> '.join(reversed(error.args[1]))}")
