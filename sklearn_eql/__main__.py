@@ -5,16 +5,29 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sklearn_eql import __version__
+from sklearn_eql._read_csv import CsvTable, read_csv
+from sklearn_eql._read_text import source_name
+
 if TYPE_CHECKING:
     import pandas as pd
 
-_SEPARATORS = ",;\t"  # the first wins where a header holds equally many
 _MANY = 20  # column names that an error message lists
+_FEW = 6  # distinct values of a column that may well be categories
+_REASONS = {
+    "exact": "a law fits all rows to rounding",
+    "noise": "a law leaves nothing but noise",
+    "patience": "no progress for a while",
+    "generations": "all generations are over; more may find better laws",
+    "max_time": "--max-time is over; more may find better laws",
+    "interrupted": "Ctrl-C",
+}
 
 
 class _InputError(Exception):
@@ -25,13 +38,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 2 with one line on stderr that says what to change."""
     options = _parser().parse_args(argv)
     try:
-        X, y = _read(options)
+        X, y, notes = _read(options)
+        for note in notes:
+            _say(note)
         model = _fit(options, X, y)
-        _report(options, model)
+        _report(options, model, list(X.columns))
     except (_InputError, ValueError, RuntimeError) as error:
-        print("sklearn-eql: error:", " ".join(str(error).split()), file=sys.stderr)
+        _say(f"error: {' '.join(str(error).split())}")
         return 2
     return 0
+
+
+def _say(text: str) -> None:
+    """To stderr: stdout carries the result only."""
+    print(f"sklearn-eql: {text}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,10 +60,15 @@ def _parser() -> argparse.ArgumentParser:
         description="Find the equation that gives one column of a CSV file from the others. The equation table and the "
         "law go to stdout, progress to stderr.",
     )
-    parser.add_argument("file", type=Path, help="CSV file with a header line")
+    parser.add_argument("file", help="CSV file with a header line, packed or not; - for standard input")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--target", required=True, metavar="COL", help="column to explain")
     parser.add_argument("--features", nargs="+", metavar="COL", help="columns to use (default: all others)")
     parser.add_argument("--drop", nargs="+", default=[], metavar="COL", help="columns to leave out")
+    parser.add_argument("--sep", metavar="CHAR", help="between columns: a character, tab or space (default: found out)")
+    parser.add_argument("--decimal", choices=[".", ","], help="decimal mark of numbers (default: found out)")
+    parser.add_argument("--encoding", metavar="NAME", help="of the text, such as latin-1 (default: found out)")
+    parser.add_argument("--dropna", action="store_true", help="leave out rows with empty cells in the columns used")
     parser.add_argument("--functions", nargs="+", metavar="NAME", help="a preset, or names such as: id square sin")
     parser.add_argument("--selection", help="how one equation is picked: best, accurate, simple or extrapolation")
     parser.add_argument("--max-time", type=float, metavar="S", help="seconds, after which the best so far is kept")
@@ -54,82 +79,109 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read(options: argparse.Namespace) -> tuple[pd.DataFrame, pd.Series]:
-    """Features and target, numbers without gaps; whatever hinders that is reported before any work starts."""
+def _read(options: argparse.Namespace) -> tuple[pd.DataFrame, pd.Series, list[str]]:
+    """Features and target, numbers without gaps, and what was assumed to get them.
+
+    Whatever hinders that is reported before any work starts.
+    """
     if options.precision < 1:
         raise _InputError(f"--precision must be at least 1, got {options.precision}")
     if options.save is not None and not options.save.absolute().parent.is_dir():
         raise _InputError(f"--save {options.save}: there is no folder {options.save.parent}; create it first")
-    table = _read_table(options.file)
-
+    table = read_csv(options.file, sep=options.sep, decimal=options.decimal, encoding=options.encoding)
+    notes = list(table.notes)
     for column in [options.target, *options.drop, *(options.features or [])]:
         _check_column(column, table, options.file)
-    features = options.features or [c for c in table.columns if c != options.target]
+    if options.features is None and table.index is not None and table.index != options.target:
+        if table.index not in options.drop:
+            notes.append(f"column {table.index!r} labels the rows and is left out; name it in --features to use it")
+        features = [c for c in table.frame.columns if c not in (options.target, table.index)]
+    else:
+        features = options.features or [c for c in table.frame.columns if c != options.target]
     if options.target in [*options.drop, *features]:
         raise _InputError(f"column {options.target!r} is the target; leave it out of --features and --drop")
     features = [c for c in dict.fromkeys(features) if c not in options.drop]
     if not features:
         raise _InputError(f"no column is left to explain {options.target!r}; name fewer in --drop")
+    used = table.frame[[*features, options.target]]
+    _check_numbers(used, options)
+    kept = _without_gaps(used, options)
+    if len(kept) < len(used):
+        notes.append(f"{len(used) - len(kept)} of {len(used)} rows have empty cells and are left out")
+    return kept[features], kept[options.target], notes
 
-    used = table[[*features, options.target]]
-    textual = [c for c in used.columns if not _is_numeric(used[c])]
-    if textual:
-        cure = (
-            "the target must hold numbers"
-            if textual == [options.target]
-            else f"leave them out with: --drop {' '.join(_quoted(c) for c in textual if c != options.target)}"
-        )
-        raise _InputError(f"not numeric: {', '.join(map(repr, textual))} in {options.file}; {cure}")
+
+def _without_gaps(used: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
+    empty = used.columns[used.isna().all()].tolist()
+    if empty:
+        raise _InputError(f"no value at all in {', '.join(map(repr, empty))}; leave out with: --drop {_quoted(empty)}")
     gaps = used.columns[used.isna().any()].tolist()
-    if gaps:
-        n_rows = int(used.isna().any(axis=1).sum())
+    if not gaps:
+        return used
+    kept = used.dropna()
+    n_rows = len(used) - len(kept)
+    if not options.dropna:
         raise _InputError(
-            f"empty cells in {', '.join(map(repr, gaps))} ({n_rows} of {len(used)} rows); fill them or remove the rows"
+            f"empty cells in {', '.join(map(repr, gaps))} ({n_rows} of {len(used)} rows); fill them, or leave out such "
+            "rows with --dropna"
         )
-    return used[features], used[options.target]
+    if kept.empty:
+        raise _InputError(
+            f"every row has an empty cell in one of {', '.join(map(repr, gaps))}; leave columns out with --drop"
+        )
+    return kept
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            header = stream.readline()
-        separator = max(_SEPARATORS, key=header.count)
-        table = pd.read_csv(path, sep=separator, encoding="utf-8-sig", skipinitialspace=True)
-    except FileNotFoundError:
-        raise _InputError(f"there is no file {path}") from None
-    except OSError as error:
-        raise _InputError(f"cannot read {path}: {error.strerror}") from None
-    except pd.errors.EmptyDataError:
-        raise _InputError(f"{path} is empty; expected a header line and rows of numbers") from None
-    except UnicodeDecodeError:
-        raise _InputError(f"{path} is not text in UTF-8; save it as CSV (UTF-8)") from None
-    except pd.errors.ParserError as error:
-        raise _InputError(f"{path} is not a CSV table: {error}") from None
-    if table.empty:
-        raise _InputError(f"{path} has a header but no rows")
-    return table.rename(columns=str.strip)
-
-
-def _check_column(column: str, table: pd.DataFrame, path: Path) -> None:
-    if column in table.columns:
+def _check_column(column: str, table: CsvTable, source: str) -> None:
+    names = list(table.frame.columns)
+    if column in names:
         return
-    by_lower_case = {name.lower(): name for name in table.columns}
+    by_lower_case = {name.lower(): name for name in names}
     close = difflib.get_close_matches(column.lower(), by_lower_case, n=2)
     hint = f"; did you mean {' or '.join(repr(by_lower_case[c]) for c in close)}?" if close else "."
-    names = ", ".join(table.columns[:_MANY]) + (", ..." if len(table.columns) > _MANY else "")
-    raise _InputError(f"there is no column {column!r} in {path}{hint} Columns: {names}")
+    if not table.has_names:
+        hint = "; its first line holds numbers only, is the header line missing?"
+    listed = ", ".join(names[:_MANY]) + (", ..." if len(names) > _MANY else "")
+    raise _InputError(f"there is no column {column!r} in {source_name(source)}{hint} Columns: {listed}")
 
 
-def _is_numeric(column: pd.Series) -> bool:
+def _check_numbers(used: pd.DataFrame, options: argparse.Namespace) -> None:
     import pandas as pd
 
-    return pd.api.types.is_numeric_dtype(column)
+    textual = [c for c in used.columns if not pd.api.types.is_numeric_dtype(used[c])]
+    if not textual:
+        return
+    first = used[textual[0]]
+    numbers = pd.to_numeric(first, errors="coerce")
+    odd = first[numbers.isna() & first.notna()]
+    cell = f"{str(odd.iloc[0])[:40]!r} in row {used.index.get_loc(odd.index[0]) + 1} of {first.name!r}"
+    cure = (
+        "the target must hold numbers"
+        if textual == [options.target]
+        else f"leave them out with: --drop {_quoted(c for c in textual if c != options.target)}"
+    )
+    if numbers.notna().sum() > len(odd):  # a column of numbers, but for a few cells
+        cure = f"correct the {len(odd)} cells that are no numbers, or {cure}"
+    elif _are_dates(odd):
+        cure = f"write dates as seconds or days since the first row, or {cure}"
+    elif odd.nunique() <= _FEW < len(odd):
+        cure = f"give each value of categories a column of 0 and 1 (pandas.get_dummies), or {cure}"
+    source = source_name(options.file)
+    raise _InputError(f"not numeric: {', '.join(map(repr, textual))} in {source} (first: {cell}); {cure}")
 
 
-def _quoted(column: str) -> str:
-    return f"'{column}'" if " " in column else column
+def _are_dates(cells: pd.Series) -> bool:
+    import pandas as pd
+
+    shown = cells.astype(str).head(_MANY)
+    return all(any(c.isdigit() for c in cell) for cell in shown) and bool(
+        pd.to_datetime(shown, errors="coerce", format="mixed").notna().all()
+    )
+
+
+def _quoted(columns: Sequence[str]) -> str:
+    """Names as a shell takes them."""
+    return " ".join(shlex.quote(column) for column in columns)
 
 
 def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series) -> Any:
@@ -147,12 +199,22 @@ def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series) -> Any:
         return model.fit(X, y)
 
 
-def _report(options: argparse.Namespace, model: Any) -> None:
-    from sklearn_eql._display import equation_table, equation_text
+def _report(options: argparse.Namespace, model: Any, features: list[str]) -> None:
+    from sklearn_eql._display import equation_table, equation_text, pasteable_names, renamed
 
-    print(equation_table(model.equations_, model.best_index_, options.precision))
+    # Printed only: the model keeps the names of the file, which its predict expects.
+    names = pasteable_names([options.target, *features])
+    table = model.equations_.assign(sympy_expr=[renamed(law, names) for law in model.equations_["sympy_expr"]])
+    law = renamed(model.sympy_expr_, names)
+    print(equation_table(table, model.best_index_, options.precision))
     print()
-    print(f"{options.target} = {equation_text(model.sympy_expr_, options.precision)}")
+    reason = str(model.stop_reason_)
+    print(f"stopped: {reason}" + (f" ({_REASONS[reason]})" if reason in _REASONS else ""))
+    used = {options.target, *(str(s) for expr in model.equations_["sympy_expr"] for s in expr.free_symbols)}
+    for name, identifier in names.items():
+        if identifier != name and name in used:
+            print(f"{identifier} is column {name!r}")
+    print(f"{names[options.target]} = {equation_text(law, options.precision)}")
     if options.latex:
         print(f"\n{model.latex(precision=options.precision)}")
     if options.save is not None:
@@ -162,7 +224,7 @@ def _report(options: argparse.Namespace, model: Any) -> None:
             joblib.dump(model, options.save)
         except OSError as error:
             raise _InputError(f"cannot write {options.save}: {error.strerror}") from None
-        print(f"sklearn-eql: model written to {options.save}", file=sys.stderr)
+        _say(f"model written to {options.save}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import sympy
@@ -31,3 +35,39 @@ def equation_table(equations: pd.DataFrame, best_index: int, precision: int = 3)
     shown["equation"] = [text.ljust(width) for text in texts]
     shown = shown.rename(columns={"equation": "equation".ljust(width)})
     return "\n".join(line.rstrip() for line in shown.to_string().splitlines())
+
+
+def pasteable_names(names: Iterable[str]) -> dict[str, str]:
+    """Identifiers for column names, distinct, in which a law can be pasted into Python and SymPy.
+
+    Characters that no identifier holds become underscores: ``l (m)`` is ``l_m``, ``1`` is ``x_1``. Names that Python or
+    SymPy give a meaning (``lambda``, ``E``, ``beta``) get an underscore at the end.
+    """
+    found: dict[str, str] = {}
+    names = list(dict.fromkeys(names))
+    plain = {name for name in names if _is_free(name)}  # they keep their names, whatever comes before them
+    for name in names:
+        stem = re.sub(r"\W+", "_", name).strip("_") or "x"
+        if not stem.isidentifier():
+            stem = f"x_{stem}"
+        if name in plain:
+            stem = name
+        elif not _is_free(stem):
+            stem += "_"
+        identifier, copy = stem, 1
+        while identifier in found.values() or (identifier in plain and identifier != name):
+            copy += 1
+            identifier = f"{stem.rstrip('_')}_{copy}"
+        found[name] = identifier
+    return found
+
+
+def _is_free(name: str) -> bool:
+    return (
+        name.isidentifier() and not keyword.iskeyword(name) and not hasattr(builtins, name) and not hasattr(sympy, name)
+    )
+
+
+def renamed(expr: sympy.Expr, names: dict[str, str]) -> sympy.Expr:
+    """The same law in other names."""
+    return expr.xreplace({symbol: sympy.Symbol(names.get(symbol.name, symbol.name)) for symbol in expr.free_symbols})

@@ -15,3 +15,7 @@ class SearchInterruptedWarning(UserWarning):
 
 class RolloutWarning(RuntimeWarning):
     """A roll-out left the numbers a computer can hold; it was stopped and what was finite returned."""
+
+
+class UnreadableTableError(ValueError):
+    """A file holds no table, or one that may be read in two ways."""

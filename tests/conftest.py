@@ -87,6 +87,7 @@ class KnownLaw(BaseEstimator, RegressorMixin):
         )
         self.best_index_ = 2
         self.sympy_expr_ = laws[2]
+        self.stop_reason_ = "exact"
         return self
 
     def sympy(self, index=None):

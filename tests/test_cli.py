@@ -104,12 +104,67 @@ def test_saved_model_predicts_after_loading(csv, monkeypatch, known_law, tmp_pat
     assert joblib.load(path).predict([[4.0]]) == pytest.approx([16.00096])
 
 
-@pytest.mark.parametrize("separator", [";", "\t"])
-def test_semicolons_and_tabs_separate_columns_too(tmp_path, stub, separator):
+def test_printed_names_can_be_pasted_and_their_columns_are_told(tmp_path, stub, capsys):
     path = tmp_path / "data.csv"
-    path.write_text(f"\ufeffa{separator} y \n1{separator}2\n2{separator}4\n", encoding="utf-8")
+    path.write_text("l (m),1,T\n1,2,1\n2,1,1.4\n")
+    run(path, "--target", "T")
+    lines = capsys.readouterr().out.splitlines()
+    assert stub[0][1] == ["l (m)", "1"]  # the model keeps the names of the file
+    assert lines[-2:] == ["l_m is column 'l (m)'", "T = 2.0*l_m**(3/2)"]
+
+
+def test_why_the_search_stopped_is_printed(csv, stub, capsys):
+    run(csv, "--target", "y", "--drop", "label")
+    assert "stopped: exact (a law fits all rows to rounding)" in capsys.readouterr().out.splitlines()
+
+
+def test_version_is_printed(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"sklearn-eql {sklearn_eql.__version__}\n"
+
+
+def test_rows_with_empty_cells_are_left_out_on_demand(tmp_path, stub, capsys):
+    path = tmp_path / "data.csv"
+    path.write_text("a,b,y\n1,1,2\n?,2,3\n4,3,\n5,,6\n")
+    run(path, "--target", "y", "--features", "a", "--dropna")
+    assert "2 of 4 rows have empty cells and are left out" in capsys.readouterr().err
+
+
+def test_a_column_without_any_value_is_named(fails, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("a,b c,y\n1,,2\n2,,3\n")
+    assert "no value at all in 'b c'; leave out with: --drop 'b c'" in fails(path, "--target", "y", "--dropna")
+
+
+def test_labels_of_rows_are_no_feature_unless_named(tmp_path, stub, capsys):
+    path = tmp_path / "data.csv"
+    pd.DataFrame({"a": [1.0, 2, 3], "y": [2.0, 4, 7]}, index=[0, 2, 5]).to_csv(path)
     run(path, "--target", "y")
-    assert stub[0][1:] == (["a"], "y")
+    assert "column 'Unnamed: 0' labels the rows and is left out" in capsys.readouterr().err
+    run(path, "--target", "y", "--features", "Unnamed: 0", "a")
+    assert [features for _, features, _ in stub] == [["a"], ["Unnamed: 0", "a"]]
+
+
+CELLS = {
+    "a few bad cells": (["1.5", "2,5", "12 m", "4", "5"], "'2,5' in row 2 of 'a'); correct the 2 cells"),
+    "dates": (["2024-05-01", "2024-05-02", "2024-06-02"], "write dates as seconds or days since the first row"),
+    "categories": (["red", "blue"] * 5, "give each value of categories a column of 0 and 1"),
+}
+
+
+@pytest.mark.parametrize("case", CELLS)
+def test_what_is_no_number_is_shown_with_its_cure(fails, tmp_path, case):
+    cells, message = CELLS[case]
+    path = tmp_path / "data.csv"
+    pd.DataFrame({"a": cells, "y": range(len(cells))}).to_csv(path, index=False)
+    assert message in fails(path, "--target", "y")
+
+
+def test_a_missing_header_line_is_suspected_where_there_are_numbers_only(fails, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("1,2\n3,4\n")
+    assert "its first line holds numbers only, is the header line missing?" in fails(path, "--target", "y")
 
 
 def test_missing_file_is_named(fails, tmp_path):
@@ -166,15 +221,15 @@ def test_a_broken_table_is_refused(fails, tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("a,y\n1,2\n1,2,3,4\n")
     assert "is not a CSV table" in fails(path, "--target", "y")
-    path.write_bytes(b"a,y\n\xff\xfe,1\n")
-    assert "is not text in UTF-8" in fails(path, "--target", "y")
+    path.write_bytes(b"a,y\n\xff\x00\x01,1\n")
+    assert "is not text; save the table as CSV" in fails(path, "--target", "y")
 
 
 def test_empty_cells_are_counted(fails, tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("a,y\n1,2\n,3\n4,\n")
     message = fails(path, "--target", "y")
-    assert "empty cells in 'a', 'y' (2 of 3 rows); fill them or remove the rows" in message
+    assert "empty cells in 'a', 'y' (2 of 3 rows); fill them, or leave out such rows with --dropna" in message
 
 
 def test_a_place_to_save_that_does_not_exist_is_refused_before_the_search(fails, csv, stub, tmp_path):
