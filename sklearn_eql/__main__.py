@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sklearn_eql import __version__
-from sklearn_eql._read_csv import CsvTable, read_csv
-from sklearn_eql._read_text import source_name
+from sklearn_eql.reading.csv_tables import CsvTable, read_csv
+from sklearn_eql.reading.text_files import source_name
 
 if TYPE_CHECKING:
     import pandas as pd

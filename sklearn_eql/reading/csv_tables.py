@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sklearn_eql._read_text import read_text, source_name
 from sklearn_eql.exceptions import UnreadableTableError
+from sklearn_eql.reading.text_files import read_text, source_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def read_csv(
     decimal : {".", ","}, optional
         By default what all numbers can be read with; a comma rather than a point where semicolons separate the columns.
     encoding : str, optional
-        See :func:`~sklearn_eql._read_text.read_text`.
+        See :func:`~sklearn_eql.reading.text_files.read_text`.
 
     Raises
     ------

@@ -14,8 +14,8 @@ import pytest
 import sympy
 
 from sklearn_eql._display import pasteable_names
-from sklearn_eql._read_csv import read_csv
 from sklearn_eql.exceptions import UnreadableTableError
+from sklearn_eql.reading.csv_tables import read_csv
 
 NUMBERS = {"a": [1.5, 2.0, -3.25], "y": [1000.5, 0.0, 1e-3]}
 

@@ -1,0 +1,1 @@
+"""What users bring, as arrays and tables of numbers: files in any dialect, containers of any kind."""
