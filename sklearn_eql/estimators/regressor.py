@@ -103,7 +103,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
     loss_curve_ : list of float
         Best mean squared error, relative to the variance of y, after each generation.
     stop_reason_ : str
-        "exact", "patience", "generations", "max_time", "interrupted" or "schedule".
+        "exact" (every row with weight is met, to rounding), "sample" (every row that the search saw is, but not all),
+        "noise" (what the law leaves over is noise), "patience", "generations", "max_time", "interrupted" or "schedule".
     interrupted_ : bool
 
     Notes

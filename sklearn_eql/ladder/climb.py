@@ -23,7 +23,7 @@ from sklearn_eql.laws.common_factors import factored
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.elimination import eliminate
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt
-from sklearn_eql.sparse.problem import Problem, is_well_conditioned
+from sklearn_eql.sparse.problem import Problem, is_exact
 from sklearn_eql.sparse.round_exponents import n_loose, snap, with_round_exponents_fixed
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
@@ -81,7 +81,7 @@ def climb(
     inner = [inner_problem(problem, outer) for outer in OUTER_FUNCTIONS]
     places = {place.outer.name: place for place in inner if place is not None}
     signed = [f for f, sign in enumerate(problem.signs) if sign and problem.importances[f]]
-    hints = log_monomials(judge.X.numpy(), judge.y.numpy(), signed, judge.x_units)
+    hints = log_monomials(judge.X.numpy(), judge.y.numpy(), signed, judge.x_units, judge.root.numpy())
     generators = {name: TermGenerator(place.inner, rng, hints, place.outer.degree) for name, place in places.items()}
     curve: list[float] = []
     pending: list[FitResult] = []  # of laws that are not exact, judged every few families
@@ -109,7 +109,7 @@ def climb(
             if report:
                 report(family.name, leader)
             if leader.loss < judge.exact:
-                if is_well_conditioned(leader.structure, judge):
+                if is_exact(leader.structure, judge):
                     reason = "exact"
                     break
                 continue
@@ -165,11 +165,7 @@ def _confirmation(leader: FitResult, n_since: int, judge: Problem) -> bool:
         return False
     is_tight = not n_loose(leader.structure) and leader.structure.n_free <= _MAX_FREE_EARLY
     needed = _CONFIRMING if is_tight else _CONFIRMING_LOOSE
-    return (
-        n_since >= needed
-        and leader.loss < _MAX_UNEXPLAINED * float(judge.y.var())
-        and is_white(leader.structure, judge)
-    )
+    return n_since >= needed and leader.loss < _MAX_UNEXPLAINED * judge.variance and is_white(leader.structure, judge)
 
 
 @dataclass

@@ -23,18 +23,23 @@ _MAX_RANGE = 1e4  # largest value of a column, relative to its median size
 Form = list[list]
 
 
-def best_subsets(columns: np.ndarray, y: np.ndarray) -> Iterator[tuple[int, ...]]:
+def best_subsets(columns: np.ndarray, y: np.ndarray, root: np.ndarray | None = None) -> Iterator[tuple[int, ...]]:
     """Subsets of columns that leave least of `y` beside a constant: the best of every size, smaller ones first.
 
     Parameters
     ----------
     columns : ndarray (n_samples, n_columns)
     y : ndarray (n_samples,)
+    root : ndarray (n_samples,), optional
+        Square roots of the weights.
     """
-    Z = columns - columns.mean(axis=0)
+    constant = np.ones(len(y)) if root is None else root
+    columns, y = columns * constant[:, None], y * constant
+    constant = constant / np.linalg.norm(constant)
+    Z = columns - np.outer(constant, constant @ columns)
     norms = np.linalg.norm(Z, axis=0)
     Z = Z / np.where(norms > 1e-9 * np.abs(columns).max(axis=0), norms, np.inf)
-    rest = y - y.mean()
+    rest = y - constant * (constant @ y)
     beam: list[tuple[tuple[int, ...], np.ndarray, np.ndarray]] = [((), np.zeros((len(y), 0)), rest)]
     for _ in range(min(_MAX_TERMS, Z.shape[1])):
         grown: dict[tuple[int, ...], tuple[float, np.ndarray, np.ndarray]] = {}

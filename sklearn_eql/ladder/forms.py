@@ -297,7 +297,7 @@ def dictionary_subsets(generator: TermGenerator) -> Iterator[Terms]:
     if len(generator.features) > _MAX_DICTIONARY_FEATURES:
         return
     entries, values = library(generator)
-    for chosen in best_subsets(values, generator.problem.y.numpy()):
+    for chosen in best_subsets(values, generator.problem.y.numpy(), generator.problem.root.numpy()):
         yield [[0, 1.0]] + [list(term) for k in chosen for term in entries[k]]
 
 

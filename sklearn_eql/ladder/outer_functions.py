@@ -155,9 +155,9 @@ def inner_problem(problem: Problem, outer: OuterFunction) -> InnerProblem | None
         return None
     u, slope = outer.inverse(y), outer.slope(y)
     importance = slope.square().reciprocal()
-    importance = importance.clamp(max=_LARGEST_WEIGHT * float(importance.median()))
-    if problem.sample_weight is not None:
+    if problem.sample_weight is not None:  # before the bound: weights 1 / y**2 make up for large slopes
         importance = importance * problem.sample_weight
+    importance = importance.clamp(max=_LARGEST_WEIGHT * float(importance.median()))
     mean = float(importance.mean())
     spread = float(u.std())
     if not (spread > 0 and torch.isfinite(u).all() and torch.isfinite(importance).all() and mean > 0):

@@ -34,7 +34,9 @@ class Monomials:
     pairs: tuple[tuple[int, int], ...]  # columns whose difference the law seems to depend on, likeliest first
 
 
-def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.ndarray) -> Monomials:
+def log_monomials(
+    X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.ndarray, root: np.ndarray | float = 1.0
+) -> Monomials:
     """Fit ``log|y|`` by a polynomial in the ``log|x|`` of the `signed` columns and a few of the others.
 
     Parameters
@@ -44,10 +46,12 @@ def log_monomials(X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.n
         Columns without change of sign.
     x_units : ndarray (n_features,)
         Units of the columns: differences are of ``X * x_units``.
+    root : ndarray (n_samples,) or 1
+        Square roots of the weights: rows count of which the target, times this, is more than rounding.
     """
     n_features = X.shape[1]
     nothing = Monomials(np.zeros(n_features), np.zeros(n_features), (), (), False, ())
-    keep = np.abs(y) > 1e-8 * np.abs(y).max()
+    keep = np.abs(y * root) > 1e-8 * np.abs(y * root).max()
     if not signed or keep.sum() < 10:
         return nothing
     coordinates = X[keep].copy()
@@ -168,14 +172,23 @@ class Wave:
     loss: float  # sum of squared residuals relative to that without waves
 
 
-def screen_waves(X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.ndarray, n_kept: int = 24) -> list[Wave]:
+def screen_waves(
+    X: np.ndarray,
+    y: np.ndarray,
+    signed: list[int],
+    x_units: np.ndarray,
+    n_kept: int = 24,
+    root: np.ndarray | None = None,
+) -> list[Wave]:
     """Arguments for which ``a(x) + b(x) cos(w m) + c(x) sin(w m)`` with quadratic `a`, `b`, `c` fits best.
 
     All products and quotients of up to three features, sums and differences of two, and 40 frequencies each, by
-    batched linear least squares.
+    batched linear least squares, of rows weighed by the squares of `root`, (n_samples,), if it is given.
     """
-    n_rows, n = X.shape
-    basis = _smooth_basis(X, n_rows)
+    n = X.shape[1]
+    if root is not None:
+        y = y * root
+    basis = _smooth_basis(X, root)
     arguments: list[tuple[tuple, tuple, np.ndarray]] = []
     for a, b in combinations(range(n), 2):
         for sign in (1.0, -1.0):
@@ -212,12 +225,13 @@ def screen_waves(X: np.ndarray, y: np.ndarray, signed: list[int], x_units: np.nd
     return sorted([*distinct.values(), *waves[n_kept // 3 :]], key=lambda wave: wave.loss)
 
 
-def _smooth_basis(X: np.ndarray, n_rows: int) -> np.ndarray:
-    n = X.shape[1]
+def _smooth_basis(X: np.ndarray, root: np.ndarray | None) -> np.ndarray:
+    n_rows, n = X.shape
     terms = [np.ones(n_rows), *X.T]
     if 3 * (1 + n + n * (n + 1) // 2) <= min(n_rows // 2, 50):
         terms += [X[:, i] * X[:, j] for i, j in combinations_with_replacement(range(n), 2)]
-    q, _ = np.linalg.qr(np.stack(terms, axis=1))
+    basis = np.stack(terms, axis=1)
+    q, _ = np.linalg.qr(basis if root is None else basis * root[:, None])
     return q
 
 

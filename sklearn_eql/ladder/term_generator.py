@@ -51,7 +51,9 @@ class TermGenerator:
         """Likely arguments of sines and cosines, best first."""
         if self._waves is None:
             signed = [f - 1 for f in self.signed] if self.has_powers else []
-            self._waves = screen_waves(self.rows, self.problem.y.numpy(), signed, self.problem.x_units)
+            self._waves = screen_waves(
+                self.rows, self.problem.y.numpy(), signed, self.problem.x_units, root=self.problem.root.numpy()
+            )
         return self._waves
 
     @property

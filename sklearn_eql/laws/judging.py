@@ -10,7 +10,7 @@ import torch
 
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt, standard_errors
-from sklearn_eql.sparse.problem import Scaling
+from sklearn_eql.sparse.problem import Scaling, misses, row_tolerance, weighted_variance
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import free_mask
 from sklearn_eql.symbolic.equation import Equation
@@ -38,11 +38,10 @@ class Table:
         self.primitives = primitives
         self.X = torch.as_tensor(X[keep] / scaling.x)
         self.y = torch.as_tensor(y[keep] / scaling.y)
-        self.weight = (
-            None if sample_weight is None else torch.as_tensor(sample_weight[keep] / sample_weight[keep].mean())
-        )
-        mean = np.average(self.y, weights=self.weight)
-        self.variance = float(np.average((self.y.numpy() - mean) ** 2, weights=self.weight)) or 1.0
+        weight = scaling.weights_of(None if sample_weight is None else sample_weight[keep], self.y.numpy())
+        self.weight = None if weight is None else torch.as_tensor(weight)
+        share = 1.0 if weight is None else float(weight.mean())
+        self.variance = weighted_variance(self.y.numpy(), weight) * share or 1.0
         self.exact = scaling.exact * self.variance
         self.few: Table | None = None
         if len(self.y) > SAMPLE_ROWS:
@@ -64,6 +63,12 @@ class Table:
         moved = self._unscaled(fitted.structure).coefficients()
         values = np.where(free, moved, equation.coefficients())
         return equation.with_coefficients(values), fitted.loss / self.variance
+
+    def is_met(self, equation: Equation) -> bool:
+        """Whether every row is met, by a law in the user's units, to what rounding leaves over."""
+        free = np.zeros(len(equation.coefficients()), dtype=bool)
+        scaled = self._scaled(equation, free).to_equation()
+        return misses(scaled, self.X, self.y, self.primitives)[0] <= row_tolerance(self.scaling.resolution)
 
     def accepts(self, old: float, new: float, n_fixed: int) -> bool:
         """Whether fixing `n_fixed` coefficients is worth the rise of the relative loss.

@@ -17,7 +17,7 @@ from sklearn_eql.search.evolution import EvolutionResult, EvolutionSettings
 from sklearn_eql.search.mutations import Proposer
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.elimination import NETWORK_STEPS, defined_part, eliminate_networks, simplify, supported_part
-from sklearn_eql.sparse.problem import Problem
+from sklearn_eql.sparse.problem import Problem, is_exact
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 from sklearn_eql.training.batched import train
@@ -102,6 +102,7 @@ def train_trials(
             raise
         reason = "interrupted"
     curve = tuple(float(row) for row in np.nanmin(result.loss_curve, axis=1)) if len(result.loss_curve) else ()
-    if reason != "interrupted" and any(r.loss < problem.exact for r in archive.ranked()[:1]):
+    best = archive.ranked()[:1]
+    if reason != "interrupted" and any(r.loss < problem.exact and is_exact(r.structure, problem) for r in best):
         reason = "exact"
     return EvolutionResult(archive, result.n_steps, reason, curve)

@@ -18,7 +18,7 @@ from sklearn_eql.search.mutations import Proposer
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.elimination import simplify
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
-from sklearn_eql.sparse.problem import Problem, is_well_conditioned
+from sklearn_eql.sparse.problem import Problem, is_exact
 from sklearn_eql.sparse.structure import Structure
 
 
@@ -84,7 +84,7 @@ def evolve(
     try:
         while True:
             leader = archive.ranked()[0] if archive.members else None
-            if leader and leader.loss < problem.exact and is_well_conditioned(leader.structure, problem):
+            if leader and leader.loss < problem.exact and is_exact(leader.structure, problem):
                 reason = "exact"
                 break
             if generation == settings.n_generations:

@@ -83,7 +83,7 @@ def search(
     finish_by = deadline
     if math.isfinite(deadline):  # refinement takes its share
         deadline -= max(0.0, min(_FINISHING_SHARE * (deadline - time.time()), _FINISHING_SECONDS))
-    scaling = Scaling.of(X, y, settings.scale, settings.resolution)
+    scaling = Scaling.of(X, y, settings.scale, settings.resolution, sample_weight)
     shape = (scaling, settings.primitives, settings.copies, settings.n_hidden_layers, settings.max_rows)
     problem = make_problem(X, y, sample_weight, *shape, seed)
     judge = make_problem(X, y, sample_weight, *shape[:-1], max(settings.max_rows, SAMPLE_ROWS), seed)
@@ -112,6 +112,8 @@ def search(
         )
     best = min(histories, key=lambda history: min((run.loss_curve[-1:] or (math.inf,))[0] for run in history))
     reason = "interrupted" if interrupted else best[-1].stop_reason
+    if reason == "exact" and not any(table.is_met(law.equation) for law in laws):
+        reason = "sample"
     n_iter = sum(run.n_generations for history in histories for run in history)
     loss_curve = [loss for run in best for loss in run.loss_curve]
     return SearchResult(laws, reason, n_iter, loss_curve, len(table.y), interrupted)

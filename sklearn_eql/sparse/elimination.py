@@ -42,7 +42,7 @@ def eliminate(result: FitResult, problem: Problem) -> FitResult:
     while True:
         structure = best.structure
         order, rises = _elimination(structure, problem)
-        level = best.loss if best.loss > problem.exact else max(problem.exact, _TRACE_LOSS * float(problem.y.var()))
+        level = best.loss if best.loss > problem.exact else max(problem.exact, _TRACE_LOSS * problem.variance)
         count = _shortest(rises, level, len(problem.y))
         while count:
             places = _free_places(structure)

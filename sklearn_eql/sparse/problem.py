@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,9 +12,12 @@ import torch
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt
 from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.symbolic.equation import Equation
 
 _FLOAT64 = float(np.finfo(np.float64).eps)
 EXACT = 1e-20  # relative mean squared error of a law without noise, in float64
+_ROW = 1e-9  # of a row's rounding unit: ten times the root of EXACT, as one of many rows may be that far from the mean
+_EVEN_STEPS = 12  # of the fit that gives all rows their weight; it starts at the optimum of another weighing
 
 
 @dataclass(frozen=True)
@@ -23,22 +27,54 @@ class Scaling:
     x: np.ndarray  # (n_features,)
     y: float
     exact: float  # mean squared error, relative to the variance of y, below which a law is exact
+    variance: float  # of the scaled target
+    resolution: float  # relative rounding error of the data as they were given
 
     @classmethod
-    def of(cls, X: np.ndarray, y: np.ndarray, enabled: bool = True, resolution: float = _FLOAT64) -> Scaling:
+    def of(
+        cls,
+        X: np.ndarray,
+        y: np.ndarray,
+        enabled: bool = True,
+        resolution: float = _FLOAT64,
+        sample_weight: np.ndarray | None = None,
+    ) -> Scaling:
         """Root mean square of each column, and the standard deviation of the target; ones if not `enabled`.
 
-        `resolution` is the relative rounding error of the data as they were given.
+        Standard deviation and rounding error of the target are weighted as the loss is: with weights ``1 / y**2`` the
+        smallest values have to be met as well.
         """
         top = float(np.abs(y).max()) or 1.0
-        spread = float(np.std(y / top)) or 1.0  # relative to the largest value
-        exact = max(EXACT, (resolution / spread) ** 2)
+        share = np.full(len(y), 1.0 / len(y)) if sample_weight is None else sample_weight / sample_weight.sum()
+        relative = y / top  # squares of 1e200 would overflow
+        spread = math.sqrt(weighted_variance(relative, sample_weight)) or 1.0
+        rounding = resolution * math.sqrt(len(y) * float((share * relative**2).max()))
+        exact = max(EXACT, (rounding / spread) ** 2)
         if not enabled:
-            return cls(np.ones(X.shape[1]), 1.0, exact)
+            return cls(np.ones(X.shape[1]), 1.0, exact, (top * spread) * (top * spread), resolution)
         largest = np.abs(X).max(axis=0)
         largest = np.where(largest > 0, largest, 1.0)
-        rms = largest * np.sqrt(np.mean((X / largest) ** 2, axis=0))  # squares of 1e200 would overflow
-        return cls(np.where(rms > 0, rms, 1.0), top * spread, exact)
+        rms = largest * np.sqrt(np.mean((X / largest) ** 2, axis=0))
+        return cls(np.where(rms > 0, rms, 1.0), top * spread, exact, 1.0, resolution)
+
+    def weights_of(self, sample_weight: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
+        """Weights of some rows, of which `y` is the scaled target, in the unit that makes losses of samples comparable.
+
+        The variance of the sample is that of all rows. The mean weight of a sample would be no such unit: it depends on
+        whether the heaviest rows are in it.
+        """
+        if sample_weight is None:
+            return None
+        weight = sample_weight / sample_weight.mean()
+        return weight * (self.variance / (weighted_variance(y, weight) or self.variance))
+
+
+def weighted_variance(values: np.ndarray, sample_weight: np.ndarray | None) -> float:
+    """Around the weighted mean."""
+    if sample_weight is None:
+        return float(np.var(values))
+    share = sample_weight / sample_weight.sum()
+    return float(share @ (values - share @ values) ** 2)
 
 
 @dataclass(frozen=True)
@@ -47,7 +83,7 @@ class Problem:
 
     X: torch.Tensor  # (N, n_features), float64, scaled
     y: torch.Tensor  # (N,), float64, scaled
-    sample_weight: torch.Tensor | None  # (N,), mean 1
+    sample_weight: torch.Tensor | None  # (N,), see Scaling.weights_of
     signs: tuple[int, ...]  # per feature: +1 all positive, -1 all negative, 0 mixed (over all rows, not only these)
     importances: np.ndarray  # (n_features,) how often to try each feature, positive
     primitives: Mapping[str, Primitive]
@@ -56,6 +92,18 @@ class Problem:
     exact: float  # loss below which a law is exact
     y_unit: float  # of the scaled target, in the user's units
     x_units: np.ndarray  # (n_features,) likewise
+    resolution: float = _FLOAT64  # relative rounding error of the data
+
+    @property
+    def root(self) -> torch.Tensor:
+        """Square roots of the weights, (N,)."""
+        return torch.ones_like(self.y) if self.sample_weight is None else self.sample_weight.sqrt()
+
+    @property
+    def variance(self) -> float:
+        """Loss of the best constant."""
+        weight = np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight.numpy()
+        return weighted_variance(self.y.numpy(), weight) * float(weight.mean())
 
     @property
     def max_free(self) -> int:
@@ -95,21 +143,21 @@ def make_problem(
     rows = np.arange(len(y)) if sample_weight is None else np.flatnonzero(sample_weight > 0)
     if len(rows) > max_rows:
         rows = np.sort(rng.choice(rows, max_rows, replace=False))
-    weight = None
-    if sample_weight is not None:
-        weight = torch.as_tensor(sample_weight[rows] / sample_weight[rows].mean())
+    target = y[rows] / scaling.y
+    weight = scaling.weights_of(None if sample_weight is None else sample_weight[rows], target)
     return Problem(
         torch.as_tensor(X[rows] / scaling.x),
-        torch.as_tensor(y[rows] / scaling.y),
-        weight,
+        torch.as_tensor(target),
+        None if weight is None else torch.as_tensor(weight),
         tuple(common_sign(column) for column in X.T),
-        _importances(X, y, seed),
+        _importances(X, y, sample_weight, seed),
         primitives,
         copies,
         max_depth,
-        scaling.exact * float(np.var(y / scaling.y)),
+        scaling.exact * scaling.variance,
         scaling.y,
         scaling.x,
+        scaling.resolution,
     )
 
 
@@ -118,7 +166,9 @@ def common_sign(column: np.ndarray) -> int:
     return int(np.all(column > 0)) - int(np.all(column < 0))
 
 
-def _importances(X: np.ndarray, y: np.ndarray, seed: int, few: int = 6, max_rows: int = 2000) -> np.ndarray:
+def _importances(
+    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, seed: int, few: int = 6, max_rows: int = 2000
+) -> np.ndarray:
     """How much a forest of random trees uses each feature, never zero; even for a handful of features.
 
     Constant columns get nothing: a law cannot depend on them.
@@ -131,9 +181,10 @@ def _importances(X: np.ndarray, y: np.ndarray, seed: int, few: int = 6, max_rows
 
     rows = np.random.default_rng(seed).permutation(len(y))[:max_rows]
     # Trees read float32: columns and target at unit scale cannot overflow there.
-    scaling = Scaling.of(X[rows], y[rows])
+    weight = None if sample_weight is None else sample_weight[rows]
+    scaling = Scaling.of(X[rows], y[rows], sample_weight=weight)
     forest = ExtraTreesRegressor(n_estimators=50, min_samples_leaf=3, random_state=seed)
-    forest.fit(X[rows] / scaling.x, y[rows] / scaling.y)
+    forest.fit(X[rows] / scaling.x, y[rows] / scaling.y, weight)
     found = np.where(varies, forest.feature_importances_ + 0.05 / n_varying, 0.0)
     return found / found.sum()
 
@@ -148,5 +199,54 @@ def is_well_conditioned(structure: Structure, problem: Problem, limit: float = 1
     values = equation.sources(problem.X, problem.primitives)
     for source, coefficient in equation.output:
         total += np.abs(coefficient * values[source])
-    size = max(1.0, float(problem.y.square().mean().sqrt()))
-    return bool(np.sqrt(np.mean(total**2)) < limit * size)
+    root = problem.root.numpy()
+    size = max(math.sqrt(problem.variance), float(np.linalg.norm(problem.y.numpy() * root)) / math.sqrt(len(total)))
+    return bool(np.linalg.norm(total * root) < limit * size * math.sqrt(len(total)))
+
+
+def is_exact(structure: Structure, problem: Problem) -> bool:
+    """Whether a law of which the loss is that of an exact one (see `Problem.exact`) is well conditioned, and met by
+    every row.
+
+    A loss may be tiny because a few large values are met: ``3*x**4`` is ``3*x**4 + sin(x)`` to 16 digits, for most of
+    the `x` up to 1e4. So rows that stand out are given their weight: an exact law stays exact however rows are
+    weighed, after a few more steps of the fit.
+    """
+    if not is_well_conditioned(structure, problem):
+        return False
+    largest = row_tolerance(problem.resolution)
+    missed, rounding = misses(structure.to_equation(), problem.X, problem.y, problem.primitives)
+    if missed <= largest:
+        return True
+    weight = (rounding.min() / rounding) ** 2
+    weight = weight / weight.mean()
+    even = replace(problem, sample_weight=weight, exact=largest**2 * float((weight * rounding**2).mean()) / 100)
+    [fitted] = even.fit([structure], _EVEN_STEPS) or [None]
+    if fitted is None or not math.isfinite(fitted.loss):
+        return False
+    return misses(fitted.structure.to_equation(), problem.X, problem.y, problem.primitives)[0] <= largest
+
+
+def row_tolerance(resolution: float) -> float:
+    """Largest residual of a row that an exact law meets, in its unit of rounding (see `misses`)."""
+    return max(_ROW, 8 * resolution)
+
+
+def misses(
+    equation: Equation, X: torch.Tensor, y: torch.Tensor, primitives: Mapping[str, Primitive]
+) -> tuple[float, torch.Tensor]:
+    """Largest residual of the rows, relative to what rounding is relative to, and that for each row, (N,).
+
+    Rounding comes with the target, with the terms of the law, and with the features, as the law passes it on.
+    """
+    with torch.enable_grad():
+        X = X.clone().requires_grad_()
+        values = equation.forward(X, primitives)
+        slopes = torch.autograd.grad(values.sum(), X)[0] if values.requires_grad else torch.zeros_like(X)
+    X, values = X.detach(), values.detach()
+    sources = equation.sources(X, primitives)
+    terms = sum((np.abs(c * sources[s]) for s, c in equation.output), np.zeros(len(y)))
+    rounding = y.abs() + torch.as_tensor(terms) + (slopes * X).abs().sum(dim=1)
+    rounding = rounding.clamp(min=float(rounding.max()) * 1e-300 or 1.0)
+    missed = float(((y - values).abs() / rounding).max())
+    return (missed if math.isfinite(missed) else math.inf), rounding

@@ -30,7 +30,7 @@ LINEAR = Structure(2, (), ((0, 1.0, True), (1, 1.0, True), (2, 1.0, True)))
 
 def problem(y, functions=None, weight=None, x=X):
     copies = PRESETS["default"] if functions is None else dict.fromkeys(functions, 1)
-    return make_problem(x, y, weight, Scaling.of(x, y), PRIMITIVES, copies, 2, 200, 0)
+    return make_problem(x, y, weight, Scaling.of(x, y, sample_weight=weight), PRIMITIVES, copies, 2, 200, 0)
 
 
 def lifted(y, name, **options):
@@ -99,7 +99,8 @@ def test_the_weights_of_the_user_hold_under_a_link(rng):
     y[:20] = 100.0  # of no weight
     once = problem(y, weight=weight)
     repeated = np.repeat(np.arange(80), weight.astype(int))
-    often = make_problem(X[repeated], y[repeated], None, Scaling.of(X, y), PRIMITIVES, PRESETS["default"], 2, 200, 0)
+    scaling = Scaling.of(X[repeated], y[repeated])
+    often = make_problem(X[repeated], y[repeated], None, scaling, PRIMITIVES, PRESETS["default"], 2, 200, 0)
     losses = [
         place.inner.fit([LINEAR], 10)[0].loss * place.factor
         for place in (inner_problem(target, BY_NAME["exp"]) for target in (once, often))

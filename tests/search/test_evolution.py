@@ -23,7 +23,8 @@ SMALL = EvolutionSettings(population_size=48, n_generations=10)
 
 def problem(y=Y, x=X, functions=("mul", "div", "pow", "sin"), weight=None, **options):
     settings = {"max_depth": 2, "max_rows": 256, "seed": 0} | options
-    return make_problem(x, y, weight, Scaling.of(x, y), PRIMITIVES, dict.fromkeys(functions, 1), **settings)
+    scaling = Scaling.of(x, y, sample_weight=weight)
+    return make_problem(x, y, weight, scaling, PRIMITIVES, dict.fromkeys(functions, 1), **settings)
 
 
 def linear(*sources, n_features=2):
@@ -124,7 +125,7 @@ def test_a_problem_samples_at_most_max_rows():
 def test_a_problem_leaves_rows_without_weight_out():
     weighted = problem(weight=np.r_[np.zeros(10), np.full(50, 2.0)])
     assert len(weighted.y) == 50
-    assert weighted.sample_weight.tolist() == [1.0] * 50
+    assert weighted.sample_weight.tolist() == pytest.approx([1.0] * 50)
 
 
 def test_signs_are_those_of_all_rows():
