@@ -22,6 +22,7 @@ _MANY = 20  # column names that an error message lists
 _FEW = 6  # distinct values of a column that may well be categories
 _REASONS = {
     "exact": "a law fits all rows to rounding",
+    "sample": "a law fits the rows of the search to rounding, but not all rows",
     "noise": "a law leaves nothing but noise",
     "patience": "no progress for a while",
     "generations": "all generations are over; more may find better laws",
