@@ -25,7 +25,8 @@ import numpy as np
 import torch
 from problems import PAPER_RATES, load
 
-from sklearn_eql.networks.batched_eql import INIT_SCALES, INIT_SCALES_L0, BatchedEQL
+from sklearn_eql.networks.batched_eql import BatchedEQL
+from sklearn_eql.networks.penalties import initial_scales, resolve_penalty
 from sklearn_eql.primitives import PRIMITIVES, resolve_functions
 from sklearn_eql.sparse.levenberg_marquardt import levenberg_marquardt
 from sklearn_eql.sparse.structure import Structure
@@ -84,7 +85,7 @@ def refine(groups: list[list[Equation]], X: np.ndarray, y: np.ndarray, max_iter:
 def run(name: str, penalty: str, phases, n_trials: int, seed: int, max_iter: int) -> dict[str, float]:
     table, test = load(name, seed)
     units = resolve_functions("paper")
-    scales = INIT_SCALES_L0 if penalty == "l0" else INIT_SCALES
+    scales = initial_scales(resolve_penalty(penalty))
     seeds = range(seed, seed + n_trials)
     network = BatchedEQL(table.X.shape[1], 1, units, table.n_hidden_layers, seeds, init_scales=scales)
     start = time.perf_counter()

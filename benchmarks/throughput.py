@@ -19,6 +19,7 @@ from sklearn_eql.networks.batched_eql import BatchedEQL
 from sklearn_eql.networks.penalties import SmoothedL05
 from sklearn_eql.primitives import resolve_functions
 from sklearn_eql.training.batched import _Run
+from sklearn_eql.training.optimizers import set_learning_rate
 from sklearn_eql.training.schedule import PAPER_ALPHA, Phase
 
 N_ROWS = 256
@@ -82,7 +83,7 @@ def batched_step(
     phase = Phase(1, learning_rate=1e-2)
     run = _Run(network, X, y, (phase,), SmoothedL05(), PAPER_ALPHA, None)
     run.configure("rmsprop", None, 0, 0.0, 0, compile)
-    run._enter(phase)
+    set_learning_rate(run.optimizer, phase.learning_rate)
     return lambda: run._step(phase)
 
 

@@ -18,10 +18,9 @@ from sklearn_eql.dynamics.laws import vocabulary, with_simple_latents
 from sklearn_eql.dynamics.search import Motion, MotionSettings, carried, find_motion, with_standard_latents
 from sklearn_eql.laws.finishing import as_law
 from sklearn_eql.laws.judging import Table
-from sklearn_eql.networks.batched_eql import INIT_SCALES, INIT_SCALES_L0
 from sklearn_eql.networks.cells import EQLCell, ReLUCell
 from sklearn_eql.networks.encoders import LATENT_SCALE, Encoder, build_encoder
-from sklearn_eql.networks.penalties import HardConcreteL0
+from sklearn_eql.networks.penalties import initial_scales
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.problem import Scaling
 from sklearn_eql.symbolic.canonical import canonicalize, rescale
@@ -94,7 +93,7 @@ def train_networks(
     if settings.head == "relu":
         cell = ReLUCell(n_states, settings.n_latents, settings.relu_layers, seeds[1:])
     else:
-        scales = INIT_SCALES_L0 if isinstance(settings.recurrent.penalty, HardConcreteL0) else INIT_SCALES
+        scales = initial_scales(settings.recurrent.penalty)
         cell = EQLCell(
             n_states, settings.n_latents, settings.units, settings.n_hidden_layers, seeds[1:], init_scales=scales
         )

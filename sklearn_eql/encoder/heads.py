@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from sklearn_eql.encoder.tied_coefficients import Ties
-from sklearn_eql.networks.batched_eql import INIT_SCALES, INIT_SCALES_L0, BatchedEQL
+from sklearn_eql.networks.batched_eql import BatchedEQL
 from sklearn_eql.networks.encoders import LatentNorm
-from sklearn_eql.networks.freezing import freeze_dead, freeze_small
-from sklearn_eql.networks.penalties import HardConcreteL0, Penalty
+from sklearn_eql.networks.freezing import freeze
+from sklearn_eql.networks.penalties import DOMAIN_WEIGHT, Penalty, initial_scales
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.export import to_torch_module
@@ -61,13 +61,14 @@ class DenseHead(nn.Module):
         n_hidden_layers: int,
         penalty: Penalty,
         seed: int,
-        domain_weight: float,
+        domain_weight: float = DOMAIN_WEIGHT,
         device: str = "cpu",
     ) -> None:
         super().__init__()
-        scales = INIT_SCALES_L0 if isinstance(penalty, HardConcreteL0) else INIT_SCALES
+        scales = initial_scales(penalty)
         self.network = BatchedEQL(n_features, 1, units, n_hidden_layers, [seed], init_scales=scales, device=device)
-        self.penalty, self.domain_weight = penalty, domain_weight if self.network.has_domain else 0.0
+        self.penalty: Penalty | None = penalty
+        self.domain_weight = domain_weight if self.network.has_domain else 0.0
         self.gates = penalty.gates(self.network.flat.detach(), [seed], self.network.n_output_weights)
         # A module's own parameter: it is then moved, saved and trained with the rest.
         self.log_alpha = self.gates.log_alpha if self.gates else None
@@ -86,18 +87,21 @@ class DenseHead(nn.Module):
         self.gates.draw(int(torch.randint(2**31, ())))
         return self.gates.sample(flat)
 
-    def cost(self) -> torch.Tensor:
-        """The penalty."""
+    def cost(self) -> torch.Tensor | float:
+        """The penalty; nothing once its gates are closed."""
+        if self.penalty is None:
+            return 0.0
         return self.penalty.value(self.network.masked(), self.gates)[0]
 
     def freeze(self, threshold: float) -> None:
         """Close gates for good, then set small weights to zero and keep them there (Appendix A)."""
+        freeze(self.network, threshold, self.gates)
+        self.drop_gates()
+
+    def drop_gates(self) -> None:
+        """Go on without gates, if there are any, and without the penalty that acts on them."""
         if self.gates:
-            self.network.flat.data = self.gates.expected(self.network.flat.data)
-            self.gates = self.log_alpha = None
-            threshold = max(threshold, torch.finfo(torch.float32).tiny)
-        freeze_small(self.network, threshold)
-        freeze_dead(self.network)
+            self.gates = self.log_alpha = self.penalty = None
 
     def equation(self) -> Equation:
         """The law that the network computes."""

@@ -53,7 +53,6 @@ LATENT_ROWS = 20_000
 
 _CALIBRATION_ROWS = 2_000  # for the mean and variance of latents in between
 _READ_AT_ONCE = 128  # samples; activations of more leave the caches
-_DOMAIN_WEIGHT = 0.1  # as in `training.loop`
 _LINEAR_ROUNDS = 3  # while next to nothing is explained: encoders may need a while before they see anything
 _SETTLING_STEPS = 300  # at most, for classes to be told apart
 _LEARNT_SHARE = 0.7  # of the variance
@@ -149,8 +148,7 @@ class Training:
             s.search.n_hidden_layers,
             s.penalty,
             self.seeds[2],
-            _DOMAIN_WEIGHT,
-            s.device,
+            device=s.device,
         )
         return decide(self.model(head, state), False)
 
@@ -357,7 +355,7 @@ class Training:
     def _restore(self, model: Composite, outcome: dict) -> None:
         state = dict(outcome["model"])
         if isinstance(model.head, DenseHead) and "head.log_alpha" not in state:
-            model.head.gates = model.head.log_alpha = None  # frozen in an earlier run
+            model.head.drop_gates()  # frozen in an earlier run
         model.load_state_dict(state)
         self.count(outcome)
 

@@ -46,7 +46,7 @@ def training_settings(estimator: Any, items: Items) -> TrainingSettings:
         n_latents=p.n_latents,
         head=p.head,
         linear_steps=p.linear_steps,
-        schedule=resolve_phases(p.schedule, IMAGE_SCHEDULES),
+        schedule=resolve_phases(p.schedule, IMAGE_SCHEDULES, honoured=()),
         penalty=resolve_penalty(p.penalty),
         alpha=float(p.alpha),
         search=LatentSearch(units, p.n_hidden_layers, n_generations),

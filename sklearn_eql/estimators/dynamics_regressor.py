@@ -31,6 +31,7 @@ from sklearn_eql.laws.selection import select
 from sklearn_eql.networks.encoders import Encoder
 from sklearn_eql.networks.penalties import Penalty, resolve_penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
+from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.rollouts import RecurrentSettings
 from sklearn_eql.training.schedule import ROLLOUT_SCHEDULES, Phase, RolloutPhase, resolve_phases
 
@@ -157,7 +158,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         "penalty": [StrOptions({"l05", "l0", "l1"}), HasMethods(["gates", "value"])],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "schedule": [str, Sequence],
-        "optimizer": [StrOptions({"rmsprop", "adam"})],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "scale": ["boolean"],
         "selection": [StrOptions({"best", "accurate", "simple"}), callable],
@@ -477,7 +478,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
                 f"form='ode' with head={self.head!r}, refine={self.refine}: networks are trained to make steps, only "
                 "refined laws are read as derivatives. Use form='update' or 'increment'."
             )
-        phases = resolve_phases(self.schedule, ROLLOUT_SCHEDULES)
+        phases = resolve_phases(self.schedule, ROLLOUT_SCHEDULES, honoured=("n_rollout",))
         if isinstance(self.relu_layers, str) or not all(isinstance(n, Integral) and n > 0 for n in self.relu_layers):
             raise ValueError(
                 f"relu_layers={self.relu_layers!r}: expected a sequence of positive integers, units per layer."

@@ -37,7 +37,8 @@ from sklearn_eql.networks.state import load_parameters, parameters_of
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.checkpoint import Checkpoint
-from sklearn_eql.training.minibatch import OPTIMIZERS, Watch
+from sklearn_eql.training.minibatch import Watch
+from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.schedule import IMAGE_SCHEDULES, Phase
 
 

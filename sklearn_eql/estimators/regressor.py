@@ -28,6 +28,7 @@ from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resol
 from sklearn_eql.search.dense_trials import GradientSettings
 from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.search.islands import SearchResult, SearchSettings, search
+from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.schedule import SCHEDULES, Phase
 
 
@@ -142,7 +143,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         "penalty": [StrOptions({"l05", "l0", "l1"}), HasMethods(["gates", "value"])],
         "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "schedule": [StrOptions(set(SCHEDULES)), Sequence],
-        "optimizer": [StrOptions({"rmsprop", "adam"})],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "device": [str],

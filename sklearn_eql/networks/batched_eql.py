@@ -19,8 +19,8 @@ from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 INIT_SCALES = (0.1, 0.5, 1.0)
 """Standard deviations of initial weights in the first, middle and last layer, as in the authors' ``benchmark.py``."""
 
-INIT_SCALES_L0 = (0.5, 0.5, 0.5)
-"""The same for relaxed L0, as in their ``benchmark_l0.py``; with less, gates close before there is a signal."""
+INIT_SCALES_GATED = (0.5, 0.5, 0.5)
+"""The same for gated weights, as in their ``benchmark_l0.py``; with less, gates close before there is a signal."""
 
 _TRUNCATION = 2.0  # initial weights are normal, cut at this many standard deviations
 

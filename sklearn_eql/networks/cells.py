@@ -27,11 +27,22 @@ class EQLCell(torch.nn.Module):
             n_states + n_latents, 1, units, n_hidden_layers, per_state, **options
         )  # T * S networks
 
-    def forward(self, state: torch.Tensor, latent: torch.Tensor, flat: torch.Tensor) -> torch.Tensor:
-        """``(T, N, S)`` for states ``(T, N, S)``, latents ``(T, N, L)`` and weights ``(T * S, P)``."""
+    def forward(
+        self, state: torch.Tensor, latent: torch.Tensor, flat: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | float]:
+        """For states ``(T, N, S)``, latents ``(T, N, L)`` and weights ``(T * S, P)``.
+
+        Returns
+        -------
+        output : Tensor of shape (T, N, S)
+        violation : Tensor of shape (T,), or 0.0
+            By how much arguments leave the domains of their functions, summed over the networks of a trial.
+        """
         x = torch.cat([state, latent], dim=2).transpose(1, 2)  # (T, S + L, N)
-        y, _ = self.network.propagate(x.repeat_interleave(self.n_states, dim=0), flat)  # (T * S, 1, N)
-        return y.view(len(x), self.n_states, -1).transpose(1, 2)
+        y, violation = self.network.propagate(x.repeat_interleave(self.n_states, dim=0), flat)  # (T * S, 1, N)
+        if isinstance(violation, torch.Tensor):
+            violation = violation.view(len(x), self.n_states).sum(dim=1)
+        return y.view(len(x), self.n_states, -1).transpose(1, 2), violation
 
 
 class ReLUCell(torch.nn.Module):
@@ -50,11 +61,11 @@ class ReLUCell(torch.nn.Module):
             self.weights.append(torch.nn.Parameter(torch.tensor(weights, dtype=torch.float32)))
             self.biases.append(torch.nn.Parameter(torch.tensor(biases, dtype=torch.float32)))
 
-    def forward(self, state: torch.Tensor, latent: torch.Tensor, flat: None = None) -> torch.Tensor:
-        """``(T, N, S)`` for states ``(T, N, S)`` and latents ``(T, N, L)``."""
+    def forward(self, state: torch.Tensor, latent: torch.Tensor, flat: None = None) -> tuple[torch.Tensor, float]:
+        """As `EQLCell`, for states ``(T, N, S)`` and latents ``(T, N, L)``; defined everywhere."""
         h = torch.cat([state, latent], dim=2)
         for weights, biases in zip(self.weights, self.biases, strict=True):
             if weights is not self.weights[0]:
                 h = torch.relu(h)
             h = torch.baddbmm(biases, h, weights)
-        return h
+        return h, 0.0

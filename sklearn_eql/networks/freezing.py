@@ -1,10 +1,24 @@
-"""Thresholding: which weights are zero for good."""
+"""Thresholding: which weights are zero for good, and gates that are closed for good."""
 
 from __future__ import annotations
 
 import torch
 
 from sklearn_eql.networks.batched_eql import BatchedEQL
+from sklearn_eql.networks.penalties import HardConcreteGates
+
+
+def freeze(network: BatchedEQL, threshold: float, gates: HardConcreteGates | None = None) -> None:
+    """End a phase (Appendix A): close gates for good, freeze weights below `threshold`, and those that lead nowhere.
+
+    Weights take what their gates leave of them on average, so that the caller has no more use for the gates, and none
+    for a penalty of gates. Those whose gate is closed are frozen whatever the threshold.
+    """
+    if gates is not None:
+        network.flat.data = gates.expected(network.flat.data)
+        threshold = max(threshold, torch.finfo(network.flat.dtype).tiny)
+    freeze_small(network, threshold)
+    freeze_dead(network)
 
 
 def freeze_small(network: BatchedEQL, threshold: float) -> None:

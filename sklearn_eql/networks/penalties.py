@@ -1,7 +1,8 @@
 """Sparsity penalties: smoothed L0.5 (eq. 3), L1, and relaxed L0 with hard-concrete gates (Appendix B).
 
 A penalty has two methods. ``value`` is what it costs, one number per trial. ``gates`` returns the trainable gates that
-multiply the weights while they train, or ``None`` for penalties that act on the weights themselves.
+multiply the weights while they train, or ``None`` for penalties that act on the weights themselves. It may have a field
+``init_scales``, the standard deviations of initial weights under which it works.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
+
+from sklearn_eql.networks.batched_eql import INIT_SCALES, INIT_SCALES_GATED
+
+DOMAIN_WEIGHT = 0.1
+"""Weight of the domain violation term (the penalty of EQL-div, Sahoo et al., 2018, for any function with a domain)."""
 
 _GATE_INIT_SD = 1e-2  # spread of the initial log(alpha), as in Louizos et al. (2017) and the authors' code
 _NOISE_MARGIN = 1e-6  # uniform noise is kept this far from 0 and 1
@@ -27,7 +33,7 @@ class Penalty(Protocol):
         """Gates for `weights` ``(T, P)``, seeded per trial, or None; the last `n_output` are the output layer's."""
 
     def value(self, weights: torch.Tensor, gates: HardConcreteGates | None = None) -> torch.Tensor:
-        """Penalty of each trial, shape ``(T,)``, differentiable."""
+        """Penalty of each trial, shape ``(T,)``, differentiable. Not asked for once gates are closed for good."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class SmoothedL05:
     """
 
     threshold: float = 0.01
+    init_scales: ClassVar[tuple[float, float, float]] = INIT_SCALES
 
     def gates(self, weights: torch.Tensor, seeds: Sequence[int], n_output: int) -> None:
         return None
@@ -52,6 +59,8 @@ class SmoothedL05:
 @dataclass(frozen=True)
 class L1:
     """Sum of absolute weights, the penalty of the first EQL networks (Martius and Lampert, 2016)."""
+
+    init_scales: ClassVar[tuple[float, float, float]] = INIT_SCALES
 
     def gates(self, weights: torch.Tensor, seeds: Sequence[int], n_output: int) -> None:
         return None
@@ -80,6 +89,7 @@ class HardConcreteL0:
     zeta: float = 1.1
     droprate_init: float = 0.5
     gate_output: bool = False
+    init_scales: ClassVar[tuple[float, float, float]] = INIT_SCALES_GATED
 
     def gates(self, weights: torch.Tensor, seeds: Sequence[int], n_output: int) -> HardConcreteGates:
         return HardConcreteGates(self, weights if self.gate_output else weights[:, :-n_output], seeds)
@@ -194,3 +204,21 @@ def resolve_penalty(penalty: str | Penalty) -> Penalty:
             f"got {penalty!r}."
         )
     return penalty
+
+
+def initial_scales(penalty: Penalty) -> tuple[float, float, float]:
+    """Standard deviations of initial weights for a penalty: first, middle and last layer.
+
+    Its own ``init_scales``; without, those for gated weights if it has gates, and the usual ones otherwise.
+
+    Raises
+    ------
+    ValueError
+        ``init_scales`` is not three positive numbers.
+    """
+    scales = getattr(penalty, "init_scales", None)
+    if scales is None:  # ask for the gates of two weights, one of them of the output layer
+        return INIT_SCALES if penalty.gates(torch.zeros(1, 2), [0], 1) is None else INIT_SCALES_GATED
+    if len(scales) != 3 or not all(0 < scale < math.inf for scale in scales):
+        raise ValueError(f"{penalty!r}: init_scales must be three positive numbers, got {scales!r}.")
+    return tuple(scales)

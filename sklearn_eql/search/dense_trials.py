@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_eql.networks.batched_eql import INIT_SCALES, INIT_SCALES_L0, BatchedEQL
-from sklearn_eql.networks.penalties import HardConcreteL0, Penalty, resolve_penalty
+from sklearn_eql.networks.batched_eql import BatchedEQL
+from sklearn_eql.networks.penalties import Penalty, initial_scales, resolve_penalty
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.evolution import EvolutionResult, EvolutionSettings
 from sklearn_eql.search.mutations import Proposer
@@ -48,14 +48,13 @@ def train_trials(
     """
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_trials).tolist()
     penalty = resolve_penalty(settings.penalty)
-    init_scales = INIT_SCALES_L0 if isinstance(penalty, HardConcreteL0) else INIT_SCALES
     network = BatchedEQL(
         problem.X.shape[1],
         1,
         settings.units,
         problem.max_depth,
         seeds,
-        init_scales=init_scales,
+        init_scales=initial_scales(penalty),
         device=settings.device,
     )
     alpha = alpha_ladder(settings.n_trials) if settings.alpha == "auto" else settings.alpha

@@ -9,29 +9,18 @@ therefore not clamped: a clamp would make the trained network differ from the la
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch.nn.functional import mse_loss
 
 from sklearn_eql.networks.batched_eql import BatchedEQL
-from sklearn_eql.networks.freezing import count_active, freeze_dead, freeze_small
-from sklearn_eql.networks.penalties import Penalty, resolve_penalty
+from sklearn_eql.networks.freezing import count_active, freeze
+from sklearn_eql.networks.penalties import DOMAIN_WEIGHT, Penalty, resolve_penalty
+from sklearn_eql.training.optimizers import OptimizerFactory, make_optimizer, set_learning_rate
 from sklearn_eql.training.records import Progress, Status, TrainingResult, TrialRecord
-from sklearn_eql.training.schedule import PAPER_ALPHA, Phase, resolve_phases
-
-OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]
-
-OPTIMIZERS: dict[str, OptimizerFactory] = {
-    # Decay, epsilon and no momentum as in the authors' code. One tensor: `foreach` would only add overhead.
-    "rmsprop": lambda parameters: torch.optim.RMSprop(parameters, alpha=0.9, eps=1e-10, foreach=False),
-    "adam": lambda parameters: torch.optim.Adam(parameters, foreach=False),
-}
-"""Optimisers by the name that ``optimizer=`` takes; learning rates come from the phases."""
-
-DOMAIN_WEIGHT = 0.1
-"""Weight of the domain violation term (the penalty of EQL-div, Sahoo et al., 2018, for any function with a domain)."""
+from sklearn_eql.training.schedule import PAPER_ALPHA, Phase, pending_threshold, resolve_phases
 
 CHUNK_BYTES = 4 << 20
 """Activations of one layer that are worked on at once on a CPU: what stays in its caches (more is 3 times slower)."""
@@ -124,11 +113,7 @@ class _Run:
     def configure(self, optimizer, batch_size, batch_seed, domain_weight, max_restarts, compile) -> None:
         self.gates = self.penalty.gates(self.network.flat.detach(), self.network.seeds, self.network.n_output_weights)
         parameters = [self.network.flat] + ([self.gates.log_alpha] if self.gates else [])
-        if isinstance(optimizer, str):
-            if optimizer not in OPTIMIZERS:
-                raise ValueError(f"optimizer must be one of {sorted(OPTIMIZERS)} or a callable, got {optimizer!r}.")
-            optimizer = OPTIMIZERS[optimizer]
-        self.optimizer = optimizer(parameters)
+        self.optimizer = make_optimizer(optimizer, parameters)
         n_rows = self.x.shape[1]
         self.batch_size = None if batch_size is None or batch_size >= n_rows else batch_size
         self.batches = torch.Generator().manual_seed(batch_seed)
@@ -148,7 +133,7 @@ class _Run:
             self._restart(np.flatnonzero(bad))
         try:
             for index, phase in enumerate(self.phases):
-                self._enter(phase)
+                set_learning_rate(self.optimizer, phase.learning_rate)
                 for step in range(1, phase.n_steps + 1):
                     self._step(phase)
                     if deadline is not None and time.monotonic() >= deadline:
@@ -167,15 +152,10 @@ class _Run:
         except KeyboardInterrupt:
             ended = Status.INTERRUPTED
         if ended is not Status.CONVERGED:
-            pending = (phase.threshold for phase in self.phases[index:] if phase.threshold is not None)
-            self._freeze(next(pending, 0.0))
+            self._freeze(pending_threshold(self.phases[index:]))
         elif self.gates is not None:
             self._freeze(0.0)
         return self._finish(ended)
-
-    def _enter(self, phase: Phase) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = phase.learning_rate
 
     def _step(self, phase: Phase) -> None:
         parameters = [self.network.flat] + ([self.gates.log_alpha] if self.gates else [])
@@ -209,7 +189,7 @@ class _Run:
         if root_weight is not None:
             prediction, target = prediction * root_weight, target * root_weight
         objective = mse_loss(prediction, target, reduction="sum") / y.numel()
-        if alpha_scale:
+        if alpha_scale and self.penalty is not None:
             objective = objective + torch.dot(self.alpha[trials] * alpha_scale, self.penalty.value(flat, gates))
         if self.domain_weight:
             objective = objective + self.domain_weight * violation.sum()
@@ -304,13 +284,10 @@ class _Run:
 
     def _freeze(self, threshold: float) -> None:
         """Close gates for good, then freeze small weights and those that lead nowhere."""
+        freeze(self.network, threshold, self.gates)
         if self.gates:
-            self.network.flat.data = self.gates.expected(self.network.flat.data)
             self.optimizer.param_groups[0]["params"] = [self.network.flat]
-            self.gates = None
-            threshold = max(threshold, torch.finfo(self.x.dtype).tiny)
-        freeze_small(self.network, threshold)
-        freeze_dead(self.network)
+            self.gates = self.penalty = None
         self.frozen = True
 
     def _store(self, rows: np.ndarray, status: Status) -> None:

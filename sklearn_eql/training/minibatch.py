@@ -18,13 +18,8 @@ import torch
 from torch import nn
 
 from sklearn_eql.training.checkpoint import Checkpoint
+from sklearn_eql.training.optimizers import make_optimizer, set_learning_rate
 from sklearn_eql.training.records import Status
-
-OPTIMIZERS = {
-    "adam": lambda parameters: torch.optim.Adam(parameters),
-    "rmsprop": lambda parameters: torch.optim.RMSprop(parameters, alpha=0.9),
-}
-"""Optimisers by the name that ``optimizer=`` takes; the learning rate comes with the plan."""
 
 _CHECK_EVERY = 50  # steps between two looks at the loss
 _AVERAGE_DECAY = 0.998  # of the running mean of weights: about the last 500 steps
@@ -230,15 +225,14 @@ class _Run:
     def __init__(self, model: nn.Module, plan: Plan, patience: Patience | None) -> None:
         self.model, self.plan, self.patience = model, plan, patience
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = OPTIMIZERS[plan.optimizer](self.parameters)
+        self.optimizer = make_optimizer(plan.optimizer, self.parameters)
         self.averaged = copy.deepcopy(model) if plan.average else None
         self.step = 0
         self.loss: torch.Tensor | None = None
         self.losses: list[float] = []
 
     def advance(self, model: nn.Module, objective: Objective, inputs: torch.Tensor, targets: torch.Tensor) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.plan.rate(self.step)
+        set_learning_rate(self.optimizer, self.plan.rate(self.step))
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.plan.mixed):
             loss = objective(model, inputs, targets)

@@ -15,10 +15,10 @@ import torch
 
 from sklearn_eql.networks.cells import EQLCell, ReLUCell
 from sklearn_eql.networks.encoders import LatentNorm
-from sklearn_eql.networks.freezing import freeze_dead, freeze_small
-from sklearn_eql.networks.penalties import Penalty
-from sklearn_eql.training.batched import OPTIMIZERS
-from sklearn_eql.training.schedule import RolloutPhase
+from sklearn_eql.networks.freezing import freeze
+from sklearn_eql.networks.penalties import DOMAIN_WEIGHT, Penalty
+from sklearn_eql.training.optimizers import make_optimizer, set_learning_rate
+from sklearn_eql.training.schedule import RolloutPhase, pending_threshold
 
 _CLIP = 1.0  # norm to which the gradient of each cell is clipped; roll-outs of a bad start explode
 _LATENT_ROWS = 512  # series that are encoded at once after training
@@ -81,14 +81,18 @@ class RecurrentNetwork(torch.nn.Module):
 
     def rollout(
         self, start: torch.Tensor, latent: torch.Tensor, n_steps: int, series: Series, settings, flat
-    ) -> list[torch.Tensor]:
-        """The next `n_steps` states, each ``(T, N, S)``, from `start` ``(T, N, S)``, in units of the series."""
-        state, states = start, []
+    ) -> tuple[list[torch.Tensor], torch.Tensor | float]:
+        """The next `n_steps` states, each ``(T, N, S)``, from `start` ``(T, N, S)``, in units of the series.
+
+        And by how much arguments leave the domains of their functions, ``(T,)``, on average over the steps.
+        """
+        state, states, violation = start, [], 0.0
         for _ in range(n_steps):
-            output = self.cell(state / series.state_scale, latent, flat)
+            output, outside = self.cell(state / series.state_scale, latent, flat)
+            violation = violation + outside / n_steps
             state = state + series.step_scale * output if settings.increments else series.state_scale * output
             states.append(state)
-        return states
+        return states, violation
 
 
 def train_recurrent(
@@ -103,7 +107,8 @@ def train_recurrent(
     """Train all trials of `network`, in place, until `deadline` (``time.time()``) at the latest.
 
     Per trial, the objective is the mean squared error of the roll-outs, each state in units of how far it moves within
-    the horizon of the phase, plus ``alpha`` times the penalty of the cell.
+    the horizon of the phase, plus ``alpha`` times the penalty of the cell, plus `DOMAIN_WEIGHT` times the domain
+    violation, as for other networks.
     """
     return _Run(network, series, settings, seed).execute(deadline, report, check_every)
 
@@ -113,15 +118,15 @@ class _Run:
         self.network, self.series, self.settings = network, series, settings
         self.rng = np.random.default_rng(seed)
         self.is_eql = isinstance(network.cell, EQLCell)
-        self.gates, self.gates_closed = None, False
+        self.gates, self.penalty = None, settings.penalty if self.is_eql else None
         parameters = list(network.parameters())
         if self.is_eql:
             eql = network.cell.network
-            self.gates = settings.penalty.gates(eql.flat.detach(), eql.seeds, eql.n_output_weights)
+            self.gates = self.penalty.gates(eql.flat.detach(), eql.seeds, eql.n_output_weights)
             if self.gates is not None:
                 parameters.append(self.gates.log_alpha)
         self.parameters = parameters
-        self.optimizer = OPTIMIZERS[settings.optimizer](parameters)
+        self.optimizer = make_optimizer(settings.optimizer, parameters)
         moved = series.states[:, 1:] - series.states[:, :1]  # (N, K, S)
         self.moved = moved.square().mean(dim=0).clamp_min(1e-30)  # (K, S)
 
@@ -130,8 +135,7 @@ class _Run:
         ahead = list(self.settings.phases)
         try:
             for phase in self.settings.phases:
-                for group in self.optimizer.param_groups:
-                    group["lr"] = phase.learning_rate
+                set_learning_rate(self.optimizer, phase.learning_rate)
                 self.network.train()
                 for _ in range(phase.n_steps):
                     self._step(phase)
@@ -153,8 +157,7 @@ class _Run:
         except KeyboardInterrupt:
             stopped = "interrupted"
         if self.gates is not None or stopped != "schedule":
-            pending = [phase.threshold for phase in ahead if phase.threshold is not None]
-            self._freeze(pending[0] if pending else 0.0)
+            self._freeze(pending_threshold(ahead))
         loss = self.losses()
         curve.append(float(loss.min()))
         return RecurrentResult(loss, curve, step, stopped)
@@ -178,11 +181,14 @@ class _Run:
         latent = self.network.encode(self.series.windows[rows])
         start = target[:, 0].expand(len(latent), -1, -1)
         flat = self._flat(self.gates.sample if self.gates is not None else None)
-        rolled = torch.stack(self.network.rollout(start, latent, n_rollout, self.series, self.settings, flat), dim=2)
+        rolled, violation = self.network.rollout(start, latent, n_rollout, self.series, self.settings, flat)
+        rolled = torch.stack(rolled, dim=2)  # (T, n, k, S)
         error = ((rolled - target[:, 1:]).square() / self.moved[:n_rollout].mean(dim=0)).mean(dim=(1, 2, 3))  # (T,)
         objective = error.sum()
-        if phase.alpha_scale and self.is_eql and not self.gates_closed:
-            cost = self.settings.penalty.value(self._flat(), self.gates)  # (T * S,)
+        if isinstance(violation, torch.Tensor):
+            objective = objective + DOMAIN_WEIGHT * violation.sum()
+        if phase.alpha_scale and self.penalty is not None:
+            cost = self.penalty.value(self._flat(), self.gates)  # (T * S,)
             objective = objective + self.settings.alpha * phase.alpha_scale * cost.sum()
         objective.backward()
         self._tame()
@@ -214,13 +220,9 @@ class _Run:
     def _freeze(self, threshold: float) -> None:
         if not self.is_eql:
             return
-        eql = self.network.cell.network
+        freeze(self.network.cell.network, threshold, self.gates)
         if self.gates is not None:
-            eql.flat.data = self.gates.expected(eql.flat.data)
-            self.gates, self.gates_closed = None, True
-            threshold = max(threshold, torch.finfo(torch.float32).tiny)
-        freeze_small(eql, threshold)
-        freeze_dead(eql)
+            self.gates = self.penalty = None
 
     @torch.no_grad()
     def losses(self) -> np.ndarray:
@@ -229,6 +231,7 @@ class _Run:
         states = self.series.states
         start = states[:, 0].expand(len(latent), -1, -1)
         gated = self.gates.expected if self.gates is not None else None
-        rolled = self.network.rollout(start, latent, states.shape[1] - 1, self.series, self.settings, self._flat(gated))
+        flat = self._flat(gated)
+        rolled, _ = self.network.rollout(start, latent, states.shape[1] - 1, self.series, self.settings, flat)
         error = ((torch.stack(rolled, dim=2) - states[:, 1:]).square() / self.moved).mean(dim=(1, 2, 3))
         return torch.where(torch.isfinite(error), error, torch.inf).double().numpy()

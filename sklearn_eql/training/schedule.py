@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +24,7 @@ class Phase:
         deterministic and closed ones frozen. None freezes nothing.
     keep : float
         When the phase ends, the fraction of trials (lowest loss) that go on; the others are culled. A phase may be
-        split in two to cull halfway.
+        split in two to cull halfway. For :class:`~sklearn_eql.EQLRegressor`; the other estimators refuse less than 1.
     """
 
     n_steps: int
@@ -125,8 +125,23 @@ ROLLOUT_SCHEDULES: dict[str, Schedule] = {
 """Schedules of recurrent training by name: curricula over the number of steps."""
 
 
-def resolve_phases(schedule: str | Sequence[Phase], known: Mapping[str, Schedule] = SCHEDULES) -> Schedule:
-    """Phases from the name of a `known` schedule or a sequence of `Phase`."""
+def resolve_phases(
+    schedule: str | Sequence[Phase],
+    known: Mapping[str, Schedule] = SCHEDULES,
+    honoured: Collection[str] = ("keep",),
+) -> Schedule:
+    """Phases from the name of a `known` schedule or a sequence of `Phase`.
+
+    Parameters
+    ----------
+    honoured : collection of {"keep", "n_rollout"}
+        Which of the settings that only some loops know this one acts upon; others must have their defaults.
+
+    Raises
+    ------
+    ValueError
+        An unknown name, values out of range, or a setting that would be ignored.
+    """
     if isinstance(schedule, str):
         if schedule not in known:
             raise ValueError(f"schedule must be one of {sorted(known)} or a sequence of Phase, got {schedule!r}.")
@@ -137,7 +152,16 @@ def resolve_phases(schedule: str | Sequence[Phase], known: Mapping[str, Schedule
     for phase in phases:
         if phase.n_steps < 0 or phase.learning_rate <= 0 or not 0 < phase.keep <= 1:
             raise ValueError(f"{phase}: n_steps must be >= 0, learning_rate > 0 and keep in (0, 1].")
+        if "keep" not in honoured and phase.keep != 1:
+            raise ValueError(f"{phase}: keep < 1 is for EQLRegressor only, here all trials go on. Leave keep=1.")
+        if "n_rollout" not in honoured and getattr(phase, "n_rollout", None) is not None:
+            raise ValueError(f"{phase}: n_rollout is for EQLDynamicsRegressor only. Use Phase, or n_rollout=None.")
     return phases
+
+
+def pending_threshold(phases: Sequence[Phase]) -> float:
+    """What training that ends before these phases freezes at: the first threshold to come, 0 without one."""
+    return next((phase.threshold for phase in phases if phase.threshold is not None), 0.0)
 
 
 def scale_steps(phases: Sequence[Phase], factor: float) -> Schedule:

@@ -11,7 +11,7 @@ import torch
 
 from sklearn_eql import EQLRegressor, Interval, Phase, Primitive
 from sklearn_eql.exceptions import SearchInterruptedWarning
-from sklearn_eql.networks.penalties import SmoothedL05
+from sklearn_eql.networks.penalties import HardConcreteL0, SmoothedL05
 from sklearn_eql.search import evolution as evolution_module
 
 X = np.random.default_rng(0).uniform(1, 3, (60, 2))
@@ -387,6 +387,26 @@ def test_gradient_training_finds_a_product(parameters):
     assert model.n_iter_ == 300
     assert model.stop_reason_ == "exact"
     assert len(model.loss_curve_) > 0
+
+
+class OwnGated:
+    """A user's penalty with gates, of no class of the package."""
+
+    def gates(self, weights, seeds, n_output):
+        return HardConcreteL0().gates(weights, seeds, n_output)
+
+    def value(self, weights, gates=None):
+        return HardConcreteL0().value(weights, gates)
+
+
+def test_a_gated_penalty_of_ones_own_trains_as_the_built_in_one():
+    rows = X - 2
+    phases = [Phase(30, threshold=0.01), Phase(30)]  # also where its gates are closed and training goes on
+    curves = [
+        quick(**{**GRADIENT, "schedule": phases}, penalty=penalty).fit(rows, rows[:, 0] * rows[:, 1]).loss_curve_
+        for penalty in ("l0", OwnGated())
+    ]
+    np.testing.assert_allclose(curves[1], curves[0], rtol=1e-6)
 
 
 def test_gradient_training_stops_in_time(rng):

@@ -26,7 +26,7 @@ def relu(seeds):
 
 def step(cell, state, latent):
     with torch.no_grad():
-        return cell(state, latent, cell.network.masked() if isinstance(cell, EQLCell) else None)
+        return cell(state, latent, cell.network.masked() if isinstance(cell, EQLCell) else None)[0]
 
 
 @pytest.mark.parametrize("make", [eql, relu])
@@ -62,10 +62,22 @@ def test_a_state_of_an_eql_cell_reads_all_states_and_the_latent():
     cell = eql(SEEDS)
     for output in range(2):
         by_state, by_latent = torch.autograd.grad(
-            cell(state, latent, cell.network.masked())[:, :, output].sum(), (state, latent)
+            cell(state, latent, cell.network.masked())[0][:, :, output].sum(), (state, latent)
         )
         assert (by_state != 0).all()
         assert (by_latent != 0).all()
+
+
+def test_a_cell_tells_how_far_each_trial_leaves_the_domains_of_its_functions():
+    cell = EQLCell(2, 1, resolve_functions(["log"]), 1, SEEDS)  # one logarithm per state
+    state, latent = torch.ones(3, 7, 2), torch.zeros(3, 7, 1)
+    into_the_logarithm = torch.tensor([[1.0, -4.0], [1.0, 1.0], [-1.0, -2.0]])  # (T, S): weight of the first state
+    with torch.no_grad():
+        cell.network.flat.zero_()
+        cell.network.weights[0][:, 0, 0] = into_the_logarithm.flatten()
+    _, violation = cell(state, latent, cell.network.masked())
+    margin = 0.1  # arguments are moved so far inside
+    torch.testing.assert_close(violation, torch.tensor([4 + margin, 0.0, 3 + 2 * margin]))
 
 
 def test_hidden_layers_of_a_relu_cell_may_be_missing():

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_eql.networks.penalties import L1, HardConcreteL0, SmoothedL05, resolve_penalty
+from sklearn_eql.networks.batched_eql import INIT_SCALES, INIT_SCALES_GATED, BatchedEQL
+from sklearn_eql.networks.freezing import freeze
+from sklearn_eql.networks.penalties import L1, HardConcreteL0, SmoothedL05, initial_scales, resolve_penalty
+from sklearn_eql.primitives import resolve_functions
 
 
 def _weights(n_trials=3, n_weights=400, seed=0):
@@ -109,3 +112,63 @@ def test_penalties_resolve_by_name(name, kind):
 def test_unknown_penalties_are_named_with_the_choices(bad):
     with pytest.raises(ValueError, match=r"penalty must be one of \['l0', 'l05', 'l1'\]"):
         resolve_penalty(bad)
+
+
+class OwnGated:
+    """A user's penalty with gates, of no class of the package."""
+
+    def __init__(self):
+        self.like = HardConcreteL0()
+
+    def gates(self, weights, seeds, n_output):
+        return self.like.gates(weights, seeds, n_output)
+
+    def value(self, weights, gates=None):
+        return self.like.value(weights, gates)
+
+
+class OwnPlain:
+    def gates(self, weights, seeds, n_output):
+        return None
+
+    def value(self, weights, gates=None):
+        return weights.square().sum(dim=1)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "scales"),
+    [
+        (SmoothedL05(), INIT_SCALES),
+        (L1(), INIT_SCALES),
+        (HardConcreteL0(), INIT_SCALES_GATED),
+        (OwnPlain(), INIT_SCALES),
+        (OwnGated(), INIT_SCALES_GATED),
+    ],
+)
+def test_gated_weights_start_larger_whoever_wrote_the_penalty(penalty, scales):
+    assert initial_scales(penalty) == scales
+
+
+def test_a_penalty_may_choose_its_initial_scales():
+    own = OwnGated()
+    own.init_scales = [0.2, 0.3, 0.4]
+    assert initial_scales(own) == (0.2, 0.3, 0.4)
+
+
+@pytest.mark.parametrize("bad", [(0.1, 0.5), (0.1, -0.5, 1.0), (0.1, 0.5, math.nan)])
+def test_initial_scales_that_are_none_are_refused(bad):
+    own = OwnPlain()
+    own.init_scales = bad
+    with pytest.raises(ValueError, match="init_scales must be three positive numbers"):
+        initial_scales(own)
+
+
+def test_freezing_closes_gates_and_whatever_led_to_the_weights_behind_them():
+    network = BatchedEQL(1, 1, resolve_functions(["sin", "exp"]), 1, [0])
+    network.flat.data.fill_(1.0)  # x to sin, x to exp, sin to output, exp to output
+    gates = HardConcreteL0(gate_output=True).gates(network.flat.detach(), [0], 2)
+    gates.log_alpha.data = torch.tensor([[0.0, 0.0, 9.0, -9.0]])
+    freeze(network, 0.0, gates)
+    half_open = 0.5 * 1.2 - 0.1
+    torch.testing.assert_close(network.masked().detach(), torch.tensor([[half_open, 0.0, 1.0, 0.0]]))
+    assert network.mask.tolist() == [[True, False, True, False]]

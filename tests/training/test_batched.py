@@ -8,9 +8,10 @@ import torch
 
 from sklearn_eql.networks.batched_eql import BatchedEQL
 from sklearn_eql.networks.freezing import count_active, freeze_dead, freeze_small
+from sklearn_eql.networks.penalties import HardConcreteL0
 from sklearn_eql.primitives import Primitive, resolve_functions
 from sklearn_eql.training.batched import Status, train
-from sklearn_eql.training.schedule import SCHEDULES, Phase, alpha_ladder, resolve_phases, scale_steps
+from sklearn_eql.training.schedule import SCHEDULES, Phase, RolloutPhase, alpha_ladder, resolve_phases, scale_steps
 
 SHORT = (Phase(200, 1e-2, threshold=0.01), Phase(100, 1e-3, alpha_scale=0.0))
 
@@ -202,6 +203,28 @@ def test_the_paper_schedule_is_that_of_appendix_a():
 def test_bad_schedules_are_refused(bad, message):
     with pytest.raises(ValueError, match=message):
         resolve_phases(bad)
+
+
+@pytest.mark.parametrize(
+    ("phase", "honoured", "message"),
+    [
+        (Phase(1, keep=0.5), (), "keep=0.5.*keep < 1 is for EQLRegressor only"),
+        (RolloutPhase(1, keep=0.5), ("n_rollout",), "keep=0.5.*keep < 1 is for EQLRegressor only"),
+        (RolloutPhase(1, n_rollout=3), ("keep",), "n_rollout=3.*n_rollout is for EQLDynamicsRegressor only"),
+    ],
+)
+def test_a_setting_that_a_loop_would_ignore_is_refused(phase, honoured, message):
+    with pytest.raises(ValueError, match=message):
+        resolve_phases([phase], honoured=honoured)
+    assert resolve_phases([phase], honoured=("keep", "n_rollout")) == (phase,)
+
+
+@pytest.mark.parametrize("penalty", ["l0", HardConcreteL0(gate_output=True), "l05"])
+def test_training_goes_on_under_the_penalty_weight_when_gates_are_closed(penalty):
+    X, y = _data()
+    result = train(_network(), X, y, (Phase(50, threshold=0.01), Phase(50)), penalty=penalty)
+    assert {record.status for record in result.records} == {Status.CONVERGED}
+    assert result.n_steps == 100
 
 
 def test_unknown_optimisers_are_refused_with_the_choices():

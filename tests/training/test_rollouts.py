@@ -79,7 +79,7 @@ def test_the_loss_is_the_relative_error_of_the_whole_rollout(series):
     start = series.states[:, 0].expand(2, -1, -1)
     with torch.no_grad():
         flat = trained.cell.network.masked()
-        rolled = torch.stack(trained.rollout(start, latents, N_STEPS, series, settings(), flat), dim=2)
+        rolled = torch.stack(trained.rollout(start, latents, N_STEPS, series, settings(), flat)[0], dim=2)
     still = (series.states[:, 1:] - series.states[:, :1]).square().mean(dim=0)
     expected = ((rolled - series.states[:, 1:]).square() / still).mean(dim=(1, 2, 3))
     np.testing.assert_allclose(result.loss, expected, rtol=1e-5)
@@ -134,9 +134,9 @@ def test_outputs_are_increments_or_states(series):
     start, latent = series.states[:, 0][None], torch.zeros(1, 24, 1)
     with torch.no_grad():
         flat = net.cell.network.masked()
-        output = net.cell(start / series.state_scale, latent, flat)
-        (added,) = net.rollout(start, latent, 1, series, settings(increments=True), flat)
-        (replaced,) = net.rollout(start, latent, 1, series, settings(increments=False), flat)
+        output, _ = net.cell(start / series.state_scale, latent, flat)
+        (added,), _ = net.rollout(start, latent, 1, series, settings(increments=True), flat)
+        (replaced,), _ = net.rollout(start, latent, 1, series, settings(increments=False), flat)
     torch.testing.assert_close(added, start + series.step_scale * output)
     torch.testing.assert_close(replaced, series.state_scale * output)
 
@@ -256,6 +256,25 @@ def test_an_interruption_does_not_repeat_the_threshold_of_a_phase_that_is_over(s
     result = train_recurrent(cut, series, steps, 0, math.inf)
     assert (result.n_steps, result.stopped) == (61, "interrupted")
     torch.testing.assert_close(cut.cell.network.masked(), whole.cell.network.masked())
+
+
+def test_arguments_are_kept_within_the_domains_of_functions(series):
+    trained = RecurrentNetwork([encoder(3)], EQLCell(2, 1, resolve_functions(["arcsin"]), 1, [3]), 1)
+    with torch.no_grad():
+        trained.cell.network.flat[:, :3] = 5.0
+        trained.cell.network.mask[:, 3:] = False  # nothing reads the arcs: only their domain can move weights
+
+    def violation() -> float:
+        start, latent = series.states[:, 0][None], trained.latents(series.windows)
+        with torch.no_grad():
+            flat = trained.cell.network.masked()
+            return float(trained.rollout(start, latent, 2, series, settings(), flat)[1])
+
+    assert violation() > 0.5
+    train_recurrent(
+        trained, series, settings(RolloutPhase(150, learning_rate=0.1, n_rollout=2), alpha=0.0), 0, math.inf
+    )
+    assert violation() < 1e-3
 
 
 def test_the_same_seed_draws_the_same_batches(series):
