@@ -10,13 +10,14 @@ from itertools import combinations
 
 import numpy as np
 
-from sklearn_eql.encoder.tied_coefficients import Ties, find_ties, refit, unsurprising
+from sklearn_eql.encoder.tied_coefficients import Ties, find_ties, refit
 from sklearn_eql.laws.finishing import as_law, finish, rerank
 from sklearn_eql.laws.judging import Table
 from sklearn_eql.laws.law import Law, pareto
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.search.evolution import EvolutionSettings, evolve
 from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.description_length import is_unsurprising
 from sklearn_eql.sparse.elimination import defined_part, eliminate_networks, supported_part
 from sklearn_eql.sparse.problem import Scaling, make_problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
@@ -134,10 +135,9 @@ def symmetric(
     delta: float | None = None,
 ) -> Ties:
     """Ties of the coefficients, judged on the latents, beside those that are `known`; `delta` as in `ties.refit`."""
-    by_chance = unsurprising(len(y))
 
     def accept(old: float, new: float, n_ties: int) -> bool:
-        return new <= _ABSORBED_RISE * old or by_chance(old, new, n_ties)
+        return new <= _ABSORBED_RISE * old or is_unsurprising(old, new, len(y), n_ties)
 
     return find_ties(
         equation,
@@ -166,7 +166,8 @@ def polished(
     best, loss, errors = refit(ties.applied(equation), ties, latents, y, primitives, delta=delta)
     if not math.isfinite(loss):
         return equation
-    return tidy(best, loss, again, unsurprising(len(y)), primitives, errors)[0]
+    accept = lambda old, new, n_fixed: is_unsurprising(old, new, len(y), n_fixed)  # noqa: E731
+    return tidy(best, loss, again, accept, primitives, errors)[0]
 
 
 def front_with(

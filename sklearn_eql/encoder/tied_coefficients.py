@@ -18,7 +18,6 @@ RATIOS = (1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 1 / 3, -1 / 3)
 """Ratios of coefficients that are tried, simplest first."""
 
 _RATIO_TOLERANCE = 0.15  # relative; coefficients farther from a ratio are not tied
-_UNSURPRISING = 6.6  # chi-squared with one degree of freedom, 99th percentile
 
 
 @dataclass(frozen=True)
@@ -180,16 +179,6 @@ def find_ties(
                 ties, n_ties = attempt, n_ties + 1
                 break
     return ties
-
-
-def unsurprising(n_rows: int) -> Callable[[float, float, int], bool]:
-    """Whether a rise of the loss is one that chance brings about on `n_rows` rows, or that brevity is worth."""
-
-    def accept(old: float, new: float, n_fixed: int) -> bool:
-        tiny = np.finfo(float).tiny
-        return n_rows * math.log((new + tiny) / (old + tiny)) < n_fixed * max(math.log(n_rows), _UNSURPRISING)
-
-    return accept
 
 
 def _kinds(equation: Equation) -> list[tuple | None]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.sparse.description_length import is_unsurprising
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt, standard_errors
 from sklearn_eql.sparse.problem import Scaling, misses, row_tolerance, weighted_variance
 from sklearn_eql.sparse.structure import Structure
@@ -16,7 +17,6 @@ from sklearn_eql.symbolic.canonical import free_mask
 from sklearn_eql.symbolic.equation import Equation
 
 TIDY_STEPS = 12
-_UNSURPRISING = 6.6  # chi-squared with one degree of freedom, 99th percentile
 SAMPLE_ROWS = 1000  # on which laws are finished where there are more rows; the front is then refitted on all
 
 
@@ -73,13 +73,9 @@ class Table:
     def accepts(self, old: float, new: float, n_fixed: int) -> bool:
         """Whether fixing `n_fixed` coefficients is worth the rise of the relative loss.
 
-        By the Bayesian information criterion each saves ``log(N)`` of the description; where there are few rows, a
-        deviation that occurs by chance in one of a hundred is no evidence either. Without noise the rise must stay
-        within rounding.
+        Without noise the rise must stay within rounding.
         """
-        n_rows = len(self.y)
-        exact = self.scaling.exact
-        return n_rows * math.log((new + exact) / (old + exact)) < n_fixed * max(math.log(n_rows), _UNSURPRISING)
+        return is_unsurprising(old, new, len(self.y), n_fixed, self.scaling.exact)
 
     def errors(self, equation: Equation, free: np.ndarray | None = None) -> np.ndarray:
         """Standard error of every coefficient, in user units, at least the resolution of the data.

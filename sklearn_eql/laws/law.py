@@ -10,7 +10,7 @@ from itertools import pairwise
 from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.symbolic.equation import Equation, Unit
 
-SAME_LOSS = 1e-9  # relative; closer losses are one law written in two ways
+SAME_LOSS = 1e-9  # relative; closer losses, of coefficients fitted to convergence, are one law written in two ways
 
 
 @dataclass(frozen=True)

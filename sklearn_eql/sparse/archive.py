@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 
-_SAME_LOSS = 1e-5  # relative
+_UNCONVERGED = 1e-5  # relative; so far apart are losses of one function in two ways, after a few steps of the fit
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Archive:
         for result in sorted(shelf, key=lambda r: (self.level(r), r.structure.n_symbols, r.structure.n_free)):
             if len(kept) == self.per_size:
                 break
-            if not kept or self.level(result) > self.level(kept[-1]) * (1 + _SAME_LOSS):
+            if not kept or self.level(result) > self.level(kept[-1]) * (1 + _UNCONVERGED):
                 kept.append(result)
         return kept
 

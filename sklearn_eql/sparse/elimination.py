@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sklearn_eql.sparse.archive import Archive
-from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL
+from sklearn_eql.sparse.description_length import is_shorter, price
 from sklearn_eql.sparse.editing import smaller, without_terms
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, joint_curvature, residual_jacobian
 from sklearn_eql.sparse.problem import Problem
@@ -49,9 +49,11 @@ def eliminate(result: FitResult, problem: Problem) -> FitResult:
             child = without_terms(structure, [places[k] for k in order[:count]], problem.primitives)
             child = None if child is None else with_round_exponents_fixed(child)
             fitted = problem.fit([child], _STEPS)[:1] if child is not None else []
-            if fitted and _is_shorter(best, fitted[0], problem):
-                best = fitted[0]
-                break
+            if fitted:
+                saved = structure.n_free - fitted[0].structure.n_free
+                if is_shorter(best.loss, fitted[0].loss, len(problem.y), problem.exact, saved, saved):
+                    best = fitted[0]
+                    break
             count //= 2
         else:
             return best
@@ -92,18 +94,9 @@ def _shortest(rises: np.ndarray, loss: float, n_rows: int) -> int:
     """How many terms to remove for the shortest description of data and law."""
     removed = np.arange(1, len(rises) + 1)
     with np.errstate(over="ignore", invalid="ignore"):
-        change = n_rows * np.log1p(rises / loss) - removed * (math.log(n_rows) + NATS_PER_SYMBOL)
+        change = n_rows * np.log1p(rises / loss) - removed * price(n_rows, 1, 1)
     change = np.where(np.isfinite(change), change, np.inf)
     return int(removed[np.argmin(change)]) if change.min() < 0 else 0
-
-
-def _is_shorter(old: FitResult, new: FitResult, problem: Problem) -> bool:
-    if not math.isfinite(new.loss):
-        return False
-    n_rows = len(problem.y)
-    saved = old.structure.n_free - new.structure.n_free
-    rise = math.log(max(new.loss, problem.exact)) - math.log(max(old.loss, problem.exact))
-    return n_rows * rise < saved * (math.log(n_rows) + NATS_PER_SYMBOL)
 
 
 def simplify(archive: Archive, problem: Problem, max_size: int, deadline: float) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sklearn_eql.sparse.description_length import is_shorter
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
@@ -26,7 +27,7 @@ def snap(result: FitResult, problem: Problem) -> FitResult:
         count = len(places)
         while count:
             fitted = problem.fit([_with_fixed(result.structure, places[:count])], _STEPS)[0]
-            if math.isfinite(fitted.loss) and _agrees(result, fitted, problem):
+            if is_shorter(result.loss, fitted.loss, len(problem.y), problem.exact, count):
                 result = replace(fitted, trial=result.trial)  # the others may have come nearer
                 break
             count //= 2
@@ -79,10 +80,3 @@ def _with_fixed(structure: Structure, places: list[tuple[int, int, int, float]])
         for u, unit in enumerate(structure.units)
     )
     return Structure(structure.n_features, units, structure.output)
-
-
-def _agrees(old: FitResult, new: FitResult, problem: Problem) -> bool:
-    n_rows = len(problem.y)
-    saved = old.structure.n_free - new.structure.n_free
-    rise = math.log(max(new.loss, problem.exact)) - math.log(max(old.loss, problem.exact))
-    return n_rows * rise < saved * math.log(n_rows)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from sklearn_eql.encoder.tied_coefficients import Ties, find_ties, refit, unsurprising
+from sklearn_eql.encoder.tied_coefficients import Ties, find_ties, refit
 from sklearn_eql.primitives import PRIMITIVES
+from sklearn_eql.sparse.description_length import is_unsurprising
 from sklearn_eql.symbolic.equation import Equation, Unit
 
 X = np.random.default_rng(0).normal(size=(2000, 2))
@@ -17,7 +18,8 @@ PRODUCT = Equation(2, (Unit("mul", (((0, 2.4), (1, 1.0)), ((0, 2.6), (2, 1.0))))
 def found(equation, y):
     start = Ties.none(equation, PRIMITIVES)
     loss_of = lambda ties: refit(ties.applied(equation), ties, X, y, PRIMITIVES)[1]  # noqa: E731
-    ties = find_ties(equation, loss_of, unsurprising(len(y)), start)
+    accept = lambda old, new, n_ties: is_unsurprising(old, new, len(y), n_ties)  # noqa: E731
+    ties = find_ties(equation, loss_of, accept, start)
     return refit(ties.applied(equation), ties, X, y, PRIMITIVES)[0].coefficients()
 
 

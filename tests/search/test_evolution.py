@@ -10,7 +10,6 @@ import torch
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
 from sklearn_eql.search.evolution import EvolutionSettings, evolve
 from sklearn_eql.sparse.archive import Archive
-from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.sparse.elimination import eliminate_networks, simplify
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import EXACT, Scaling, is_well_conditioned, make_problem
@@ -89,21 +88,9 @@ def test_merged_archives_hold_the_better_fits_of_both():
     assert {r.structure.key for r in one.ranked()} == {sine(1).key, sine(2).key, linear(0).key}
 
 
-def test_a_shorter_description_is_simpler_or_more_accurate():
-    base = description_length(0.1, 60, 3, 8)
-    assert description_length(0.05, 60, 3, 8) < base
-    assert description_length(0.1, 60, 2, 8) < base
-    assert description_length(0.1, 60, 3, 7) < base
-
-
 def test_among_exact_laws_the_loss_does_not_count():
     archive = Archive(60, EXACT)
     assert archive.score(fitted(linear(0), 0.0)) == archive.score(fitted(linear(0), EXACT))
-
-
-def test_the_description_counts_a_coefficient_like_the_bayesian_information_criterion():
-    saved = description_length(0.1, 60, 3, 8) - description_length(0.1, 60, 2, 8)
-    assert saved == pytest.approx(math.log(60))
 
 
 # The problem -------------------------------------------------------------------------------------------------------
