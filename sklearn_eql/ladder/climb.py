@@ -80,8 +80,11 @@ def climb(
     archive.add(judge.fit(seeds, _SECOND_STEPS))
     inner = [inner_problem(problem, outer) for outer in OUTER_FUNCTIONS]
     places = {place.outer.name: place for place in inner if place is not None}
-    signed = [f for f, sign in enumerate(problem.signs) if sign and problem.importances[f]]
-    hints = log_monomials(judge.X.numpy(), judge.y.numpy(), signed, judge.x_units, judge.root.numpy())
+    tried = np.flatnonzero(problem.importances).tolist()
+    signed = [i for i, f in enumerate(tried) if problem.signs[f]]
+    rows = judge.X.numpy()[:, tried]
+    hints = log_monomials(rows, judge.y.numpy(), signed, judge.x_units[tried], judge.root.numpy())
+    hints = hints.spread(tried, len(problem.signs))
     generators = {name: TermGenerator(place.inner, rng, hints, place.outer.degree) for name, place in places.items()}
     curve: list[float] = []
     pending: list[FitResult] = []  # of laws that are not exact, judged every few families
@@ -188,7 +191,7 @@ def _try(
     entrants: list[_Entrant] = []
     for name in family.outers:
         if name in places:
-            drawn = family.structures(generators[name], problem.primitives, problem.max_free, name == "exp")
+            drawn = family.structures(generators[name], problem.primitives, problem.max_free, name == "exp", deadline)
             entrants += [_Entrant(places[name], structure) for structure in drawn]
     n_starts = len(entrants)
     alive = _round(entrants, problem, _FIRST_STEPS, max(3 * _N_FINALISTS, n_starts // 4))
@@ -217,6 +220,7 @@ def _round(entrants: list[_Entrant], problem: Problem, steps: int, n_kept: int) 
         torch.stack([ones if p.sample_weight is None else p.sample_weight for p in inner]) if weighted else None,
         max_iter=steps,
         floor=torch.tensor([p.exact / 100 for p in inner], dtype=torch.float64),
+        deadline=problem.deadline,
     )
     results = [_Entrant(e.place, r.structure, r.loss * e.place.factor) for e, r in zip(entrants, fitted, strict=True)]
     return sorted((e for e in results if math.isfinite(e.loss)), key=lambda e: e.loss)[:n_kept]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -41,8 +43,10 @@ class Family:
     round_exponents: bool = False
     min_rows: int = 0
 
-    def structures(self, generator: TermGenerator, primitives, max_free: int, with_logs: bool) -> list[Structure]:
-        """Structures for one outer function, none with more than `max_free` coefficients.
+    def structures(
+        self, generator: TermGenerator, primitives, max_free: int, with_logs: bool, deadline: float = math.inf
+    ) -> list[Structure]:
+        """Structures for one outer function, none with more than `max_free` coefficients; those drawn until `deadline`.
 
         With `with_logs` each has the logarithms of all features too: factors of a law whose logarithm is the target.
         """
@@ -50,6 +54,8 @@ class Family:
             return []
         found: list[Structure] = []
         for terms in self.starts(generator):
+            if time.time() > deadline:
+                break
             editable = EditableStructure(Structure(len(generator.signs), (), ()))
             logs = generator.signed if with_logs and generator.has_powers else []
             editable.output = terms + [[generator.log(f), 1.0] for f in logs]

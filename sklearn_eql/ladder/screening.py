@@ -5,8 +5,11 @@ Nothing here decides anything: a wrong hint costs a few starts.
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, combinations_with_replacement
+from itertools import combinations, combinations_with_replacement, islice
 
 import numpy as np
 
@@ -32,6 +35,23 @@ class Monomials:
     inner: tuple[np.ndarray, ...]  # candidates for the exponents of m
     on_a_line: bool  # whether the slopes vary in one direction only
     pairs: tuple[tuple[int, int], ...]  # columns whose difference the law seems to depend on, likeliest first
+
+    def spread(self, columns: Sequence[int], n_features: int) -> Monomials:
+        """The same of a table of `n_features` columns, in which these stand at `columns`."""
+
+        def wide(exponents: np.ndarray) -> np.ndarray:
+            found = np.zeros(n_features)
+            found[list(columns)] = exponents
+            return found
+
+        return Monomials(
+            wide(self.slopes),
+            wide(self.separable),
+            tuple(map(wide, self.outer)),
+            tuple(map(wide, self.inner)),
+            self.on_a_line,
+            tuple((columns[a], columns[b]) for a, b in self.pairs),
+        )
 
 
 def log_monomials(
@@ -100,9 +120,9 @@ def _polynomial_gradients(Z: np.ndarray, target: np.ndarray) -> np.ndarray | Non
     n_rows, n = Z.shape
     best, chosen = np.inf, None
     for degree in _DEGREES:
-        terms = [t for d in range(degree + 1) for t in combinations_with_replacement(range(n), d)]
-        if len(terms) > n_rows // 3:
+        if math.comb(n + degree, degree) > n_rows // 3:
             break
+        terms = [t for d in range(degree + 1) for t in combinations_with_replacement(range(n), d)]
         powers = np.array([np.bincount(t, minlength=n) if t else np.zeros(n, int) for t in terms])  # (M, n)
         phi = np.stack([np.prod(Z[:, list(t)], axis=1) for t in terms], axis=1)
         q, r = np.linalg.qr(phi)
@@ -179,33 +199,26 @@ def screen_waves(
     x_units: np.ndarray,
     n_kept: int = 24,
     root: np.ndarray | None = None,
+    *,
+    columns: Sequence[int] | None = None,
+    deadline: float = math.inf,
 ) -> list[Wave]:
     """Arguments for which ``a(x) + b(x) cos(w m) + c(x) sin(w m)`` with quadratic `a`, `b`, `c` fits best.
 
-    All products and quotients of up to three features, sums and differences of two, and 40 frequencies each, by
-    batched linear least squares, of rows weighed by the squares of `root`, (n_samples,), if it is given.
+    The first `_MAX_ARGUMENTS` of: sums and differences of two features, products and quotients of up to four; and 40
+    frequencies each, by batched linear least squares, of rows weighed by the squares of `root`, (n_samples,), if it
+    is given. Of the given `columns` only (all by default); after `deadline`
+    (``time.time()``) with those tried by then.
     """
-    n = X.shape[1]
+    columns = list(range(X.shape[1]) if columns is None else columns)
     if root is not None:
         y = y * root
-    basis = _smooth_basis(X, root)
-    arguments: list[tuple[tuple, tuple, np.ndarray]] = []
-    for a, b in combinations(range(n), 2):
-        for sign in (1.0, -1.0):
-            weights = ((a + 1, float(x_units[a])), (b + 1, sign * float(x_units[b])))
-            values = sum(w * X[:, f - 1] for f, w in weights)
-            arguments.append(((), weights, values))
-    for count in (1, 2, 3, 4):
-        for chosen in combinations(range(n), count):
-            if count > 1 and not set(chosen) <= set(signed):
-                continue
-            for signs in range(2 ** (count - 1)):
-                exponents = (1.0, *(1.0 if signs >> b & 1 else -1.0 for b in range(count - 1)))
-                values = np.prod([X[:, f] ** e for f, e in zip(chosen, exponents, strict=True)], axis=0)
-                arguments.append((tuple((f + 1, e) for f, e in zip(chosen, exponents, strict=True)), (), values))
-    arguments = arguments[:_MAX_ARGUMENTS]
+    basis = _smooth_basis(X[:, columns], root)
+    arguments = list(islice(_arguments(X, columns, set(signed), x_units), _MAX_ARGUMENTS))
     waves: list[Wave] = []
     for exponents, weights, values in arguments:
+        if time.time() > deadline:
+            break
         spread = float(np.ptp(values))
         if spread > 0 and np.isfinite(spread):
             frequencies = np.arange(1, 41) / spread
@@ -223,6 +236,24 @@ def screen_waves(
         sharpened.append(replace(wave, frequency=float(frequencies[best]), loss=float(losses[best])))
     distinct = {(w.exponents, w.weights, round(w.frequency, 6)): w for w in sharpened}
     return sorted([*distinct.values(), *waves[n_kept // 3 :]], key=lambda wave: wave.loss)
+
+
+def _arguments(
+    X: np.ndarray, columns: list[int], signed: set[int], x_units: np.ndarray
+) -> Iterator[tuple[tuple, tuple, np.ndarray]]:
+    """Exponents or weights of one argument after another, by source number, and its values: built when asked for."""
+    for a, b in combinations(columns, 2):
+        for sign in (1.0, -1.0):
+            weights = ((a + 1, float(x_units[a])), (b + 1, sign * float(x_units[b])))
+            yield (), weights, sum(w * X[:, f - 1] for f, w in weights)
+    for count in (1, 2, 3, 4):
+        for chosen in combinations(columns, count):
+            if count > 1 and not signed.issuperset(chosen):
+                continue
+            for signs in range(2 ** (count - 1)):
+                exponents = (1.0, *(1.0 if signs >> b & 1 else -1.0 for b in range(count - 1)))
+                values = np.prod([X[:, f] ** e for f, e in zip(chosen, exponents, strict=True)], axis=0)
+                yield tuple((f + 1, e) for f, e in zip(chosen, exponents, strict=True)), (), values
 
 
 def _smooth_basis(X: np.ndarray, root: np.ndarray | None) -> np.ndarray:

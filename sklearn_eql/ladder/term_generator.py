@@ -37,7 +37,7 @@ class TermGenerator:
         self.copies = problem.copies
         ours = all(problem.primitives[n] is PRIMITIVES[n] for n in ("exp", "log"))
         self.has_powers = "pow" in self.copies and ours and bool(self.signed)
-        self._logs = np.log(np.abs(np.where(self.rows == 0, 1.0, self.rows)))
+        self._logs = {f: np.log(np.abs(self.rows[:, f - 1])) for f in self.signed}
 
     @property
     def has_inverse(self) -> bool:
@@ -52,7 +52,13 @@ class TermGenerator:
         if self._waves is None:
             signed = [f - 1 for f in self.signed] if self.has_powers else []
             self._waves = screen_waves(
-                self.rows, self.problem.y.numpy(), signed, self.problem.x_units, root=self.problem.root.numpy()
+                self.rows,
+                self.problem.y.numpy(),
+                signed,
+                self.problem.x_units,
+                root=self.problem.root.numpy(),
+                columns=[f - 1 for f in self.features],
+                deadline=self.problem.deadline,
             )
         return self._waves
 
@@ -117,7 +123,7 @@ class TermGenerator:
 
     def size(self, exponents: dict[int, float]) -> np.ndarray:
         """Values of a monomial on the rows."""
-        return np.exp(sum(a * self._logs[:, f - 1] for f, a in exponents.items()))
+        return np.exp(sum(a * self._logs[f] for f, a in exponents.items()))
 
     def log_uniform(self, low: float, high: float) -> float:
         return math.exp(self.rng.uniform(math.log(low), math.log(high)))

@@ -52,12 +52,31 @@ class SparseBatch:
     def __init__(self, structures: Sequence[Structure], primitives, X: torch.Tensor) -> None:
         self.structures = list(structures)
         self.primitives = primitives
-        self._pack(torch.cat([torch.ones_like(X[:, :1]), X], dim=1).T.contiguous())
+        first = 1 + X.shape[1]
+        used = {s for structure in structures for form in structure.forms() for s, _, _ in form if 0 < s < first}
+        self._features = [s - 1 for s in sorted(used)]  # columns that some structure reads: no other takes memory
+        self._logarithms: list[tuple[str, int, float]] = []  # primitive, base row, coefficient
+        self._pack()
+        self._bound: torch.Tensor | None = None
+        self.bind(X)
 
-    def _input_rows(self, rows: torch.Tensor) -> list[dict[int, int]]:
-        """Extend the shared rows by the logarithms in use; where each unit of depth 0 of each trial is found."""
+    def bind(self, X: torch.Tensor) -> None:
+        """Evaluate on other rows `X` (N, n_features) from now on."""
+        if X is self._bound:
+            return
+        self._bound = X
+        one = torch.ones(len(X), 1, dtype=torch.float64)
+        given = torch.cat([one, X[:, self._features]], dim=1).T.contiguous()
+        extra = [self.primitives[name].torch_fn(c * given[row]) for name, row, c in self._logarithms]
+        # A logarithm that is undefined on some row disables its trials; the shared row must not touch the others.
+        broken = {len(given) + i for i, row in enumerate(extra) if not bool(torch.isfinite(row).all())}
+        self.valid = torch.tensor([broken.isdisjoint(mine.values()) for mine in self._inputs])
+        extra = [torch.zeros_like(row) if len(given) + i in broken else row for i, row in enumerate(extra)]
+        self.rows = torch.cat([given, torch.stack(extra)]) if extra else given  # (n_base, N)
+
+    def _input_rows(self, position: dict[int, int]) -> list[dict[int, int]]:
+        """Note the logarithms in use, rows after the given ones; where each unit of depth 0 of each trial is found."""
         found: dict[tuple[int, float], int] = {}
-        extra: list[torch.Tensor] = []
         inputs = []
         for s in self.structures:
             mine = {}
@@ -65,21 +84,17 @@ class SparseBatch:
                 if depth == 0:
                     source, coefficient, _ = unit.args[0][0]
                     if (source, coefficient) not in found:
-                        found[source, coefficient] = len(rows) + len(extra)
-                        extra.append(self.primitives[unit.primitive].torch_fn(coefficient * rows[source]))
+                        found[source, coefficient] = len(position) + len(found)
+                        self._logarithms.append((unit.primitive, position[source], coefficient))
                     mine[u] = found[source, coefficient]
             inputs.append(mine)
-        # A logarithm that is undefined on some row disables its trials; the shared row must not touch the others.
-        broken = {len(rows) + i for i, row in enumerate(extra) if not bool(torch.isfinite(row).all())}
-        self.valid = torch.tensor([broken.isdisjoint(mine.values()) for mine in inputs])
-        extra = [torch.zeros_like(row) if len(rows) + i in broken else row for i, row in enumerate(extra)]
-        self.rows = torch.cat([rows, torch.stack(extra)]) if extra else rows  # (n_base, N)
         return inputs
 
-    def _pack(self, rows: torch.Tensor) -> None:
-        structures, n_given = self.structures, len(rows)
-        inputs = self._input_rows(rows)
-        n_base = len(self.rows)
+    def _pack(self) -> None:
+        structures = self.structures
+        position = {0: 0} | {1 + f: 1 + i for i, f in enumerate(self._features)}  # of given sources among the base rows
+        self._inputs = inputs = self._input_rows(position)
+        n_base = len(position) + len(self._logarithms)
         n_trials = len(structures)
         depth = max((max(s.depths, default=0) for s in structures), default=0)
         slots = [[0] * depth for _ in structures]  # units of each trial in each layer
@@ -105,9 +120,10 @@ class SparseBatch:
 
         def row_of(t: int, source: int) -> int:
             """Position of a source among the base rows and the slots of a trial."""
-            if source < n_given:
-                return source
-            layer, slot = place[t][source - n_given]
+            first = 1 + structures[t].n_features
+            if source < first:
+                return position[source]
+            layer, slot = place[t][source - first]
             return slot if layer < 0 else n_base + offset[layer] + slot
 
         for t, s in enumerate(structures):
@@ -119,13 +135,13 @@ class SparseBatch:
                 for a, arg in enumerate(unit.args):
                     row = a * self.width[layer] + slot
                     for source, value, free in arg:
-                        position = row_of(t, source)
-                        if position < n_base:
-                            base[layer][t, row, position] = value
+                        at = row_of(t, source)
+                        if at < n_base:
+                            base[layer][t, row, at] = value
                         else:
-                            deep[layer][t, row, position - n_base] = value
+                            deep[layer][t, row, at - n_base] = value
                         if free:
-                            mine.append((layer, row, position, value))
+                            mine.append((layer, row, at, value))
             inner.append(mine)
             linear.append([(row_of(t, source), value, free) for source, value, free in s.output])
 
@@ -201,8 +217,8 @@ class SparseBatch:
         self._out_slot = torch.from_numpy(np.where(out < n_base, self.n_slots, out - n_base))
         self._out = torch.from_numpy(np.where(out < n_base, out, n_base + trial * self.n_slots + (out - n_base)))
 
-    def evaluate(self, theta: torch.Tensor) -> Expansion:
-        """Values of all sources at inner coefficients `theta` (T, K), and the slopes of all units."""
+    def evaluate(self, theta: torch.Tensor, with_slopes: bool = True) -> Expansion:
+        """Values of all sources at inner coefficients `theta` (T, K), and the slopes of all units if they are wanted."""
         n_trials, n_rows = theta.shape[0], self.rows.shape[1]
         deep: list[torch.Tensor | None] = []
         slopes: list[torch.Tensor] = []
@@ -222,7 +238,8 @@ class SparseBatch:
             deep.append(weights)
             values, derivatives = [g.new_zeros(1, n_rows)], [g.new_zeros(1, n_rows)]
             for primitive, rows in layer.groups:
-                value, slope = _value_and_slopes(primitive, [g.index_select(0, r) for r in rows])
+                args = [g.index_select(0, r) for r in rows]
+                value, slope = _value_and_slopes(primitive, args) if with_slopes else (primitive.torch_fn(*args), ())
                 values.append(value)
                 derivatives.extend(slope)
             slopes.append(torch.cat(derivatives))

@@ -1,23 +1,28 @@
 """Levenberg-Marquardt for batches of sparse networks, with the output layer solved inside (variable projection).
 
 Golub and Pereyra (1973) eliminate the coefficients in which a model is linear; Kaufman (1975) drops the small term of
-the projected Jacobian. Here the elimination is the Schur complement of the joint normal equations.
+the projected Jacobian. Here the elimination is the Schur complement of the joint normal equations. These are sums over
+the rows, so many rows are taken block by block: the memory is that of one block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from sklearn_eql.sparse.batch import SparseBatch
+from sklearn_eql.sparse.batch import Expansion, SparseBatch
 from sklearn_eql.sparse.structure import Structure
 
 _DAMPING_START, _DAMPING_MIN, _DAMPING_MAX = 1e-2, 1e-12, 1e10
 _JITTER = 1e-13  # relative to the diagonal: keeps a rank-deficient system solvable without moving its solution
 _ROWS_AT_ONCE = 50_000  # structures times rows in one batch: bounds the memory, and more is no faster
+BLOCK = 8192
+"""Rows of a block: what one structure computes on them fits into the cache of a core."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,8 @@ def levenberg_marquardt(
     max_iter: int = 30,
     tol: float = 1e-9,
     floor: float | torch.Tensor = 0.0,
+    deadline: float = math.inf,
+    block: int = BLOCK,
 ) -> list[FitResult]:
     """Fit the free coefficients of T structures to one target, or to one each, all in one batch, in float64.
 
@@ -62,7 +69,8 @@ def levenberg_marquardt(
     ----------
     structures : sequence of Structure
         Starting points. A structure that is not finite on every row ends with an infinite loss.
-    X : Tensor (N, n_features);  y : Tensor (N,) or (T, N)
+    X : Tensor (N, n_features), or an object that yields such for blocks of rows and lists of columns (`sparse.rows`)
+    y : Tensor (N,) or (T, N)
     sample_weight : Tensor (N,) or (T, N) with mean 1, or None
     max_iter : int
         Steps at most.
@@ -70,6 +78,11 @@ def levenberg_marquardt(
         A trial rests once an accepted step lowers its loss by less than this fraction.
     floor : float or Tensor (T,)
         A trial rests once its loss is below this.
+    deadline : float
+        Value of ``time.time()`` after which no step begins. Structures that no step has begun for have an infinite
+        loss, except those of the first batch.
+    block : int
+        Rows of which the normal equations are added up at a time.
 
     Returns
     -------
@@ -77,30 +90,32 @@ def levenberg_marquardt(
     """
     if not structures:
         return []
-    size = max(1, _ROWS_AT_ONCE // len(X))
+    size = max(1, _ROWS_AT_ONCE // min(len(X), block))
     if len(structures) > size:
         found = []
         for i in range(0, len(structures), size):
             part = slice(i, i + size)
+            if i and time.time() > deadline:
+                found += [FitResult(structure, math.inf) for structure in structures[i:]]
+                break
             own_y = y if y.ndim == 1 else y[part]
             own_weight = sample_weight if sample_weight is None or sample_weight.ndim == 1 else sample_weight[part]
             own_floor = floor[part] if isinstance(floor, torch.Tensor) else floor
-            options = {"max_iter": max_iter, "tol": tol, "floor": own_floor}
+            options = {"max_iter": max_iter, "tol": tol, "floor": own_floor, "deadline": deadline, "block": block}
             found += levenberg_marquardt(structures[part], primitives, X, own_y, own_weight, **options)
         return found
-    batch = SparseBatch(structures, primitives, X)
-    root = None if sample_weight is None else sample_weight.sqrt()
-    target = y if root is None else y * root
-    best = _linearize(batch, batch.theta, target, root)
+    blocks = _blocks(X, y, sample_weight, block)
+    batch = SparseBatch(structures, primitives, blocks[0].X)
+    best = _linearize(batch, batch.theta, blocks)
     n_trials = len(structures)
     damping = torch.full((n_trials,), _DAMPING_START, dtype=torch.float64)
     active = torch.isfinite(best.loss) & (best.loss > floor) & batch.inner_mask.any(dim=1)
     idle = torch.zeros(n_trials, dtype=torch.long)
     for _ in range(max_iter):
-        if not bool(active.any()):
+        if not bool(active.any()) or time.time() > deadline:
             break
         step = _damped_step(best, damping)
-        trial = _linearize(batch, best.theta + step, target, root)
+        trial = _linearize(batch, best.theta + step, blocks)
         better = active & (trial.loss < best.loss)
         small = trial.loss > best.loss * (1 - tol)
         best.update(trial, better)
@@ -110,21 +125,65 @@ def levenberg_marquardt(
     return _collect(batch, best)
 
 
-def _linearize(batch: SparseBatch, theta: torch.Tensor, target: torch.Tensor, root: torch.Tensor | None) -> _Point:
-    """Solve the output layer at `theta` and expand around it."""
-    point = batch.evaluate(theta)
-    if root is not None and root.ndim == 2:
-        root = root[:, None]  # (T, 1, N)
-    rows = point.phi if root is None else point.phi * root
-    n_rows = rows.shape[-1]
-    mask = batch.output_mask
+@dataclass(frozen=True)
+class _Block:
+    """Some of the rows."""
+
+    X: torch.Tensor  # (n, n_features)
+    target: torch.Tensor  # (n,) or (T, n), times the root weights
+    root: torch.Tensor | None  # (n,) or (T, 1, n), root of the weights
+
+
+def _blocks(X, y: torch.Tensor, sample_weight: torch.Tensor | None, size: int) -> list[_Block]:
+    found = []
+    for first in range(0, len(X), size):
+        rows = slice(first, first + size)
+        root = None if sample_weight is None else sample_weight[..., rows].sqrt()
+        target = y[..., rows] if root is None else y[..., rows] * root
+        found.append(_Block(X[rows], target, root[:, None] if root is not None and root.ndim == 2 else root))
+    return found
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A batch on one block of rows: what its output combines, and what that is to give."""
+
+    point: Expansion
+    phi: torch.Tensor  # (T, M, n) rows of free coefficients; the others are zero
+    aim: torch.Tensor  # (T, n) the target less what the fixed coefficients give
+    root: torch.Tensor | None
+    valid: torch.Tensor  # (T,)
+
+
+def _part(batch: SparseBatch, theta: torch.Tensor, block: _Block, with_slopes: bool) -> _Part:
+    batch.bind(block.X)
+    point = batch.evaluate(theta, with_slopes)
+    rows = point.phi if block.root is None else point.phi * block.root
     aim = (
-        target - (batch.output_fixed[:, None, :] @ rows)[:, 0]
+        block.target - (batch.output_fixed[:, None, :] @ rows)[:, 0]
         if bool((batch.output_fixed != 0).any())
-        else (target.expand(len(rows), n_rows))
+        else block.target.expand(len(rows), rows.shape[-1])
     )
-    phi_free = rows * mask[:, :, None]
-    gram = phi_free @ phi_free.mT  # (T, M, M)
+    return _Part(point, rows * batch.output_mask[:, :, None], aim, block.root, batch.valid)
+
+
+def _linearize(batch: SparseBatch, theta: torch.Tensor, blocks: Sequence[_Block]) -> _Point:
+    """Solve the output layer at `theta` and expand around it.
+
+    The blocks are gone through twice: once to solve for the output, once for the derivatives at it. What iterative
+    refinement adds to the output follows from sums of the second pass: it undoes the squared condition number.
+    """
+    only = [_part(batch, theta, blocks[0], True)] if len(blocks) == 1 else None
+
+    def parts(with_slopes: bool) -> Iterable[_Part]:
+        return only or (_part(batch, theta, block, with_slopes) for block in blocks)
+
+    mask = batch.output_mask
+    gram, right, valid = 0.0, 0.0, True  # (T, M, M), (T, M), (T,)
+    for part in parts(with_slopes=False):
+        gram = gram + part.phi @ part.phi.mT
+        right = right + (part.phi @ part.aim[:, :, None])[:, :, 0]
+        valid = valid & part.valid
     scale = torch.diagonal(gram, dim1=1, dim2=2).sqrt()
     scale = torch.where(scale > 0, scale, 1.0)
     normal = gram / (scale[:, :, None] * scale[:, None, :])
@@ -135,22 +194,32 @@ def _linearize(batch: SparseBatch, theta: torch.Tensor, target: torch.Tensor, ro
     def solve(rhs: torch.Tensor) -> torch.Tensor:  # (T, M, p)
         return torch.cholesky_solve(rhs / scale[:, :, None], factor) / scale[:, :, None]
 
-    output = torch.zeros_like(scale)
-    residual = aim
-    for _ in range(2):  # the second pass is iterative refinement: it undoes the squared condition number
-        output = output + solve(phi_free @ residual[:, :, None])[:, :, 0] * mask
-        residual = aim - (output[:, None, :] @ phi_free)[:, 0]
-    loss = residual.square().mean(dim=1)
-    jac = batch.jacobian(point, output + batch.output_fixed)
-    if root is not None:
-        jac = jac * root
-    cross = phi_free @ jac.mT  # (T, M, K)
-    joint = jac @ jac.mT
+    output = solve(right[:, :, None])[:, :, 0] * mask
+    if only:  # refined before the derivatives, at no cost
+        residual = only[0].aim - (output[:, None, :] @ only[0].phi)[:, 0]
+        output = output + solve(only[0].phi @ residual[:, :, None])[:, :, 0] * mask
+    square, left, joint, cross, descent = 0.0, 0.0, 0.0, 0.0, 0.0  # (T,), (T, M), (T, K, K), (T, M, K), (T, K)
+    for part in parts(with_slopes=True):
+        residual = part.aim - (output[:, None, :] @ part.phi)[:, 0]
+        jac = batch.jacobian(part.point, output + batch.output_fixed)
+        if part.root is not None:
+            jac = jac * part.root
+        square = square + residual.square().sum(dim=1)
+        joint = joint + jac @ jac.mT
+        cross = cross + part.phi @ jac.mT
+        descent = descent + (jac @ residual[:, :, None])[:, :, 0]
+        if not only:
+            left = left + (part.phi @ residual[:, :, None])[:, :, 0]
+    if not only:
+        more = solve(left[:, :, None])[:, :, 0] * mask
+        output = output + more
+        square = (square - (more * (2 * left - (gram @ more[:, :, None])[:, :, 0])).sum(dim=1)).clamp(min=0)
+        descent = descent - (cross.mT @ more[:, :, None])[:, :, 0]
+    loss = square / sum(block.target.shape[-1] for block in blocks)
     curvature = joint - cross.mT @ solve(cross)
     diagonal = torch.diagonal(joint, dim1=1, dim2=2).clone()
-    descent = (jac @ residual[:, :, None])[:, :, 0]
     # A value that is not finite stays within its trial: every operation above is batched over trials.
-    finite = batch.valid & torch.isfinite(loss) & torch.isfinite(descent).all(dim=1) & torch.isfinite(diagonal).all(1)
+    finite = valid & torch.isfinite(loss) & torch.isfinite(descent).all(dim=1) & torch.isfinite(diagonal).all(1)
     loss = torch.where(finite, loss, torch.inf)
     return _Point(theta.clone(), output + batch.output_fixed, loss, curvature, diagonal, descent)
 

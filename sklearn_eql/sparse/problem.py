@@ -10,11 +10,13 @@ import numpy as np
 import torch
 
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.sparse.columns import Columns
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.equation import Equation
 
 _FLOAT64 = float(np.finfo(np.float64).eps)
+_LEAST = 0.05  # importance of a column that was not tried before, times the number of columns
 EXACT = 1e-20  # relative mean squared error of a law without noise, in float64
 _ROW = 1e-9  # of a row's rounding unit: ten times the root of EXACT, as one of many rows may be that far from the mean
 _EVEN_STEPS = 12  # of the fit that gives all rows their weight; it starts at the optimum of another weighing
@@ -85,7 +87,8 @@ class Problem:
     y: torch.Tensor  # (N,), float64, scaled
     sample_weight: torch.Tensor | None  # (N,), see Scaling.weights_of
     signs: tuple[int, ...]  # per feature: +1 all positive, -1 all negative, 0 mixed (over all rows, not only these)
-    importances: np.ndarray  # (n_features,) how often to try each feature, positive
+    importances: np.ndarray  # (n_features,) how often to try each feature, zero for those that are not tried
+    likely: tuple[int, ...]  # features that families of laws enumerate
     primitives: Mapping[str, Primitive]
     copies: Mapping[str, int]  # functions that may be used, and copies per layer
     max_depth: int  # hidden layers
@@ -93,6 +96,7 @@ class Problem:
     y_unit: float  # of the scaled target, in the user's units
     x_units: np.ndarray  # (n_features,) likewise
     resolution: float = _FLOAT64  # relative rounding error of the data
+    deadline: float = math.inf  # value of ``time.time()`` after which fits return what they have
 
     @property
     def root(self) -> torch.Tensor:
@@ -105,6 +109,13 @@ class Problem:
         weight = np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight.numpy()
         return weighted_variance(self.y.numpy(), weight) * float(weight.mean())
 
+    def trying(self, columns: Sequence[int]) -> Problem:
+        """The same problem, with laws of these columns only."""
+        where = sorted(columns)
+        importances = np.zeros(len(self.importances))
+        importances[where] = np.maximum(self.importances[where], _LEAST / len(where))
+        return replace(self, importances=importances / importances.sum(), likely=tuple(where))
+
     @property
     def max_free(self) -> int:
         """Free coefficients that the rows can support: more of them interpolate rather than explain.
@@ -115,12 +126,16 @@ class Problem:
         return max(1, min(3, n_rows - 1), n_rows // 3)
 
     def fit(self, structures: Sequence[Structure], max_iter: int) -> list[FitResult]:
-        """Levenberg-Marquardt on all structures, except those with more coefficients than the rows support."""
+        """Levenberg-Marquardt on all structures, except those with more coefficients than the rows support.
+
+        After the deadline, those not yet begun have an infinite loss.
+        """
         supported = [s for s in structures if s.n_free <= self.max_free]
         if not supported:
             return []
         return levenberg_marquardt(
-            supported, self.primitives, self.X, self.y, self.sample_weight, max_iter=max_iter, floor=self.exact / 100
+            supported, self.primitives, self.X, self.y, self.sample_weight, max_iter=max_iter,
+            floor=self.exact / 100, deadline=self.deadline,
         )
 
 
@@ -134,11 +149,14 @@ def make_problem(
     max_depth: int,
     max_rows: int,
     seed: int,
+    columns: Columns | None = None,
+    deadline: float = math.inf,
 ) -> Problem:
-    """Scale, sample at most `max_rows` rows, and look at the features.
+    """Scale, sample at most `max_rows` rows, and look at the features, unless their `columns` are known.
 
     Rows of weight zero are left out.
     """
+    columns = columns or Columns.of(X, y, seed, sample_weight=sample_weight)
     rng = np.random.default_rng(seed)
     rows = np.arange(len(y)) if sample_weight is None else np.flatnonzero(sample_weight > 0)
     if len(rows) > max_rows:
@@ -149,8 +167,9 @@ def make_problem(
         torch.as_tensor(X[rows] / scaling.x),
         torch.as_tensor(target),
         None if weight is None else torch.as_tensor(weight),
-        tuple(common_sign(column) for column in X.T),
-        _importances(X, y, sample_weight, seed),
+        tuple(common_signs(X).tolist()),
+        columns.importances,
+        columns.likely,
         primitives,
         copies,
         max_depth,
@@ -158,35 +177,13 @@ def make_problem(
         scaling.y,
         scaling.x,
         scaling.resolution,
+        deadline,
     )
 
 
-def common_sign(column: np.ndarray) -> int:
-    """1 if all values are positive, -1 if all are negative, else 0."""
-    return int(np.all(column > 0)) - int(np.all(column < 0))
-
-
-def _importances(
-    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, seed: int, few: int = 6, max_rows: int = 2000
-) -> np.ndarray:
-    """How much a forest of random trees uses each feature, never zero; even for a handful of features.
-
-    Constant columns get nothing: a law cannot depend on them.
-    """
-    varies = np.ptp(X, axis=0) > 0
-    n_varying = int(varies.sum())
-    if n_varying <= few:
-        return varies / max(n_varying, 1)
-    from sklearn.ensemble import ExtraTreesRegressor
-
-    rows = np.random.default_rng(seed).permutation(len(y))[:max_rows]
-    # Trees read float32: columns and target at unit scale cannot overflow there.
-    weight = None if sample_weight is None else sample_weight[rows]
-    scaling = Scaling.of(X[rows], y[rows], sample_weight=weight)
-    forest = ExtraTreesRegressor(n_estimators=50, min_samples_leaf=3, random_state=seed)
-    forest.fit(X[rows] / scaling.x, y[rows] / scaling.y, weight)
-    found = np.where(varies, forest.feature_importances_ + 0.05 / n_varying, 0.0)
-    return found / found.sum()
+def common_signs(X: np.ndarray) -> np.ndarray:
+    """For each column 1 if all values are positive, -1 if all are negative, else 0."""
+    return (X.min(axis=0) > 0).astype(int) - (X.max(axis=0) < 0)
 
 
 def is_well_conditioned(structure: Structure, problem: Problem, limit: float = 1e4) -> bool:

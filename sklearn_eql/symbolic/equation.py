@@ -14,6 +14,8 @@ import torch
 
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 
+_ROWS_AT_ONCE = 2**14  # of `Equation.evaluate`: 128 kB for each feature and unit
+
 Affine = tuple[tuple[int, float], ...]
 """A linear form: ``((source, coefficient), ...)``, sources ascending and distinct."""
 
@@ -56,7 +58,12 @@ class Equation:
 
         Rows outside the domain of a function give NaN or infinity.
         """
-        return self.forward(torch.from_numpy(np.array(X, dtype=np.float64)), primitives).numpy()
+        X = np.asarray(X)
+        found = np.empty(len(X))
+        for first in range(0, len(X), _ROWS_AT_ONCE):  # one block of rows bounds the memory, and fits into the cache
+            rows = slice(first, first + _ROWS_AT_ONCE)
+            found[rows] = self.forward(torch.from_numpy(np.array(X[rows], dtype=np.float64)), primitives).numpy()
+        return found
 
     def forward(self, X: torch.Tensor, primitives: Mapping[str, Primitive] = PRIMITIVES) -> torch.Tensor:
         """As `evaluate`, on a float tensor ``(n_samples, n_features)``; differentiable."""
