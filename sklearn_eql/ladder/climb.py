@@ -191,8 +191,10 @@ def _try(
     entrants: list[_Entrant] = []
     for name in family.outers:
         if name in places:
-            drawn = family.structures(generators[name], problem.primitives, problem.max_free, name == "exp", deadline)
-            entrants += [_Entrant(places[name], structure) for structure in drawn]
+            for structure in family.structures(generators[name], problem.primitives, problem.max_free, name == "exp"):
+                entrants.append(_Entrant(places[name], structure))
+                if time.time() > deadline:
+                    break
     n_starts = len(entrants)
     alive = _round(entrants, problem, _FIRST_STEPS, max(3 * _N_FINALISTS, n_starts // 4))
     for n_kept in (max(_N_FINALISTS, n_starts // 12), _N_FINALISTS):

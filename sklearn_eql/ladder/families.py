@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +10,7 @@ from sklearn_eql.ladder import forms as shapes
 from sklearn_eql.ladder.forms import repeated
 from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS
 from sklearn_eql.ladder.term_generator import TermGenerator, Terms
-from sklearn_eql.sparse.editing import EditableStructure
+from sklearn_eql.sparse.editing import EditableStructure, Node
 from sklearn_eql.sparse.round_exponents import with_round_exponents_fixed
 from sklearn_eql.sparse.structure import Structure
 
@@ -43,28 +41,26 @@ class Family:
     round_exponents: bool = False
     min_rows: int = 0
 
-    def structures(
-        self, generator: TermGenerator, primitives, max_free: int, with_logs: bool, deadline: float = math.inf
-    ) -> list[Structure]:
-        """Structures for one outer function, none with more than `max_free` coefficients; those drawn until `deadline`.
+    def structures(self, generator: TermGenerator, primitives, max_free: int, with_logs: bool) -> Iterator[Structure]:
+        """Structures for one outer function, none with more than `max_free` coefficients, drawn when asked for.
 
         With `with_logs` each has the logarithms of all features too: factors of a law whose logarithm is the target.
         """
         if not generator.has(*self.functions) or ("pow" in self.functions and not generator.has_powers):
-            return []
-        found: list[Structure] = []
+            return
         for terms in self.starts(generator):
-            if time.time() > deadline:
-                break
             editable = EditableStructure(Structure(len(generator.signs), (), ()))
-            logs = generator.signed if with_logs and generator.has_powers else []
-            editable.output = terms + [[generator.log(f), 1.0] for f in logs]
+            editable.output = terms + _missing_logarithms(terms, generator) if with_logs else terms
             structure = editable.finish(primitives)
             if structure is not None and self.round_exponents:
                 structure = with_round_exponents_fixed(structure)
             if structure is not None and structure.n_free <= max_free:
-                found.append(structure)
-        return found
+                yield structure
+
+
+def _missing_logarithms(terms: Terms, generator: TermGenerator) -> Terms:
+    there = {s.args[0][0][0] for s, _ in terms if isinstance(s, Node) and s.primitive == "log"}
+    return [[generator.log(f), 1.0] for f in generator.signed if generator.has_powers and f not in there]
 
 
 _ALL = tuple(outer.name for outer in OUTER_FUNCTIONS)
@@ -74,9 +70,12 @@ MANY_ROWS = 100
 _wide = partial(Family, min_rows=MANY_ROWS)
 _MAIN = ("identity", "inv", "sqrt", "inv sqrt", "inv square", "exp")
 
+GROWTH = Family("growth", shapes.growth, ("identity", "exp"), ("exp",))
+"""The one family whose laws may have any number of columns: it is linear in them and in their logarithms."""
+
 LADDER: tuple[Family, ...] = (
     Family("power law", repeated(partial(shapes.power_sum, n_terms=1), 4), _ALL),
-    Family("growth", repeated(shapes.growth, 1), ("identity", "exp"), ("exp",)),
+    GROWTH,
     Family("quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=False), 1), _ALL, ("mul",)),
     Family("cubic form", repeated(partial(shapes.polynomial, degree=3, with_base=False), 1), ("identity",), ("mul",)),
     Family("scaled quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=True), 1), _MAIN),

@@ -222,10 +222,19 @@ def interference(generator: TermGenerator) -> Terms:
     return terms + generator.product(monomial(), wave)
 
 
-def growth(generator: TermGenerator) -> Terms:
-    """All features and their logarithms: under an exponential a power law times an exponential."""
-    logs = generator.signed if generator.has("log") or generator.has_powers else []
-    return [[0, 1.0]] + [[f, 0.1] for f in generator.features] + [[generator.log(f), 1.0] for f in logs]
+def growth(generator: TermGenerator) -> Iterator[Terms]:
+    """All features and their logarithms: under an exponential a power law times an exponential.
+
+    The features, and the logarithms, by themselves where the rows do not support so many coefficients; the most
+    important ones where they do not support even those.
+    """
+    most = generator.problem.max_free - 1
+    order = sorted(generator.features, key=lambda f: -generator.problem.importances[f - 1])
+    signed = set(generator.signed if generator.has("log") or generator.has_powers else [])
+    plain: Terms = [[f, 0.1] for f in sorted(order[:most])]
+    logs: Terms = [[generator.log(f), 1.0] for f in sorted([f for f in order if f in signed][:most])]
+    for terms in [plain + logs] if len(order) + len(signed) <= most else [plain, logs] if logs else [plain]:
+        yield [[0, 1.0], *terms]
 
 
 def hinted_functions(generator: TermGenerator) -> Iterator[Terms]:

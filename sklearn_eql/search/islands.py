@@ -13,7 +13,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_eql._threads import single_threaded
 from sklearn_eql.exceptions import AllTrialsFailedError
-from sklearn_eql.ladder.climb import LADDER, climb
+from sklearn_eql.ladder.climb import LADDER, Climb, climb
+from sklearn_eql.ladder.families import GROWTH
 from sklearn_eql.laws.finishing import finish, rerank
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
 from sklearn_eql.laws.law import Law
@@ -21,6 +22,7 @@ from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.dense_trials import GradientSettings, train_trials
 from sklearn_eql.search.evolution import EvolutionResult, EvolutionSettings, evolve
 from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.columns import Columns, further_columns
 from sklearn_eql.sparse.elimination import simplify
 from sklearn_eql.sparse.problem import Problem, Scaling, make_problem
 from sklearn_eql.sparse.structure import Structure
@@ -28,6 +30,8 @@ from sklearn_eql.symbolic.canonical import free_mask, rescale
 
 _FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front
 _N_SHORTER = 6  # members of the front below an exact law that are refined
+_FURTHER_CLIMBS = 2  # with other columns of a wide table
+_ENDED = ("exact", "noise", "interrupted")  # no further search can do better
 _OPENING_GENERATIONS = 2  # generations
 _FINISHING_SHARE, _FINISHING_SECONDS = 0.2, 10.0  # of max_time, kept for refinement
 _N_SEEDS = 32  # laws of the ladder that evolution starts from
@@ -85,8 +89,9 @@ def search(
         deadline -= max(0.0, min(_FINISHING_SHARE * (deadline - time.time()), _FINISHING_SECONDS))
     scaling = Scaling.of(X, y, settings.scale, settings.resolution, sample_weight)
     shape = (scaling, settings.primitives, settings.copies, settings.n_hidden_layers, settings.max_rows)
-    problem = make_problem(X, y, sample_weight, *shape, seed)
-    judge = make_problem(X, y, sample_weight, *shape[:-1], max(settings.max_rows, SAMPLE_ROWS), seed)
+    known = (Columns.of(X, y, seed, deadline), deadline)
+    problem = make_problem(X, y, sample_weight, *shape, seed, *known)
+    judge = make_problem(X, y, sample_weight, *shape[:-1], max(settings.max_rows, SAMPLE_ROWS), seed, *known)
     table = Table(X, y, sample_weight, scaling, settings.primitives, seed)
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
     starts = [_scaled_structure(law, scaling, settings.primitives) for law in initial]
@@ -96,7 +101,7 @@ def search(
         for history in _run_all(problem, judge, settings, starts, seeds, deadline):
             histories.append(history)
             interrupted |= history[-1].stop_reason == "interrupted"
-            if history[-1].stop_reason in ("exact", "noise", "interrupted"):
+            if history[-1].stop_reason in _ENDED:
                 break
     except KeyboardInterrupt:
         if not histories:
@@ -156,23 +161,65 @@ def _search_island(
     runs = []
     with single_threaded():
         if island == 0 and settings.n_families != 0 and evolution.n_generations:
-            if not any(problem.signs):  # no powers to climb with: the general search has the better opening
-                opening = replace(evolution, n_generations=min(_OPENING_GENERATIONS, evolution.n_generations))
-                runs.append(evolve(problem, seed, opening, seeds=starts, deadline=deadline, report=report))
-                if runs[0].stop_reason in ("exact", "interrupted"):
-                    return runs
-                starts = [*starts, *(r.structure for r in runs[0].archive.ranked()[:_N_SEEDS])]
-            families = LADDER[: settings.n_families]
-            climbed = climb(problem, judge, seed, families=families, seeds=starts, deadline=deadline, report=report)
-            reason = climbed.stop_reason
-            runs.append(EvolutionResult(climbed.archive, len(climbed.loss_curve), reason, climbed.loss_curve))
-            if reason in ("exact", "noise"):
-                simplify(climbed.archive, judge, evolution.max_size, deadline)
-            if reason in ("exact", "noise", "interrupted"):
+            for run in _climb_by_columns(problem, judge, settings, starts, seed, deadline, report):
+                runs.append(run)
+                starts = [*starts, *(r.structure for r in run.archive.ranked()[:_N_SEEDS])]
+            if runs[-1].stop_reason in _ENDED:
                 return runs
-            starts = [*starts, *(r.structure for r in climbed.archive.ranked()[:_N_SEEDS])]
         runs.append(evolve(problem, seed, evolution, seeds=starts, deadline=deadline, report=report))
     return runs
+
+
+def _climb_by_columns(
+    problem: Problem, judge: Problem, settings: SearchSettings, starts: list[Structure], seed: int, deadline, report
+) -> Iterator[EvolutionResult]:
+    """The ladder over the likely columns, and again as long as what a law leaves over depends on further ones."""
+    families = LADDER[: settings.n_families]
+    tried = problem.likely
+    is_wide = len(tried) < np.ptp(judge.X.numpy(), axis=0).astype(bool).sum()
+    if is_wide and GROWTH in families:  # which takes any number of columns
+        climbed = climb(problem, judge, seed, families=(GROWTH,), seeds=starts, deadline=deadline, report=report)
+        if climbed.stop_reason in ("exact", "interrupted"):
+            yield _climbed(climbed, judge, settings, deadline)
+            return
+        starts = [*starts, *(r.structure for r in climbed.archive.ranked()[:_N_SEEDS])]
+    for last in (False,) * _FURTHER_CLIMBS + (True,):
+        narrow = (problem.trying(tried), judge.trying(tried)) if is_wide else (problem, judge)
+        if not any(problem.signs[f] for f in tried):  # no powers to climb with: the general search opens better
+            opening = replace(
+                settings.evolution, n_generations=min(_OPENING_GENERATIONS, settings.evolution.n_generations)
+            )
+            opened = evolve(narrow[0], seed, opening, seeds=starts, deadline=deadline, report=report)
+            yield opened
+            if opened.stop_reason in ("exact", "interrupted"):
+                return
+            starts = [*starts, *(r.structure for r in opened.archive.ranked()[:_N_SEEDS])]
+        climbed = climb(*narrow, seed, families=families, seeds=starts, deadline=deadline, report=report)
+        ranked = climbed.archive.ranked()
+        more: tuple[int, ...] = ()
+        if is_wide and not last and ranked and climbed.stop_reason in ("all", "noise") and time.time() < deadline:
+            more = _further_columns(ranked[0].structure, judge, tried, seed, deadline)
+        if not more:
+            yield _climbed(climbed, judge, settings, deadline)
+            return
+        yield replace(_climbed(climbed, judge, settings, deadline), stop_reason="all")
+        starts, tried = [*starts, *(r.structure for r in ranked[:_N_SEEDS])], more
+
+
+def _further_columns(
+    structure: Structure, judge: Problem, tried: Sequence[int], seed: int, deadline: float
+) -> tuple[int, ...]:
+    residual = judge.y.numpy() - structure.to_equation().evaluate(judge.X.numpy(), judge.primitives)
+    forms = structure.forms()
+    used = sorted({s - 1 for form in forms for s, _, _ in form if 0 < s <= structure.n_features})
+    return further_columns(judge.X.numpy(), residual, used, tried, seed, deadline)
+
+
+def _climbed(climbed: Climb, judge: Problem, settings: SearchSettings, deadline: float) -> EvolutionResult:
+    """The result of a climb, without superfluous terms where it is a law."""
+    if climbed.stop_reason in ("exact", "noise"):
+        simplify(climbed.archive, judge, settings.evolution.max_size, deadline)
+    return EvolutionResult(climbed.archive, len(climbed.loss_curve), climbed.stop_reason, climbed.loss_curve)
 
 
 def _train_trials(problem: Problem, settings: SearchSettings, seed: int, deadline: float) -> list[EvolutionResult]:

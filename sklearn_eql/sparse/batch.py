@@ -218,7 +218,7 @@ class SparseBatch:
         self._out = torch.from_numpy(np.where(out < n_base, out, n_base + trial * self.n_slots + (out - n_base)))
 
     def evaluate(self, theta: torch.Tensor, with_slopes: bool = True) -> Expansion:
-        """Values of all sources at inner coefficients `theta` (T, K), and the slopes of all units if they are wanted."""
+        """Values of all sources at inner coefficients `theta` (T, K), and the slopes of all units if wanted."""
         n_trials, n_rows = theta.shape[0], self.rows.shape[1]
         deep: list[torch.Tensor | None] = []
         slopes: list[torch.Tensor] = []

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -268,6 +268,33 @@ class Columns:
             importances[tried] = (importances[tried] + clear / clear.sum()) / 2
         count = min(max(int(clear.sum()), _FEWEST_IN_FAMILIES), MOST_IN_FAMILIES)
         return cls(importances, tuple(sorted(np.argsort(-found, kind="stable")[:count].tolist())))
+
+
+def further_columns(
+    X: np.ndarray,
+    residual: np.ndarray,
+    used: Sequence[int],
+    tried: Sequence[int],
+    seed: int,
+    deadline: float = math.inf,
+) -> tuple[int, ...]:
+    """Columns for families, with those that a residual depends on by more than chance; none if all of them were tried.
+
+    Parameters
+    ----------
+    X : ndarray (n_samples, n_features);  residual : ndarray (n_samples,)
+    used : sequence of int
+        Columns of the law that leaves the residual.
+    tried : sequence of int
+        Columns that it could have used.
+    """
+    found = evidence(X, residual, seed, deadline)
+    order = np.argsort(-found, kind="stable")
+    new = [k for k in order[:MOST_IN_FAMILIES].tolist() if found[k] > 1 and k not in tried]
+    if not new:
+        return ()
+    kept = [*used, *new, *(k for k in order.tolist() if k in tried and k not in used)]
+    return tuple(sorted(kept[:MOST_IN_FAMILIES]))
 
 
 def _forest_importances(

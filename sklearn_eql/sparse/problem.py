@@ -134,8 +134,14 @@ class Problem:
         if not supported:
             return []
         return levenberg_marquardt(
-            supported, self.primitives, self.X, self.y, self.sample_weight, max_iter=max_iter,
-            floor=self.exact / 100, deadline=self.deadline,
+            supported,
+            self.primitives,
+            self.X,
+            self.y,
+            self.sample_weight,
+            max_iter=max_iter,
+            floor=self.exact / 100,
+            deadline=self.deadline,
         )
 
 
