@@ -89,7 +89,7 @@ def search(
         deadline -= max(0.0, min(_FINISHING_SHARE * (deadline - time.time()), _FINISHING_SECONDS))
     scaling = Scaling.of(X, y, settings.scale, settings.resolution, sample_weight)
     shape = (scaling, settings.primitives, settings.copies, settings.n_hidden_layers, settings.max_rows)
-    known = (Columns.of(X, y, seed, deadline), deadline)
+    known = (Columns.of(X, y, seed, deadline, sample_weight), deadline)
     problem = make_problem(X, y, sample_weight, *shape, seed, *known)
     judge = make_problem(X, y, sample_weight, *shape[:-1], max(settings.max_rows, SAMPLE_ROWS), seed, *known)
     table = Table(X, y, sample_weight, scaling, settings.primitives, seed)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy
 
+from sklearn_eql.ladder import screening
 from sklearn_eql.ladder.dictionary import best_subsets, library
 from sklearn_eql.ladder.screening import log_monomials, screen_waves
 from sklearn_eql.ladder.term_generator import TermGenerator
@@ -196,3 +197,29 @@ def test_the_dictionary_holds_only_allowed_functions(generator):
     editable = EditableStructure(Structure(2, (), ()))
     editable.output = [list(term) for form in entries for term in form]
     assert {node.primitive for node in editable.nodes()} == {"mul", "square"}
+
+
+def test_of_many_columns_no_more_arguments_are_built_than_are_tried(monkeypatch, rng):
+    built = []
+    arguments = screening._arguments
+
+    def counted(*args):
+        for argument in arguments(*args):
+            built.append(argument[:2])
+            yield argument
+
+    monkeypatch.setattr(screening, "_arguments", counted)
+    rows = rng.uniform(1, 2, (50, 200))
+    assert screen_waves(rows, rows[:, 0], list(range(200)), np.ones(200), deadline=0.0) == []
+    assert len(built) == screening._MAX_ARGUMENTS
+    built.clear()
+    screen_waves(rows, rows[:, 0], [3, 7], np.ones(200), columns=[3, 7], deadline=0.0)
+    assert {f for exponents, weights in built for f, _ in (*exponents, *weights)} == {4, 8}
+
+
+def test_hints_of_some_columns_stand_at_their_places():
+    found = hints(X[:, 0] ** 2 / X[:, 2], x=X[:, [0, 2]]).spread([5, 9], 12)
+    assert np.flatnonzero(found.separable).tolist() == [5, 9]
+    assert found.separable[[5, 9]].tolist() == [2, -1]
+    paired = hints(1 + (X[:, 0] - X[:, 1]) ** 2, x=X[:, :2]).spread([5, 9], 12)
+    assert paired.pairs == ((5, 9),)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from sklearn_eql.primitives import PRIMITIVES
+from sklearn_eql.sparse.batch import SparseBatch
 from sklearn_eql.sparse.levenberg_marquardt import (
     joint_curvature,
     levenberg_marquardt,
@@ -230,3 +231,60 @@ def test_the_law_zero_has_no_coefficients_and_no_errors():
     assert matrix.shape == (0, 0)
     assert loss == pytest.approx(np.mean(X[:, 0] ** 2))
     assert standard_errors(zero, PRIMITIVES, ROWS, ROWS[:, 0]).shape == (0,)
+
+
+# Blocks and deadlines ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weights", ["none", "one for all", "one each"])
+def test_blocks_of_rows_give_what_all_rows_at_once_give(weights, rng):
+    structures = [LAWS[name][0] for name in LAWS] + [Structure(2, (), ((0, 0.5, False), (1, 1.0, True)))]
+    y = torch.from_numpy(np.sin(2.2 * X[:, 1]) + X[:, 0] + 0.1 * rng.normal(size=40))
+    targets = torch.stack([y * (1 + k) for k in range(len(structures))]) if weights == "one each" else y
+    weight = {
+        "none": None,
+        "one for all": torch.from_numpy(rng.uniform(0.5, 1.5, 40)),
+        "one each": torch.from_numpy(rng.uniform(0.5, 1.5, (len(structures), 40))),
+    }[weights]
+    whole = levenberg_marquardt(structures, PRIMITIVES, ROWS, targets, weight, max_iter=6)
+    blocks = levenberg_marquardt(structures, PRIMITIVES, ROWS, targets, weight, max_iter=6, block=16)
+    assert [r.loss for r in blocks] == pytest.approx([r.loss for r in whole], rel=1e-7)
+
+
+def test_an_exact_law_is_exact_in_blocks_too():
+    exact, target = truth("sine")
+    [found] = levenberg_marquardt([LAWS["sine"][0]], PRIMITIVES, ROWS, target, max_iter=30, block=7)
+    assert found.loss < 1e-24
+    np.testing.assert_allclose(
+        found.structure.to_equation().coefficients(), exact.to_equation().coefficients(), rtol=1e-10
+    )
+
+
+def test_a_law_that_is_undefined_in_one_block_has_no_loss():
+    rows = ROWS.clone()
+    rows[33, 0] = -1.0
+    losses = [
+        r.loss
+        for r in levenberg_marquardt(
+            [LAWS["power law"][0], LAWS["linear"][0]], PRIMITIVES, rows, rows[:, 1], block=8, max_iter=3
+        )
+    ]
+    assert losses[0] == np.inf
+    assert losses[1] < 1e-20
+
+
+def test_rows_are_bound_one_block_at_a_time(monkeypatch):
+    sizes = set()
+    bind = SparseBatch.bind
+    monkeypatch.setattr(SparseBatch, "bind", lambda self, X: sizes.add(len(X)) or bind(self, X))
+    levenberg_marquardt([LAWS["sine"][0]], PRIMITIVES, ROWS, ROWS[:, 1], max_iter=2, block=16)
+    assert sizes == {16, 8}
+
+
+def test_after_the_deadline_no_step_and_no_further_batch_begins(monkeypatch):
+    monkeypatch.setattr("sklearn_eql.sparse.levenberg_marquardt._ROWS_AT_ONCE", 2 * len(ROWS))
+    _, target = truth("sine")
+    start = LAWS["sine"][0]
+    found = levenberg_marquardt([start] * 5, PRIMITIVES, ROWS, target, max_iter=30, deadline=0.0)
+    assert np.isfinite([r.loss for r in found]).tolist() == [True, True, False, False, False]
+    assert [r.structure.units for r in found] == [start.units] * 5
