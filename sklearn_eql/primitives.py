@@ -64,6 +64,10 @@ class Primitive:
         function is not homogeneous. Used to remove redundant scales: ``0.25*(2*x)**2`` is ``x**2``.
     parity : {"even", "odd", None}, optional
         ``f(-g) = f(g)`` or ``-f(g)``, for functions of one argument. Used to write ``-sin(-x)`` as ``sin(x)``.
+    identity : {"exponential", "logarithm", "power", None}, optional
+        What else can be taken out of an argument: the constant of an exponential, ``exp(b + g) = exp(b) * exp(g)``; the
+        scale of a logarithm, ``log(k*g) = log(k) + log(g)``; that of the base of a power with a constant exponent,
+        ``(k*a)**b = k**b * a**b``.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Primitive:
     domain: Interval | Sequence[Interval] | None = None
     degree: tuple[float | None, ...] | None = None
     parity: str | None = None
+    identity: str | None = None
 
     def __post_init__(self) -> None:
         if self.arity not in (0, 1, 2):
@@ -93,6 +98,19 @@ class Primitive:
         object.__setattr__(self, "domain", tuple(domain))
         degree = self.degree if self.degree is not None else (None,) * self.arity
         object.__setattr__(self, "degree", tuple(degree))
+
+    def frees_constant(self) -> bool:
+        """Whether the constant of its argument is redundant: what reads the unit can carry it as a factor."""
+        return self.identity == "exponential"
+
+    def frees_scale(self, argument: int, others_constant: bool = True) -> bool:
+        """Whether the scale of an argument is redundant: what reads the unit can carry it instead.
+
+        `others_constant` tells whether the other arguments, if any, are constants.
+        """
+        if self.degree[argument] is not None or self.identity == "logarithm":
+            return True
+        return self.identity == "power" and argument == 0 and others_constant
 
     def clamped(self, *args: torch.Tensor) -> torch.Tensor:
         """``torch_fn`` of the arguments moved into the domain: finite gradients while a network trains."""
@@ -121,13 +139,13 @@ _ENTRIES = (
     Primitive("inv", 1, torch.reciprocal, lambda g: 1 / g, domain=POSITIVE, degree=(-1,), parity="odd"),
     Primitive("sin", 1, torch.sin, sympy.sin, parity="odd"),
     Primitive("cos", 1, torch.cos, sympy.cos, parity="even"),
-    Primitive("exp", 1, torch.exp, sympy.exp),
+    Primitive("exp", 1, torch.exp, sympy.exp, identity="exponential"),
     Primitive("sigmoid", 1, torch.sigmoid, _sympy_sigmoid(1)),
     Primitive("tanh", 1, torch.tanh, sympy.tanh, parity="odd"),
     Primitive("sqrt", 1, torch.sqrt, sympy.sqrt, domain=POSITIVE, degree=(0.5,)),
-    Primitive("log", 1, torch.log, sympy.log, domain=POSITIVE),
+    Primitive("log", 1, torch.log, sympy.log, domain=POSITIVE, identity="logarithm"),
     Primitive("arcsin", 1, torch.arcsin, sympy.asin, domain=Interval(-1.0, 1.0), parity="odd"),
-    Primitive("pow", 2, torch.pow, lambda a, b: a**b, domain=(POSITIVE, EVERYWHERE)),
+    Primitive("pow", 2, torch.pow, lambda a, b: a**b, domain=(POSITIVE, EVERYWHERE), identity="power"),
     Primitive("sin2pi", 1, lambda g: torch.sin(2 * math.pi * g), lambda g: sympy.sin(2 * sympy.pi * g), parity="odd"),
     Primitive("sigmoid20", 1, lambda g: torch.sigmoid(20 * g), _sympy_sigmoid(20)),
     Primitive("mul10", 2, lambda a, b: 10 * a * b, lambda a, b: 10 * a * b, degree=(1, 1)),
@@ -135,6 +153,12 @@ _ENTRIES = (
 
 PRIMITIVES: Mapping[str, Primitive] = {p.name: p for p in _ENTRIES}
 """Every built-in primitive by name."""
+
+EXPONENTS: Mapping[str, float] = {p.name: p.degree[0] for p in _ENTRIES if p.arity == 1 and p.degree[0] is not None}
+"""Exponents of the built-in powers of one argument; a homogeneous function is the power of its degree."""
+
+ALGEBRAIC = frozenset(p.name for p in _ENTRIES if None not in p.degree or p.identity == "power")
+"""Built-in functions that consist of products, quotients, powers and roots."""
 
 PRESETS: Mapping[str, Mapping[str, int]] = {
     "default": {

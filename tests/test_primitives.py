@@ -8,7 +8,15 @@ import sympy
 import torch
 
 from sklearn_eql.exceptions import InvalidFunctionsError
-from sklearn_eql.primitives import PRESETS, PRIMITIVES, Interval, Primitive, resolve_functions
+from sklearn_eql.primitives import (
+    ALGEBRAIC,
+    EXPONENTS,
+    PRESETS,
+    PRIMITIVES,
+    Interval,
+    Primitive,
+    resolve_functions,
+)
 
 
 def _points(primitive, n=50):
@@ -39,6 +47,35 @@ def test_declared_degrees_and_parities_hold(primitive):
     if primitive.parity is not None:
         sign = {"odd": -1, "even": 1}[primitive.parity]
         torch.testing.assert_close(primitive.torch_fn(-args[0]), sign * value)
+
+
+@pytest.mark.parametrize("primitive", [p for p in PRIMITIVES.values() if p.identity], ids=lambda p: p.name)
+def test_declared_identities_hold(primitive):
+    f, (g, *exponent) = primitive.torch_fn, _points(primitive)
+    left, right = {
+        "exponential": lambda: (f(2.0 + g), f(torch.full_like(g, 2.0)) * f(g)),
+        "logarithm": lambda: (f(2.0 * g), f(torch.full_like(g, 2.0)) + f(g)),
+        "power": lambda: (f(2.0 * g, *exponent), f(torch.full_like(g, 2.0), *exponent) * f(g, *exponent)),
+    }[primitive.identity]()
+    torch.testing.assert_close(left, right)
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_powers_of_one_argument_and_only_those_have_an_exponent(name):
+    primitive = PRIMITIVES[name]
+    if primitive.arity != 1:
+        assert name not in EXPONENTS
+        return
+    (g,) = _points(primitive)
+    slope = torch.log(primitive.torch_fn(2 * torch.ones(1, dtype=torch.float64))) / math.log(2)
+    is_power = torch.allclose(primitive.torch_fn(g.abs()), g.abs() ** slope)
+    assert is_power == (name in EXPONENTS)
+    if is_power:
+        assert EXPONENTS[name] == pytest.approx(float(slope))
+
+
+def test_algebraic_functions_are_those_of_the_four_operations_and_roots():
+    assert {"const", "id", "square", "cube", "mul", "mul10", "div", "inv", "sqrt", "pow"} == ALGEBRAIC
 
 
 @pytest.mark.parametrize("primitive", [p for p in PRIMITIVES.values() if p.arity], ids=lambda p: p.name)

@@ -9,9 +9,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 import torch
 
-from sklearn_eql.primitives import Primitive
-
-_ALGEBRAIC = frozenset({"const", "id", "square", "cube", "mul", "mul10", "div", "pow"})  # covered by the powers
+from sklearn_eql.primitives import EXPONENTS, PRIMITIVES, Primitive
 
 
 @dataclass(frozen=True)
@@ -34,15 +32,27 @@ def state_terms(states: np.ndarray, primitives: Mapping[str, Primitive], max_deg
     n_states = states.shape[1]
     powers = _exponents(n_states, max_degree)
     terms = [Term(p) for p in powers]
-    for name, primitive in primitives.items():
-        if primitive.arity == 1 and name not in _ALGEBRAIC:
-            terms += [Term(p, (name, j)) for p in powers if sum(p) <= min(1, max_degree - 1) for j in range(n_states)]
+    for name in functions_of_a_state(primitives):
+        terms += [Term(p, (name, j)) for p in powers if sum(p) <= min(1, max_degree - 1) for j in range(n_states)]
     kept = []
     for term in terms:
         column = evaluate(term, states, primitives)
         if np.isfinite(column).all() and np.abs(column).max() > 0 and (term.degree == 0 or np.ptp(column) > 0):
             kept.append(term)
     return kept
+
+
+def functions_of_a_state(primitives: Mapping[str, Primitive]) -> list[str]:
+    """Names of the functions of one argument that are no products of it: those are terms already."""
+    return [
+        name
+        for name, p in primitives.items()
+        if p.arity == 1 and not (_is_whole(EXPONENTS.get(name)) and p == PRIMITIVES[name])
+    ]
+
+
+def _is_whole(exponent: float | None) -> bool:
+    return exponent is not None and exponent > 0 and float(exponent).is_integer()
 
 
 def evaluate(term: Term, states: np.ndarray, primitives: Mapping[str, Primitive]) -> np.ndarray:

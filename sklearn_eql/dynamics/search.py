@@ -10,7 +10,7 @@ import numpy as np
 
 from sklearn_eql.dynamics.joint import JointFit, JointProblem, fit, solve_latents
 from sklearn_eql.dynamics.latent_coordinates import standardised
-from sklearn_eql.dynamics.library import Term, evaluate, latent_powers, state_terms
+from sklearn_eql.dynamics.library import Term, evaluate, functions_of_a_state, latent_powers, state_terms
 from sklearn_eql.dynamics.runge_kutta import N_ROUGH, mean_velocity
 from sklearn_eql.dynamics.stepwise import discover
 from sklearn_eql.primitives import Primitive
@@ -71,7 +71,7 @@ def find_motion(
     best: Motion | None = None
     for primitives in ({}, settings.primitives):
         if best is not None and (
-            best.law.loss.max() < _GOOD_LOSS or not _has_functions(primitives) or time.time() > deadline
+            best.law.loss.max() < _GOOD_LOSS or not functions_of_a_state(primitives) or time.time() > deadline
         ):
             break
         motion = _search(moved, latents[few[0]], replace(settings, primitives=primitives), deadline)
@@ -83,10 +83,6 @@ def find_motion(
 def with_standard_latents(motion: Motion, scale: float) -> Motion:
     """The same law in latents of mean 0 and standard deviation `scale`."""
     return replace(motion, law=standardised(motion.problem, motion.law, scale))
-
-
-def _has_functions(primitives: Mapping[str, Primitive]) -> bool:
-    return any(p.arity == 1 and p.name not in ("id", "square", "cube") for p in primitives.values())
 
 
 def _sample(states: np.ndarray, seed: int) -> tuple[np.ndarray, slice]:

@@ -191,7 +191,8 @@ def _try(
     entrants: list[_Entrant] = []
     for name in family.outers:
         if name in places:
-            for structure in family.structures(generators[name], problem.primitives, problem.max_free, name == "exp"):
+            with_logs = places[name].outer.makes_products
+            for structure in family.structures(generators[name], problem.primitives, problem.max_free, with_logs):
                 entrants.append(_Entrant(places[name], structure))
                 if time.time() > deadline:
                     break

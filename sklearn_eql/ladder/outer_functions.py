@@ -8,12 +8,13 @@ compare.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 
-from sklearn_eql.primitives import PRIMITIVES
+from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.sparse.editing import EditableStructure, Node
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
@@ -41,6 +42,8 @@ class OuterFunction:
         `k` where ``u = y**k``.
     natural : bool
         Whether `y` is taken in the user's units, because `g` knows no scale.
+    limit : float
+        The outer function is not tried where ``abs(y)`` reaches it.
     """
 
     name: str
@@ -51,6 +54,22 @@ class OuterFunction:
     degree: float | None = None
     one_sign: bool = True
     natural: bool = False
+    limit: float = math.inf
+
+    @property
+    def primitive(self) -> Primitive | None:
+        """The primitive that `g` is, None for the others."""
+        return PRIMITIVES.get(self.name)
+
+    @property
+    def makes_products(self) -> bool:
+        """Whether terms of the argument are factors of the law."""
+        return self.primitive is not None and self.primitive.frees_constant()
+
+    @property
+    def absorbs_scale(self) -> bool:
+        """Whether a factor of the argument is a constant of the law."""
+        return self.primitive is not None and self.primitive.identity == "logarithm"
 
 
 OUTER_FUNCTIONS: tuple[OuterFunction, ...] = (
@@ -94,10 +113,24 @@ OUTER_FUNCTIONS: tuple[OuterFunction, ...] = (
         one_sign=False,
     ),
     OuterFunction(
-        "log", ("log",), torch.exp, torch.exp, lambda terms: Node("log", [terms]), one_sign=False, natural=True
+        "log",
+        ("log",),
+        torch.exp,
+        torch.exp,
+        lambda terms: Node("log", [terms]),
+        one_sign=False,
+        natural=True,
+        limit=30.0,  # weights are exp(-2*y): beyond, they span more decades than the error in u can tell that in y
     ),
     OuterFunction(
-        "arcsin", ("arcsin",), torch.sin, torch.cos, lambda terms: Node("arcsin", [terms]), one_sign=False, natural=True
+        "arcsin",
+        ("arcsin",),
+        torch.sin,
+        torch.cos,
+        lambda terms: Node("arcsin", [terms]),
+        one_sign=False,
+        natural=True,
+        limit=math.pi / 2,  # of the values that it has
     ),
 )
 
@@ -119,7 +152,7 @@ class InnerProblem:
         editable = EditableStructure(structure)
         terms = editable.output
         scale = self._sign
-        if self.outer.name == "exp":  # exp(b + terms) = exp(b) * exp(terms)
+        if self.outer.makes_products:  # exp(b + terms) = exp(b) * exp(terms)
             constant = sum(c for s, c in terms if s == 0)
             terms = [t for t in terms if t[0] != 0]
             scale *= float(torch.tensor(constant).exp())
@@ -128,7 +161,7 @@ class InnerProblem:
         if self.outer.natural:
             scale /= self.problem.y_unit
         editable.output = [[self.outer.wrap([list(t) for t in terms]), scale]]
-        if self.outer.name == "log":  # log(k * terms) = log(k) + log(terms), and the gauge drops k
+        if self.outer.absorbs_scale:  # log(k * terms) = log(k) + log(terms), and the gauge drops k
             editable.output.append([0, 1.0])
         return editable.finish(self.problem.primitives)
 
@@ -149,9 +182,7 @@ def inner_problem(problem: Problem, outer: OuterFunction) -> InnerProblem | None
             return None
     if outer.natural:
         y = y * problem.y_unit
-    if outer.name == "arcsin" and bool((y.abs() >= torch.pi / 2).any()):
-        return None
-    if outer.name == "log" and bool((y.abs() > 30).any()):
+    if bool((y.abs() >= outer.limit).any()):
         return None
     u, slope = outer.inverse(y), outer.slope(y)
     importance = slope.square().reciprocal()

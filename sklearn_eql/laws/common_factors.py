@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from sklearn_eql.primitives import Primitive
+from sklearn_eql.primitives import EXPONENTS, Primitive
 from sklearn_eql.sparse.editing import EditableStructure, Node
 from sklearn_eql.sparse.problem import common_signs
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize
 from sklearn_eql.symbolic.equation import Equation
-
-_POWERS = {"inv": -1.0, "sqrt": 0.5, "square": 2.0, "cube": 3.0}
+from sklearn_eql.symbolic.graph import is_builtin
 
 Form = list[list]  # of [source, coefficient]
 
@@ -103,7 +102,7 @@ class _Factoring:
 
         For powers `p` of features, and sums `s` of one sign where ``2 k`` is one or minus one.
         """
-        exponent = _exponent(node)
+        exponent = self._exponent(node)
         if exponent is None or len(node.args[0]) != 1:
             return
         p = self._product(*node.args[0][0])
@@ -127,7 +126,7 @@ class _Factoring:
     def _root(self, form: Form) -> tuple[Form, float] | None:
         """``|s|`` and 2 or -2, where the form is that power of a sum `s` of one sign on the rows."""
         power, factor = 1.0, 1.0
-        while len(form) == 1 and isinstance(form[0][0], Node) and (exponent := _exponent(form[0][0])) is not None:
+        while len(form) == 1 and isinstance(form[0][0], Node) and (exponent := self._exponent(form[0][0])) is not None:
             if form[0][1] <= 0:
                 return None
             factor *= form[0][1] ** power
@@ -147,7 +146,7 @@ class _Factoring:
         if isinstance(source, int):
             sign = self.signs[source - 1]
             return _Product(c * sign, {source: 1.0}) if sign else _Product(c, {}, [[[source, 1.0]]])
-        name = source.primitive
+        name = source.primitive if is_builtin(source.primitive, self.primitives) else ""
         if name == "id" and len(source.args[0]) == 1:
             return self._product(source.args[0][0][0], c * source.args[0][0][1])
         if name in ("mul", "div"):
@@ -159,7 +158,7 @@ class _Factoring:
             powers = {f: a.powers.get(f, 0.0) + side * b.powers.get(f, 0.0) for f in {**a.powers, **b.powers}}
             rests = [*a.rests, *b.rests]
             return _Product(c * a.coefficient * b.coefficient**side, {f: k for f, k in powers.items() if k}, rests)
-        if (k := _exponent(source)) is not None and len(source.args[0]) == 1:
+        if (k := self._exponent(source)) is not None and len(source.args[0]) == 1:
             inner = self._product(*source.args[0][0])
             if not inner.rests and inner.coefficient > 0:
                 return _Product(c * inner.coefficient**k, {f: a * k for f, a in inner.powers.items()})
@@ -169,6 +168,15 @@ class _Factoring:
             if powers:
                 return _Product(c, powers, [[[Node("exp", [others]), 1.0]]] if others else [])
         return _Product(c, {}, [[[source, 1.0]]])
+
+    def _exponent(self, node: Node) -> float | None:
+        """Of a unit that raises its argument to a constant power."""
+        if not is_builtin(node.primitive, self.primitives):
+            return None
+        if node.primitive == "pow":
+            return node.args[1][0][1] if len(node.args[1]) == 1 and node.args[1][0][0] == 0 else None
+        exponent = EXPONENTS.get(node.primitive, 1)
+        return float(exponent) if exponent != 1 else None
 
     def _is_log(self, source: int | Node) -> bool:
         if not isinstance(source, Node) or source.primitive != "log" or len(source.args[0]) != 1:
@@ -195,13 +203,6 @@ class _Factoring:
 def _shared(units: list[dict[int, Node]]) -> dict[int, Node]:
     """Units that are factors of every term."""
     return {key: unit for key, unit in units[0].items() if all(key in other for other in units[1:])}
-
-
-def _exponent(node: Node) -> float | None:
-    """Of a unit that raises its argument to a constant power."""
-    if node.primitive == "pow" and len(node.args[1]) == 1 and node.args[1][0][0] == 0:
-        return node.args[1][0][1]
-    return _POWERS.get(node.primitive)
 
 
 def _common(powers: list[dict[int, float]]) -> dict[int, float]:

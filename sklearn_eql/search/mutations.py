@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sklearn_eql.primitives import PRIMITIVES
-from sklearn_eql.sparse.editing import EditableStructure, Node, has_fixed_scale
+from sklearn_eql.sparse.editing import EditableStructure, Node
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
 
@@ -139,7 +139,7 @@ class Proposer:
             return self.rng.uniform(-math.pi, math.pi) if source == 0 else self._log_uniform(*_FREQUENCIES)
         if name in ("sigmoid", "tanh"):
             return self._log_uniform(*_GAINS)
-        if has_fixed_scale(self.primitives[name], argument) and self.rng.random() < 0.5:
+        if self.primitives[name].frees_scale(argument) and self.rng.random() < 0.5:
             return 1.0 if self.rng.random() < 0.5 else -1.0
         return self._log_uniform(*_SCALES)
 

@@ -82,9 +82,10 @@ class EditableStructure:
         for node in nodes:
             primitive = primitives[node.primitive]
             args = []
-            for a, arg in enumerate(node.args):
-                terms = collect(arg)
-                gauged = _gauge(primitive, a, terms)
+            forms = [collect(arg) for arg in node.args]
+            for a, terms in enumerate(forms):
+                others_constant = all(set(form) <= {0} for form in forms[:a] + forms[a + 1 :])
+                gauged = _gauge(primitive, a, terms, others_constant)
                 if gauged is None or len(gauged) > max_terms:
                     return None
                 args.append(gauged)
@@ -162,25 +163,21 @@ def without_terms(
     return editable.finish(primitives)
 
 
-def has_fixed_scale(primitive: Primitive, argument: int) -> bool:
-    """Whether the scale of an argument can be moved out of the unit, so that its leading coefficient is fixed to 1."""
-    return (
-        primitive.degree[argument] is not None or primitive.name == "log" or (primitive.name == "pow" and argument == 0)
-    )
-
-
-def _gauge(primitive: Primitive, argument: int, terms: dict[int, float]) -> tuple[tuple[int, float, bool], ...] | None:
+def _gauge(
+    primitive: Primitive, argument: int, terms: dict[int, float], others_constant: bool
+) -> tuple[tuple[int, float, bool], ...] | None:
     """Terms of one argument, without the coefficients that consumers of the unit can express."""
-    if primitive.name == "exp":
-        terms.pop(0, None)  # exp(b + g) = exp(b) * exp(g)
+    if primitive.frees_constant():
+        terms.pop(0, None)
     if not terms:
         return None
     leading = min((s for s in terms if s > 0), default=None)
     if leading is None:  # an argument without variables: only an exponent may be a constant
-        return ((0, terms[0], True),) if primitive.name == "pow" and argument == 1 else None
-    if not has_fixed_scale(primitive, argument):
+        return ((0, terms[0], True),) if primitive.identity == "power" and argument == 1 else None
+    if not primitive.frees_scale(argument, others_constant):
         return tuple((s, c, True) for s, c in sorted(terms.items()))
     scale = terms[leading]
+    # Of a reciprocal the sign can be taken out as well; its domain is for training, which stays away from the pole.
     keeps_sign = primitive.domain[argument].lower == 0.0 and primitive.degree[argument] not in (-1, -2)
     divisor = abs(scale) if keeps_sign else scale
     if divisor == 0 or not math.isfinite(divisor):

@@ -13,10 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
+from sklearn_eql.primitives import ALGEBRAIC
 from sklearn_eql.symbolic.equation import Equation, Unit
-
-ALGEBRAIC = frozenset({"const", "id", "square", "cube", "mul", "mul10", "div", "inv", "sqrt", "pow"})
-"""Functions that may be nested at no extra cost."""
 
 _NESTING = 3  # symbols that one level of nested transcendental functions counts for
 
@@ -71,7 +69,10 @@ class Structure:
 
     @cached_property
     def n_symbols(self) -> int:
-        """`size`, and a surcharge for every transcendental unit inside another: ``cos(sin(x))`` is no law of nature."""
+        """`size`, and a surcharge for every transcendental unit inside another: ``cos(sin(x))`` is no law of nature.
+
+        Algebraic functions may be nested at no extra cost.
+        """
         nested = 0
         holds: list[bool] = []  # per unit: is there a transcendental unit in it?
         first = 1 + self.n_features

@@ -24,7 +24,6 @@ from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.symbolic.equation import Affine, Equation
 from sklearn_eql.symbolic.graph import is_builtin, is_constant
 
-_POWERS = ("square", "cube", "sqrt", "inv")
 # What the printed form of a function adds to its argument; everything else adds one per function.
 _WRITTEN_OUT = {"id": 0, "sigmoid": 4, "sigmoid20": 4}
 _INNER_FACTOR = ("sin2pi", "sigmoid20")  # their printed argument always carries a number

@@ -50,14 +50,12 @@ def is_constant(form: Form | Affine) -> bool:
 def gauge_position(unit: Unit, slot: int, primitives: Mapping[str, Primitive]) -> int | None:
     """Position in ``unit.args[slot]`` of the coefficient whose magnitude the consumers can carry instead.
 
-    That is the first non-constant coefficient (or the only one) of homogeneous arguments, of ``log``, and of the base
-    of ``pow`` with a constant exponent; None where every coefficient is a parameter of its own.
+    That is the first non-constant coefficient, or the only one; None where every coefficient is a parameter of its own
+    (see `Primitive.frees_scale`).
     """
-    name, form = unit.primitive, unit.args[slot]
-    redundant = primitives[name].degree[slot] is not None
-    if is_builtin(name, primitives):
-        redundant |= name == "log" or (name == "pow" and slot == 0 and is_constant(unit.args[1]))
-    if not redundant or not form:
+    form = unit.args[slot]
+    others_constant = all(is_constant(arg) for arg in unit.args[:slot] + unit.args[slot + 1 :])
+    if not form or not primitives[unit.primitive].frees_scale(slot, others_constant):
         return None
     return next((i for i, (source, _) in enumerate(form) if source != 0), 0)
 

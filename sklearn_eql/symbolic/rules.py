@@ -12,10 +12,11 @@ import sys
 
 import torch
 
+from sklearn_eql.primitives import EXPONENTS
 from sklearn_eql.symbolic.graph import Form, Graph, OutOfRangeError, added, is_builtin, is_constant, scaled
 
 _EPS = 4 * sys.float_info.epsilon  # a few roundings
-_EXPONENTS = {"square": 2.0, "cube": 3.0, "inv": -1.0, "sqrt": 0.5}
+_EXPONENTS = {name: float(exponent) for name, exponent in EXPONENTS.items() if exponent != 1}
 _POWERS = {exponent: name for name, exponent in _EXPONENTS.items()}
 _HALF_PERIODS = {"sin": math.pi, "cos": math.pi, "sin2pi": 0.5}
 

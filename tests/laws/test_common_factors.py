@@ -7,7 +7,7 @@ import torch
 from symbolic_laws import assert_same_values, random_equation, sample
 
 from sklearn_eql.laws import common_factors as factoring
-from sklearn_eql.primitives import PRIMITIVES
+from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.sparse.editing import EditableStructure, Node
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic import canonicalize, equation_complexity, to_sympy
@@ -182,3 +182,21 @@ def test_a_feature_of_both_signs_gets_no_logarithm():
     shorter = factored(equation, rows)
     assert all(unit.args[0][0][0] != 1 for unit in shorter.units if unit.primitive == "log")
     np.testing.assert_allclose(shorter.evaluate(rows), equation.evaluate(rows), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["square", "exp", "mul", "inv"])
+def test_functions_of_the_users_own_are_not_taken_for_the_built_in_ones_of_that_name(name):
+    rng = np.random.default_rng(0)
+    own = {
+        1: Primitive(name, 1, torch.tanh, sympy.tanh),
+        2: Primitive(name, 2, lambda a, b: a + torch.tanh(b), lambda a, b: a + sympy.tanh(b)),
+    }[PRIMITIVES[name].arity]
+    primitives = {**PRIMITIVES, name: own}
+    for _ in range(20):
+        monomials = [[power({f: float(rng.integers(1, 3)) for f in (1, 2, 3)}), 1.0 + k] for k in range(2)]
+        editable = EditableStructure(Structure(3, (), ()))
+        inner = [product(m[0], monomials[0][0]) if rng.random() < 0.5 else m[0] for m in monomials]
+        editable.output = [[Node(name, [[[inner[0], 1.0]], [[inner[1], 1.0]]][: own.arity]), 1.0], monomials[1]]
+        start = canonicalize(editable.equation(), primitives)
+        found = factoring.factored(start, primitives, torch.from_numpy(ROWS))
+        np.testing.assert_allclose(found.evaluate(ROWS, primitives), start.evaluate(ROWS, primitives), rtol=1e-9)

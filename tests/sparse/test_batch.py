@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_eql.primitives import PRESETS, PRIMITIVES
+from sklearn_eql.primitives import PRESETS, PRIMITIVES, Primitive
 from sklearn_eql.search.mutations import Proposer
 from sklearn_eql.sparse.batch import SparseBatch
 from sklearn_eql.sparse.editing import EditableStructure, smaller, without_terms
@@ -221,6 +221,27 @@ def test_exponentials_carry_no_constant_term():
         Structure(3, (SparseUnit("exp", (((0, 1.0, True), (1, 2.0, True)),)),), ((4, 3.0, True),))
     )
     assert editable.finish(PRIMITIVES).units[0].args == (((1, 2.0, True),),)
+
+
+def gauged(name, *args, primitives=PRIMITIVES):
+    """The arguments of a unit that is the whole law, finished."""
+    return (
+        EditableStructure(Structure(3, (SparseUnit(name, args),), ((4, 3.0, True),))).finish(primitives).units[0].args
+    )
+
+
+def test_the_scale_of_a_base_is_a_parameter_where_the_exponent_varies():
+    base = ((1, 2.0, True),)
+    assert gauged("pow", base, ((0, 1.5, True),))[0] == ((1, 1.0, False),)
+    assert gauged("pow", base, ((2, 1.5, True),))[0] == base  # (2*x)**y is x**y times what is no constant
+
+
+@pytest.mark.parametrize("name", ["exp", "log"])
+def test_a_function_of_the_users_own_keeps_what_only_the_built_in_one_of_that_name_can_move(name):
+    bell = Primitive(name, 1, lambda g: 1 / (1 + g * g), lambda g: 1 / (1 + g**2))
+    argument = ((0, 1.5, True), (1, 2.0, True))
+    assert gauged(name, argument, primitives={**PRIMITIVES, name: bell}) == (argument,)
+    assert gauged(name, argument) != (argument,)
 
 
 def test_the_gauge_keeps_the_sign_where_the_domain_asks_for_it():
