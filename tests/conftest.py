@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import time
 from pathlib import Path
 
 import matplotlib as mpl
@@ -45,6 +46,27 @@ def pytest_collection_modifyitems(items):
 def rng():
     """Random numbers of this test alone, of another seed than the data of the modules."""
     return np.random.default_rng(100)
+
+
+class Clock:
+    """The wall clock, which a test can put forward: what ends by time then ends there, however fast the machine is."""
+
+    def __init__(self):
+        self._ahead, self._real = 0.0, time.time
+
+    def time(self):
+        return self._real() + self._ahead
+
+    def advance(self, seconds):
+        self._ahead += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Stands in for ``time.time``; see :class:`Clock`."""
+    clock = Clock()
+    monkeypatch.setattr(time, "time", clock.time)
+    return clock
 
 
 @pytest.fixture(scope="module")

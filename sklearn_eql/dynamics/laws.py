@@ -19,6 +19,7 @@ from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.elimination import simplify
 from sklearn_eql.sparse.problem import Scaling, make_problem
 from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.stopping import Deadline
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale
 from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 
@@ -117,7 +118,7 @@ def fronts(
         scaled = rescale(equation, 1 / scaling.x, 1 / scaling.y, primitives)
         structure = Structure.from_equation(scaled, free_mask(scaled, primitives))
         archive.add(problem.fit([structure], EvolutionSettings().fit_iterations))
-        simplify(archive, problem, EvolutionSettings().max_size, deadline)
+        simplify(archive, problem, EvolutionSettings().max_size, Deadline(deadline))
         ranked = {r.structure.key: r for r in [*archive.ranked()[:_N_FINISHED], *archive.front()]}
         laws, stopped = finish(ranked.values(), table, deadline)
         interrupted = interrupted or stopped

@@ -21,6 +21,7 @@ from sklearn_eql.sparse.description_length import is_unsurprising
 from sklearn_eql.sparse.elimination import defined_part, eliminate_networks, supported_part
 from sklearn_eql.sparse.problem import Scaling, make_problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
+from sklearn_eql.stopping import Deadline
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, structure_key
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.tidy import tidy
@@ -73,12 +74,12 @@ def find_laws(
     scaled = rescale(defined_part(head, replace(problem, X=table.X)), 1 / scaling.x, 1 / scaling.y, primitives)
     structure = Structure.from_equation(scaled, free_mask(scaled, primitives))
     archive = Archive(len(problem.y), problem.exact)
-    eliminate_networks([supported_part(structure, problem)], problem, archive, deadline)
+    eliminate_networks([supported_part(structure, problem)], problem, archive, Deadline(deadline))
     starts = [member.structure for member in archive.ranked()[:_N_STARTS]]
     if "mul" in counts:
         starts += products(latents.shape[1])
     settings = EvolutionSettings(_POPULATION, search.n_generations, _PATIENCE)
-    evolved = evolve(problem, seed, settings, seeds=starts, archive=archive, deadline=deadline)
+    evolved = evolve(problem, seed, settings, seeds=starts, archive=archive, deadline=Deadline(deadline))
     merged = rerank(evolved.archive, table, _N_RERANKED, deadline)
     chosen = [r for r in [*merged.ranked()[:_N_FINISHED], *merged.front()] if r.structure.size <= settings.max_size]
     laws, stopped = finish({r.structure.key: r for r in chosen}.values(), table, deadline)

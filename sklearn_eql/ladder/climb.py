@@ -7,7 +7,6 @@ better ones more, the best are put under it and fitted to the target itself.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquard
 from sklearn_eql.sparse.problem import Problem, is_exact
 from sklearn_eql.sparse.round_exponents import n_loose, snap, with_round_exponents_fixed
 from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.stopping import NEVER, Deadline
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 
 _EXTRA_LAYERS = 2  # layers that a product and an outer function may add to those of the general search
@@ -54,7 +54,7 @@ def climb(
     *,
     families: Sequence[Family] = LADDER,
     seeds: Sequence[Structure] = (),
-    deadline: float = math.inf,
+    deadline: Deadline = NEVER,
     report: Callable[[str, FitResult], None] | None = None,
 ) -> Climb:
     """Try families in order until a law is confirmed: exact, or short and with nothing but noise left over.
@@ -70,8 +70,8 @@ def climb(
     families : sequence of Family
     seeds : sequence of Structure
         Laws to judge before anything else.
-    deadline : float
-        Value of ``time.time()`` after which no family starts.
+    deadline : Deadline
+        No family starts after it.
     report : callable, optional
         Called with a family's name and the best member so far.
     """
@@ -92,8 +92,8 @@ def climb(
     families = [family for family in families if len(judge.y) >= family.min_rows]
     try:
         for number, family in enumerate(families):
-            if time.time() > deadline:
-                reason = "max_time"
+            if ended := deadline.passed:
+                reason = ended
                 break
             found, n_starts = _try(family, generators, places, problem, deadline)
             n_since += n_starts
@@ -101,7 +101,7 @@ def climb(
                 archive.add(_confirmed(found, problem, judge))
             else:
                 pending += _promising(found, problem)
-                if time.time() > deadline or (number not in _JUDGED_AFTER and number < len(families) - 1):
+                if deadline.passed or (number not in _JUDGED_AFTER and number < len(families) - 1):
                     continue
                 archive.add(_judged(pending, problem, judge))
                 pending = []
@@ -185,7 +185,7 @@ def _try(
     generators: dict[str, TermGenerator],
     places: dict[str, InnerProblem],
     problem: Problem,
-    deadline: float = math.inf,
+    deadline: Deadline = NEVER,
 ) -> tuple[list[FitResult], int]:
     """The family's best laws for the target itself, and how many structures were tried."""
     entrants: list[_Entrant] = []
@@ -194,12 +194,12 @@ def _try(
             with_logs = places[name].outer.makes_products
             for structure in family.structures(generators[name], problem.primitives, problem.max_free, with_logs):
                 entrants.append(_Entrant(places[name], structure))
-                if time.time() > deadline:
+                if deadline.passed:
                     break
     n_starts = len(entrants)
     alive = _round(entrants, problem, _FIRST_STEPS, max(3 * _N_FINALISTS, n_starts // 4))
     for n_kept in (max(_N_FINALISTS, n_starts // 12), _N_FINALISTS):
-        if time.time() < deadline:
+        if not deadline.passed:
             alive = _round(alive, problem, _SECOND_STEPS, n_kept)
     laws = [entrant.place.wrap(entrant.structure) for entrant in alive[:_N_FINALISTS]]
     laws = [law for law in laws if law is not None and max(law.depths, default=0) <= problem.max_depth + _EXTRA_LAYERS]

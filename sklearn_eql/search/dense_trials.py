@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.elimination import NETWORK_STEPS, defined_part, eliminate_networks, simplify, supported_part
 from sklearn_eql.sparse.problem import Problem, is_exact
 from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.stopping import Deadline
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 from sklearn_eql.training.batched import train
 from sklearn_eql.training.records import Status
@@ -40,7 +40,7 @@ class GradientSettings:
 
 
 def train_trials(
-    problem: Problem, settings: GradientSettings, seed: int, deadline: float, verbose: int = 0
+    problem: Problem, settings: GradientSettings, seed: int, deadline: Deadline, verbose: int = 0
 ) -> EvolutionResult:
     """Train `n_trials` networks in one batch, prune each by backward elimination, and archive what is found.
 
@@ -77,8 +77,7 @@ def train_trials(
         alpha=alpha,
         sample_weight=None if problem.sample_weight is None else problem.sample_weight.numpy(),
         batch_size=settings.batch_size,
-        # The loop measures by the monotonic clock, which other machines do not share.
-        deadline=time.monotonic() + deadline - time.time() if math.isfinite(deadline) else None,
+        deadline=deadline,
         callback=show if verbose else None,
     )
     structures = []
@@ -90,7 +89,7 @@ def train_trials(
     archive = Archive(len(problem.y), problem.exact)
     reason = {Status.TIMED_OUT: "max_time", Status.INTERRUPTED: "interrupted"}.get(result.status, "schedule")
     if reason == "interrupted":
-        deadline = time.time()  # what was trained is refitted once, and no more
+        deadline = Deadline(time.time())  # what was trained is refitted once, and no more
     try:
         if structures:  # with the linear form for comparison; if every trial diverged there is nothing to compare
             archive.add(problem.fit([Proposer(problem, np.random.default_rng(seed)).linear()], NETWORK_STEPS))

@@ -8,7 +8,6 @@ fits replace the hundreds of thousands of evaluations that genetic programming s
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ from sklearn_eql.sparse.elimination import simplify
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem, is_exact
 from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.stopping import NEVER, Deadline
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def evolve(
     *,
     seeds: Iterable[Structure] = (),
     archive: Archive | None = None,
-    deadline: float = math.inf,
+    deadline: Deadline = NEVER,
     report: Callable[[int, FitResult], None] | None = None,
 ) -> EvolutionResult:
     """Search until an exact law is confirmed, progress ends, or time is up.
@@ -66,8 +66,8 @@ def evolve(
         Structures to start from beside random ones, for instance pruned gradient-trained networks.
     archive : Archive, optional
         Of an earlier search of the same problem, to go on from. It is extended.
-    deadline : float
-        Value of ``time.time()`` after which no generation starts.
+    deadline : Deadline
+        No generation starts after it.
     report : callable, optional
         Called with the generation's number and the best member so far.
     """
@@ -92,8 +92,8 @@ def evolve(
             if generation - best_at >= settings.patience:
                 reason = "patience"
                 break
-            if time.time() > deadline:
-                reason = "max_time"
+            if ended := deadline.passed:
+                reason = ended
                 break
             batch = next(opening, None) or _propose(archive, proposer, settings, starts, rng)
             archive.add(_fit_in_two_stages(batch, problem, settings))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_eql._threads import single_threaded
@@ -24,8 +29,10 @@ from sklearn_eql.search.evolution import EvolutionResult, EvolutionSettings, evo
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.columns import Columns, further_columns
 from sklearn_eql.sparse.elimination import simplify
+from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem, Scaling, make_problem
 from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.stopping import Deadline, flag_of_interruption, interruption_ignored
 from sklearn_eql.symbolic.canonical import free_mask, rescale
 
 _FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front
@@ -84,31 +91,35 @@ def search(
     Seeds of all islands are drawn before any work starts and their results are taken in order, so the outcome depends
     neither on ``n_jobs`` nor on which island ends first.
     """
-    finish_by = deadline
+    search_until = deadline
     if math.isfinite(deadline):  # refinement takes its share
-        deadline -= max(0.0, min(_FINISHING_SHARE * (deadline - time.time()), _FINISHING_SECONDS))
+        search_until -= max(0.0, min(_FINISHING_SHARE * (deadline - time.time()), _FINISHING_SECONDS))
     scaling = Scaling.of(X, y, settings.scale, settings.resolution, sample_weight)
     shape = (scaling, settings.primitives, settings.copies, settings.n_hidden_layers, settings.max_rows)
-    known = (Columns.of(X, y, seed, deadline, sample_weight), deadline)
+    known = (Columns.of(X, y, seed, search_until, sample_weight), search_until)
     problem = make_problem(X, y, sample_weight, *shape, seed, *known)
     judge = make_problem(X, y, sample_weight, *shape[:-1], max(settings.max_rows, SAMPLE_ROWS), seed, *known)
     table = Table(X, y, sample_weight, scaling, settings.primitives, seed)
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
     starts = [_scaled_structure(law, scaling, settings.primitives) for law in initial]
+    tasks = _tasks(problem, judge, settings, starts, seeds)
+    parallel = len(tasks) > 1 and effective_n_jobs(settings.n_jobs) > 1
+    run = partial(_in_parallel, n_jobs=settings.n_jobs) if parallel else _in_turn
     histories: list[list[EvolutionResult]] = []  # per task, its searches in order
     interrupted = False
     try:
-        for history in _run_all(problem, judge, settings, starts, seeds, deadline):
-            histories.append(history)
-            interrupted |= history[-1].stop_reason == "interrupted"
-            if history[-1].stop_reason in _ENDED:
-                break
+        with closing(run(tasks, search_until)) as results:
+            for history in results:
+                histories.append(history)
+                interrupted |= history[-1].stop_reason == "interrupted"
+                if history[-1].stop_reason in ("exact", "noise"):
+                    break
     except KeyboardInterrupt:
         if not histories:
             raise
         interrupted = True
     with single_threaded():
-        laws, stopped = _collect([run for history in histories for run in history], table, finish_by)
+        laws, stopped = _collect([run for history in histories for run in history], table, deadline)
     interrupted |= stopped
     if not laws:
         raise AllTrialsFailedError(
@@ -124,26 +135,50 @@ def search(
     return SearchResult(laws, reason, n_iter, loss_curve, len(table.y), interrupted)
 
 
-def _run_all(
-    problem: Problem,
-    judge: Problem,
-    settings: SearchSettings,
-    starts: list[Structure],
-    seeds: list[int],
-    deadline: float,
-) -> Iterator[list[EvolutionResult]]:
-    """Results of all tasks in order, computed by joblib as they are asked for."""
-    tasks: list[tuple] = []
+def _tasks(
+    problem: Problem, judge: Problem, settings: SearchSettings, starts: list[Structure], seeds: list[int]
+) -> list[Callable[[Deadline], list[EvolutionResult]]]:
+    """What there is to run, each until the deadline it is given."""
+    tasks: list[Callable[[Deadline], list[EvolutionResult]]] = []
     if settings.method in ("evolution", "auto"):
-        tasks += [(_search_island, problem, judge, settings, starts, i, s, deadline) for i, s in enumerate(seeds)]
+        tasks += [partial(_search_island, problem, judge, settings, starts, i, s) for i, s in enumerate(seeds)]
     if settings.method in ("gradient", "auto"):
-        tasks.append((_train_trials, problem, settings, seeds[0], deadline))
-    if len(tasks) == 1:  # without the start-up of a pool
-        function, *args = tasks[0]
-        yield function(*args)
-        return
-    jobs = (delayed(function)(*args) for function, *args in tasks)
-    yield from Parallel(n_jobs=settings.n_jobs, return_as="generator", pre_dispatch="n_jobs")(jobs)
+        tasks.append(partial(_train_trials, problem, settings, seeds[0]))
+    return tasks
+
+
+def _in_turn(tasks, until: float) -> Iterator[list[EvolutionResult]]:
+    """Results of all tasks in this thread, where Ctrl-C is an exception inside the task, which returns what it has."""
+    for task in tasks:
+        history = task(Deadline(until))
+        yield history
+        if history[-1].stop_reason == "interrupted":
+            return
+
+
+def _in_parallel(tasks, until: float, n_jobs: int | None) -> Iterator[list[EvolutionResult]]:
+    """Results of all tasks in order, computed by joblib. Where one is interrupted the others end, too.
+
+    Ctrl-C reaches this process, which asks the workers for their results; see :mod:`sklearn_eql.stopping`.
+    """
+    with flag_of_interruption() as flag:
+        jobs = (delayed(_in_worker)(task, Deadline(until, str(flag)), os.getpid()) for task in tasks)
+        with interruption_ignored():
+            results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs")(jobs)
+        try:
+            for history in results:
+                if history[-1].stop_reason == "interrupted":
+                    flag.touch()
+                yield history
+        except BrokenExecutor as error:
+            if not flag.exists():
+                raise
+            raise KeyboardInterrupt from error  # a worker that was none of ours yet got the Ctrl-C, too
+
+
+def _in_worker(task, deadline: Deadline, parent: int) -> list[EvolutionResult]:
+    with nullcontext() if os.getpid() == parent else interruption_ignored():
+        return task(deadline)
 
 
 def _search_island(
@@ -153,25 +188,36 @@ def _search_island(
     starts: list[Structure],
     island: int,
     seed: int,
-    deadline: float,
+    deadline: Deadline,
 ) -> list[EvolutionResult]:
     """The ladder (on the first island), then evolution from what it found if that is no law yet."""
     report = _reporter(f"island {island}") if settings.verbose else None
     evolution = settings.evolution
-    runs = []
-    with single_threaded():
-        if island == 0 and settings.n_families != 0 and evolution.n_generations:
-            for run in _climb_by_columns(problem, judge, settings, starts, seed, deadline, report):
-                runs.append(run)
-                starts = [*starts, *(r.structure for r in run.archive.ranked()[:_N_SEEDS])]
-            if runs[-1].stop_reason in _ENDED:
-                return runs
-        runs.append(evolve(problem, seed, evolution, seeds=starts, deadline=deadline, report=report))
+    runs: list[EvolutionResult] = []
+    try:
+        with single_threaded():
+            if island == 0 and settings.n_families != 0 and evolution.n_generations:
+                for run in _climb_by_columns(problem, judge, settings, starts, seed, deadline, report):
+                    runs.append(run)
+                    starts = [*starts, *(r.structure for r in run.archive.ranked()[:_N_SEEDS])]
+                if runs[-1].stop_reason in _ENDED and any(run.archive.members for run in runs):
+                    return runs
+            runs.append(evolve(problem, seed, evolution, seeds=starts, deadline=deadline, report=report))
+    except KeyboardInterrupt:
+        if not runs:
+            raise
+        runs[-1] = replace(runs[-1], stop_reason="interrupted")
     return runs
 
 
 def _climb_by_columns(
-    problem: Problem, judge: Problem, settings: SearchSettings, starts: list[Structure], seed: int, deadline, report
+    problem: Problem,
+    judge: Problem,
+    settings: SearchSettings,
+    starts: list[Structure],
+    seed: int,
+    deadline: Deadline,
+    report: Callable[[int | str, FitResult], None] | None,
 ) -> Iterator[EvolutionResult]:
     """The ladder over the likely columns, and again as long as what a law leaves over depends on further ones."""
     families = LADDER[: settings.n_families]
@@ -197,7 +243,7 @@ def _climb_by_columns(
         climbed = climb(*narrow, seed, families=families, seeds=starts, deadline=deadline, report=report)
         ranked = climbed.archive.ranked()
         more: tuple[int, ...] = ()
-        if is_wide and not last and ranked and climbed.stop_reason in ("all", "noise") and time.time() < deadline:
+        if is_wide and not last and ranked and climbed.stop_reason in ("all", "noise") and not deadline.passed:
             more = _further_columns(ranked[0].structure, judge, tried, seed, deadline)
         if not more:
             yield _climbed(climbed, judge, settings, deadline)
@@ -207,22 +253,26 @@ def _climb_by_columns(
 
 
 def _further_columns(
-    structure: Structure, judge: Problem, tried: Sequence[int], seed: int, deadline: float
+    structure: Structure, judge: Problem, tried: Sequence[int], seed: int, deadline: Deadline
 ) -> tuple[int, ...]:
     residual = judge.y.numpy() - structure.to_equation().evaluate(judge.X.numpy(), judge.primitives)
     forms = structure.forms()
     used = sorted({s - 1 for form in forms for s, _, _ in form if 0 < s <= structure.n_features})
-    return further_columns(judge.X.numpy(), residual, used, tried, seed, deadline)
+    return further_columns(judge.X.numpy(), residual, used, tried, seed, deadline.at)
 
 
-def _climbed(climbed: Climb, judge: Problem, settings: SearchSettings, deadline: float) -> EvolutionResult:
+def _climbed(climbed: Climb, judge: Problem, settings: SearchSettings, deadline: Deadline) -> EvolutionResult:
     """The result of a climb, without superfluous terms where it is a law."""
-    if climbed.stop_reason in ("exact", "noise"):
-        simplify(climbed.archive, judge, settings.evolution.max_size, deadline)
-    return EvolutionResult(climbed.archive, len(climbed.loss_curve), climbed.stop_reason, climbed.loss_curve)
+    reason = climbed.stop_reason
+    if reason in ("exact", "noise"):
+        try:
+            simplify(climbed.archive, judge, settings.evolution.max_size, deadline)
+        except KeyboardInterrupt:
+            reason = "interrupted"
+    return EvolutionResult(climbed.archive, len(climbed.loss_curve), reason, climbed.loss_curve)
 
 
-def _train_trials(problem: Problem, settings: SearchSettings, seed: int, deadline: float) -> list[EvolutionResult]:
+def _train_trials(problem: Problem, settings: SearchSettings, seed: int, deadline: Deadline) -> list[EvolutionResult]:
     with single_threaded():
         return [train_trials(problem, settings.gradient, seed, deadline, settings.verbose)]
 

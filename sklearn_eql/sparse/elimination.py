@@ -7,8 +7,6 @@ refits the best laws of an archive with each of their terms left out.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +18,7 @@ from sklearn_eql.sparse.levenberg_marquardt import FitResult, joint_curvature, r
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.round_exponents import with_round_exponents_fixed
 from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.stopping import NEVER, Deadline
 from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 
 _STEPS, _SIMPLIFY_STEPS, NETWORK_STEPS = 12, 16, 8  # of Levenberg-Marquardt
@@ -99,7 +98,7 @@ def _shortest(rises: np.ndarray, loss: float, n_rows: int) -> int:
     return int(removed[np.argmin(change)]) if change.min() < 0 else 0
 
 
-def simplify(archive: Archive, problem: Problem, max_size: int, deadline: float) -> None:
+def simplify(archive: Archive, problem: Problem, max_size: int, deadline: Deadline) -> None:
     """Backward elimination from the best members: fit every structure with one term less, again and again.
 
     Adds what it finds to the archive. Each round is one batch; there are at most `max_size` of them.
@@ -111,7 +110,7 @@ def simplify(archive: Archive, problem: Problem, max_size: int, deadline: float)
         if ranked and ranked[0].loss < problem.exact:
             width = _EXACT_WIDTH
         parents = [r for r in ranked[:width] if r.structure.key not in done]
-        if not parents or time.time() > deadline:
+        if not parents or deadline.passed:
             return
         children: dict[tuple, Structure] = {}
         for parent in parents:
@@ -158,7 +157,7 @@ def supported_part(structure: Structure, problem: Problem) -> Structure:
 
 
 def eliminate_networks(
-    structures: Sequence[Structure], problem: Problem, archive: Archive, deadline: float = math.inf
+    structures: Sequence[Structure], problem: Problem, archive: Archive, deadline: Deadline = NEVER
 ) -> None:
     """Backward elimination of all networks at once, each by its own least salient terms.
 
@@ -170,7 +169,7 @@ def eliminate_networks(
     while alive:
         fitted = [r for r in problem.fit(alive, NETWORK_STEPS) if r.loss < _HOPELESS_LOSS]
         archive.add(fitted)
-        if time.time() > deadline:
+        if deadline.passed:
             return
         alive = []
         for result in fitted:

@@ -8,7 +8,6 @@ therefore not clamped: a clamp would make the trained network differ from the la
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -18,6 +17,7 @@ from torch.nn.functional import mse_loss
 from sklearn_eql.networks.batched_eql import BatchedEQL
 from sklearn_eql.networks.freezing import count_active, freeze
 from sklearn_eql.networks.penalties import DOMAIN_WEIGHT, Penalty, resolve_penalty
+from sklearn_eql.stopping import NEVER, Deadline
 from sklearn_eql.training.optimizers import OptimizerFactory, make_optimizer, set_learning_rate
 from sklearn_eql.training.records import Progress, Status, TrainingResult, TrialRecord
 from sklearn_eql.training.schedule import PAPER_ALPHA, Phase, pending_threshold, resolve_phases
@@ -41,7 +41,7 @@ def train(
     sample_weight: np.ndarray | None = None,
     batch_size: int | None = None,
     batch_seed: int = 0,
-    deadline: float | None = None,
+    deadline: Deadline = NEVER,
     callback: Callable[[Progress], bool | None] | None = None,
     check_every: int = 100,
     max_restarts: int = 3,
@@ -69,8 +69,8 @@ def train(
     sample_weight : array of shape (N,), optional
     batch_size : int, optional
         Rows per step; all by default. Batches are the same for all trials, drawn from `batch_seed`.
-    deadline : float, optional
-        `time.monotonic` value at which to stop. Weights are then thresholded as at the end of the phase.
+    deadline : Deadline
+        When to stop. Weights are then thresholded as at the end of the phase.
     callback : callable, optional
         Called every `check_every` steps with a `Progress`; returning True stops training.
     max_restarts : int
@@ -136,8 +136,8 @@ class _Run:
                 set_learning_rate(self.optimizer, phase.learning_rate)
                 for step in range(1, phase.n_steps + 1):
                     self._step(phase)
-                    if deadline is not None and time.monotonic() >= deadline:
-                        ended = Status.TIMED_OUT
+                    if reason := deadline.passed:
+                        ended = Status.INTERRUPTED if reason == "interrupted" else Status.TIMED_OUT
                         break
                     if step % check_every == 0 or step == phase.n_steps:
                         self._check(may_restart=index == 0 and step < phase.n_steps)

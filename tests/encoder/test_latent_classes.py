@@ -15,7 +15,7 @@ from sklearn_eql.datasets import load_digits_arithmetic
 from sklearn_eql.encoder.heads import Composite
 from sklearn_eql.encoder.latent_classes import clusters, decide, disagreement, latent_prototypes, soft_minimum
 from sklearn_eql.networks.encoders import LATENT_SCALE, LatentClasses, LatentNorm, build_encoder
-from sklearn_eql.training import minibatch as descent
+from sklearn_eql.training import minibatch
 from sklearn_eql.vision import import_torchvision
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -186,8 +186,18 @@ def test_a_relu_head_reads_means_of_prototypes():
     assert len(np.unique(model.transform(DIGITS.X[:100]))) > 6
 
 
-def test_without_time_to_settle_latents_stay_means():
-    model = EQLEncoderRegressor(**{**SHORT, "linear_steps": 100_000}, max_time=1.0).fit(DIGITS.X, DIGITS.y)
+def test_without_time_to_settle_latents_stay_means(monkeypatch, clock):
+    done = []
+
+    def advance(run, *args, unharmed=minibatch._Run.advance):
+        done.append(1)
+        if len(done) == 1000:
+            clock.advance(20_000)
+        unharmed(run, *args)
+
+    monkeypatch.setattr("sklearn_eql.training.minibatch._Run.advance", advance)
+    endless = {**SHORT, "linear_steps": 100_000}
+    model = EQLEncoderRegressor(**endless, max_time=10_000.0).fit(DIGITS.X, DIGITS.y)
     assert model.stop_reason_ == "max_time"
     assert len(np.unique(model.transform(DIGITS.X[:100]))) > 6
     assert model.score(DIGITS.X, DIGITS.y) > 0.3
@@ -202,7 +212,7 @@ def test_a_killed_fit_settles_as_if_nothing_had_happened(tmp_path, monkeypatch):
     class Killed(BaseException):
         pass
 
-    def advance(run, *args, unharmed=descent._Run.advance):
+    def advance(run, *args, unharmed=minibatch._Run.advance):
         done.append(1)
         if len(done) == 45:  # 30 steps of the linear form, then as many of settling
             raise Killed

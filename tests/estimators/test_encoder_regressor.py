@@ -3,7 +3,6 @@
 import copy
 import pickle
 import signal
-import threading
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from torch.utils.data import Dataset
 from sklearn_eql import EQLEncoderRegressor, Phase
 from sklearn_eql.datasets import load_digits_arithmetic
 from sklearn_eql.exceptions import SearchInterruptedWarning
-from sklearn_eql.training import minibatch as descent
+from sklearn_eql.training import minibatch
 
 Z0, Z1 = sympy.symbols("z0 z1")
 PLAIN = {"functions": {"const": 1, "id": 2, "mul": 1}, "n_hidden_layers": 1}
@@ -256,7 +255,7 @@ def test_a_killed_fit_goes_on_from_its_checkpoint_as_if_nothing_had_happened(tmp
     monkeypatch.setattr("sklearn_eql.training.minibatch._CHECK_EVERY", 7)
     done = []
 
-    def advance(run, *args, unharmed=descent._Run.advance):
+    def advance(run, *args, unharmed=minibatch._Run.advance):
         done.append(1)
         if len(done) == at_step:
             raise Killed
@@ -302,15 +301,30 @@ def test_a_checkpoint_of_another_fit_is_refused(tmp_path, monkeypatch):
         model.fit(DIGITS.X, DIGITS.y)
 
 
-def test_ctrl_c_keeps_the_model_trained_so_far():
-    settings = {**QUICK, "max_iter": 100_000}
-    timer = threading.Timer(1.5, signal.raise_signal, [signal.SIGINT])
-    timer.start()
+ENDLESS = {**QUICK, "max_iter": 100_000}
+N_SCHEDULED = 80  # steps of the linear form and of the schedule, before those of the law
+
+
+def before_step(monkeypatch, n, event):
+    """Let something happen before the n-th step of training."""
+    done = []
+
+    def advance(run, *args, unharmed=minibatch._Run.advance):
+        done.append(1)
+        if len(done) == n:
+            event()
+        unharmed(run, *args)
+
+    monkeypatch.setattr("sklearn_eql.training.minibatch._Run.advance", advance)
+
+
+def test_ctrl_c_keeps_the_model_trained_so_far(monkeypatch):
+    before_step(monkeypatch, N_SCHEDULED + 300, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.warns(SearchInterruptedWarning, match="kept"):
-        model = EQLEncoderRegressor(encoder="mlp", **settings).fit(DIGITS.X, DIGITS.y)
-    timer.cancel()
+        model = EQLEncoderRegressor(encoder="mlp", **ENDLESS).fit(DIGITS.X, DIGITS.y)
     assert model.interrupted_
     assert model.stop_reason_ == "interrupted"
+    assert model.n_iter_ == N_SCHEDULED + 299
     assert model.score(DIGITS.X, DIGITS.y) > 0.5
 
 
@@ -325,11 +339,12 @@ def test_ctrl_c_in_the_search_for_laws_ends_the_fit_with_the_law_of_the_head(mon
     assert model.sympy_expr_.free_symbols == {Z0, Z1}
 
 
-def test_max_time_ends_training_with_a_model():
-    model = EQLEncoderRegressor(encoder="mlp", max_time=1.0, **{**QUICK, "max_iter": 1_000_000})
+def test_max_time_ends_training_with_a_model(monkeypatch, clock):
+    before_step(monkeypatch, N_SCHEDULED + 300, lambda: clock.advance(20_000))
+    model = EQLEncoderRegressor(encoder="mlp", max_time=10_000.0, **ENDLESS)
     model.fit(DIGITS.X, DIGITS.y)
     assert model.stop_reason_ == "max_time"
-    assert 0 < model.n_iter_ < 1_000_000
+    assert model.n_iter_ == N_SCHEDULED + 300
     assert model.score(DIGITS.X, DIGITS.y) > 0.5
 
 

@@ -1,7 +1,6 @@
 """The structure search: what the archive keeps, when the search ends, and what elimination leaves."""
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from sklearn_eql.sparse.elimination import eliminate_networks, simplify
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import EXACT, Scaling, is_well_conditioned, make_problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
+from sklearn_eql.stopping import NEVER, Deadline
 
 X = np.random.default_rng(0).uniform(0.5, 2, (60, 2))
 Y = X[:, 0] ** 2 / X[:, 1]
@@ -176,7 +176,7 @@ def test_the_search_stops_when_generations_are_used_up_or_patience_is(rng):
 
 
 def test_the_search_stops_at_the_deadline_with_a_law(rng):
-    result = evolve(problem(rng.normal(size=60)), 0, SMALL, deadline=time.monotonic())
+    result = evolve(problem(rng.normal(size=60)), 0, SMALL, deadline=Deadline(at=0.0))
     assert (result.stop_reason, result.n_generations) == ("max_time", 0)
     assert result.archive.ranked()
 
@@ -217,7 +217,7 @@ def test_simplifying_removes_what_a_law_does_not_need():
     )
     archive.add(target.fit([spoiled], 30))
     assert archive.ranked()[0].loss < EXACT
-    simplify(archive, target, SMALL.max_size, math.inf)
+    simplify(archive, target, SMALL.max_size, NEVER)
     assert archive.ranked()[0].structure.key == sine(1).key
 
 
@@ -244,7 +244,7 @@ def test_elimination_prunes_a_dense_network_down_to_the_law():
     archive = Archive(60, EXACT)
     target = problem(2 * X[:, 0] * X[:, 1])
     eliminate_networks([dense_network()], target, archive)
-    simplify(archive, target, SMALL.max_size, math.inf)
+    simplify(archive, target, SMALL.max_size, NEVER)
     exact = [r for r in archive.front() if r.loss < EXACT]
     assert exact[0].structure.n_free == 1
     assert [unit.primitive for unit in exact[0].structure.units] == ["mul"]
@@ -252,7 +252,7 @@ def test_elimination_prunes_a_dense_network_down_to_the_law():
 
 def test_elimination_past_its_deadline_still_refits_what_there_is():
     archive = Archive(60, EXACT)
-    eliminate_networks([dense_network()], problem(2 * X[:, 0] * X[:, 1]), archive, deadline=time.monotonic())
+    eliminate_networks([dense_network()], problem(2 * X[:, 0] * X[:, 1]), archive, deadline=Deadline(at=0.0))
     assert [r.structure.size for r in archive.ranked()] == [dense_network().size]
 
 
