@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -15,6 +17,11 @@ ORANGE = "#d9480f"
 
 def new_axes(figsize: tuple[float, float], n_rows: int = 1) -> list[Axes]:
     """Axes of a new figure, one above the other, over the same horizontal axis."""
+    return list(new_grid(figsize, n_rows, 1, sharex=True)[:, 0])
+
+
+def new_grid(figsize: tuple[float, float], n_rows: int, n_columns: int, sharex: bool = False) -> np.ndarray:
+    """Axes of a new figure, (n_rows, n_columns) of them."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -22,11 +29,12 @@ def new_axes(figsize: tuple[float, float], n_rows: int = 1) -> list[Axes]:
             "sklearn_eql.plotting needs matplotlib, which is not installed. Install it together with the package: "
             "pip install 'sklearn-eql[plot]'."
         ) from error
-    _, axes = plt.subplots(n_rows, figsize=figsize, layout="constrained", sharex=True, squeeze=False)
-    return list(axes[:, 0])
+    _, axes = plt.subplots(n_rows, n_columns, figsize=figsize, layout="constrained", sharex=sharex, squeeze=False)
+    return axes
 
 
 def styled(ax: Axes) -> Axes:
+    """Axes with a pale grid behind what is drawn, and no frame at the top and the right."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(True, color="#e6e6e6", linewidth=0.6)
     ax.set_axisbelow(True)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_eql.plotting._axes import BLUE, MUTED, new_grid, styled
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_BLUE = "#1f6feb"
-_MUTED = "#9a9a9a"
 _MOST_POINTS = 3_000  # samples that are drawn; more only hide each other
 _JITTER = 0.25  # digits are whole numbers: beside each other, their latents can be seen
 
@@ -47,14 +47,7 @@ def plot_digits(estimator: Any, *parts: Any, titles: tuple[str, ...] = ("trainin
             f"plot_digits: got {len(parts)} parts and {len(titles)} titles, expected at least one part and a title for "
             "each. Pass titles=(...)."
         )
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "sklearn_eql.plotting_images needs matplotlib, which is not installed. Install it together with the "
-            "package: pip install 'sklearn-eql[plot]'."
-        ) from error
-    figure, axes = plt.subplots(2, len(parts), figsize=(4.6 * len(parts), 8.0), layout="constrained", squeeze=False)
+    axes = new_grid((4.6 * len(parts), 8.0), 2, len(parts))
     for column, part, title in zip(axes.T, parts, titles, strict=False):
         drawn = slice(_MOST_POINTS)
         latents, digits = estimator.transform(part.X), np.asarray(part.digits)
@@ -69,15 +62,13 @@ def plot_digits(estimator: Any, *parts: Any, titles: tuple[str, ...] = ("trainin
         column[0].set(title=f"{title}: correlation {correlation:.4f}", xlabel="digit", ylabel="latent")
         target, predicted = np.asarray(part.y), estimator.predict(part.X)
         ends = [target.min(), target.max()]
-        column[1].plot(ends, ends, color=_MUTED, linewidth=1.2, zorder=1)
+        column[1].plot(ends, ends, color=MUTED, linewidth=1.2, zorder=1)
         _scatter(column[1], (target + shift[:, 0])[drawn], predicted[drawn])
         right = np.mean(predicted.round() == target)
         column[1].set(title=f"{right:.1%} right when rounded", xlabel="target", ylabel="predicted")
-    return figure
+    return axes[0, 0].figure
 
 
 def _scatter(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
-    ax.scatter(x, y, s=3, color=_BLUE, alpha=0.4, linewidth=0, zorder=2)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(True, color="#e6e6e6", linewidth=0.6)
-    ax.set_axisbelow(True)
+    ax.scatter(x, y, s=3, color=BLUE, alpha=0.4, linewidth=0, zorder=2)
+    styled(ax)
