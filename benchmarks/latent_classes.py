@@ -1,7 +1,7 @@
 """What `n_classes` gains: sums and products of 8x8 digits, with and without classes.
 
-    python benchmarks/classes.py                  # three seeds each, some minutes on one core
-    python benchmarks/classes.py --seeds 1 --classes 16
+    python benchmarks/latent_classes.py           # three seeds each, some minutes on one core
+    python benchmarks/latent_classes.py --seeds 1 --classes 16
 
 Prints a table; needs no data folder. Test images are other people's hands.
 """

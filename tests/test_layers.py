@@ -1,6 +1,7 @@
 """The order of layers: a module imports from its own folder and the floors below it, never up or in a circle."""
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -67,3 +68,12 @@ def test_no_module_is_imported_in_a_circle():
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(f"circle: {' -> '.join(reversed(error.args[1]))}")
+
+
+def test_the_document_of_the_design_shows_the_same_floors():
+    page = Path(__file__).parents[1] / "docs" / "design.md"
+    if not page.exists():
+        pytest.skip("the documentation is not part of this copy")
+    table = page.read_text(encoding="utf-8").split("| floor |")[1].split("\n\n")[0]
+    shown = [set(re.findall(r"`(\w+)`", row.split("|")[1])) for row in table.splitlines()[2:]]
+    assert shown == FLOORS[::-1]

@@ -46,7 +46,7 @@ LOSSES: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 _DELTAS = {"huber": HUBER_DELTA, "absolute_error": HUBER_DELTA / 10}
 
 _TEMPERATURES = {"huber": 3 * HUBER_DELTA, "absolute_error": 3 * HUBER_DELTA, "squared_error": 6 * HUBER_DELTA**2}
-"""Of `classes.soft_minimum`, chosen on held-out training images (docs/design.md)."""
+"""Of `latent_classes.soft_minimum`, chosen on held-out training images (docs/experiments.md)."""
 
 LATENT_ROWS = 20_000
 """Samples at most whose latents the coefficients of the final law are fitted to."""

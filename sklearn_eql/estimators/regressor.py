@@ -58,7 +58,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
     population_size : int, default=256
         Sparse networks fitted together in one generation.
     n_families : int or None, default=None
-        Rungs of the ladder of simple shapes that are tried before the evolution; all by default, 0 for none.
+        Families of laws that the ladder tries before the evolution; all by default, 0 for none.
     n_generations : int, default=60
         Generations at most.
     patience : int, default=12
