@@ -15,10 +15,15 @@ ROOT = Path(__file__).parents[1]
 PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if path.exists()]
 if not PAGES:
     pytest.skip("the documentation is not part of this copy", allow_module_level=True)
+ALL_PAGES = [*PAGES, *(path for path in (ROOT / "CHANGELOG.md", *ROOT.glob("benchmarks/**/*.md")) if path.exists())]
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?:e[+-]?\d+)?")
 _COMMAND = "python -m sklearn_eql "
+
+
+def _name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ def read_blocks(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
     found = list(_BLOCK.finditer(text))
     blocks = []
-    for match, after in zip(found, [*found[1:], None], strict=True):
+    for match, after in zip(found, [*found, None][1:], strict=True):
         shown = after is not None and after[1] == "text" and not text[match.end() : after.start()].strip()
         line = text.count("\n", 0, match.start(2)) + 1
         blocks.append(Block(match[1], match[2], line, after[2] if shown else None))
@@ -54,7 +59,7 @@ def _lines(text: str) -> str:
     return "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_python_blocks_run_in_order_and_print_what_is_shown(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "__docs__"}
@@ -95,7 +100,7 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", ALL_PAGES, ids=_name)
 def test_links_within_the_repository_lead_somewhere(page):
     for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
         linked = page.parent / target if target else page
@@ -103,7 +108,7 @@ def test_links_within_the_repository_lead_somewhere(page):
         assert not anchor or anchor in _anchors(linked), f"{page.name} links to {target}#{anchor}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", ALL_PAGES, ids=_name)
 def test_files_of_python_that_are_named_exist(page):
     text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
     files = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("*/**/*.py")}

@@ -1,8 +1,8 @@
 """The structure of a sparse EQL network: which units there are, what each reads, which coefficients are to be fitted.
 
-A dense network (:mod:`sklearn_eql.networks.batched_eql`) holds every possible connection; what is left of it after pruning is a
-:class:`Structure`. Sources are numbered as in :class:`sklearn_eql.symbolic.equation.Equation`: 0 is the constant 1,
-then the features, then the units in order.
+A dense network (:mod:`sklearn_eql.networks.batched_eql`) holds every possible connection; what is left of it after
+pruning is a :class:`Structure`. Sources are numbered as in :class:`sklearn_eql.symbolic.equation.Equation`: 0 is the
+constant 1, then the features, then the units in order.
 """
 
 from __future__ import annotations
