@@ -55,7 +55,7 @@ class LawChoice:
                     deadline = min(t.until(_LAWS_SHARE), time.time() + _SEARCH_SECONDS)
                     with single_threaded():
                         found, t.watch.interrupted = find_laws(
-                            head, latents, y, t.settings.search, t.seeds[3], deadline
+                            head, latents, y, t.settings.search, t.seeds.search, deadline
                         )
             except KeyboardInterrupt:
                 t.watch.interrupted = True

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -83,6 +83,22 @@ class TrainingSettings:
     mixed: bool
 
 
+class Seeds(NamedTuple):
+    """One for everything in a training that is random."""
+
+    held_out: int  # which samples are
+    encoder: int  # initial weights
+    head: int  # initial weights
+    search: int  # for laws of the latents
+    batches: int
+    sample: int  # of the rows, where few do
+    classes: int  # where the prototypes of latent classes start
+
+    @classmethod
+    def of(cls, seed: int) -> Seeds:
+        return cls(*np.random.SeedSequence(seed).generate_state(len(cls._fields)).tolist())
+
+
 class Training:
     """Data, settings and the means to train on them.
 
@@ -109,8 +125,8 @@ class Training:
         self.items, self.y, self.scale, self.settings = items, y, scale, settings
         self.make_encoder, self.checkpoint, self.watch = make_encoder, checkpoint, watch
         self.center, self.half = float(y.max() / 2 + y.min() / 2), float(y.max() / 2 - y.min() / 2)
-        self.seeds = np.random.SeedSequence(seed).generate_state(6).tolist()
-        order = np.random.default_rng(self.seeds[0]).permutation(len(y))
+        self.seeds = Seeds.of(seed)
+        order = np.random.default_rng(self.seeds.held_out).permutation(len(y))
         self.held_out, self.rows = np.sort(order[: settings.n_validation]), np.sort(order[settings.n_validation :])
         self.n_features = items.n_items * settings.n_latents
         self.losses: list[float] = []
@@ -132,7 +148,7 @@ class Training:
     def model(self, head: nn.Module, state: Mapping[str, torch.Tensor] | None = None) -> Composite:
         """A network on the device of the training; encoder and normalisation from the state of an earlier one."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seeds[1])
+            torch.manual_seed(self.seeds.encoder)
             model = Composite(self.make_encoder(), LatentNorm(self.settings.n_latents), head)
         if state is not None:
             encoder = {name: value for name, value in state.items() if not name.startswith("head.")}
@@ -147,7 +163,7 @@ class Training:
             s.search.units,
             s.search.n_hidden_layers,
             s.penalty,
-            self.seeds[2],
+            self.seeds.head,
             device=s.device,
         )
         return decide(self.model(head, state), False)
@@ -190,7 +206,7 @@ class Training:
         a linear form, latents are the additive part of the target.
         """
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seeds[2])
+            torch.manual_seed(self.seeds.head)
             model = decide(self.model(nn.Sequential(nn.Linear(self.n_features, 1), nn.Flatten(0)), state), False)
 
         for number in range(_LINEAR_ROUNDS):
@@ -228,7 +244,7 @@ class Training:
         def work() -> dict:
             n_classes = len(model.encoder.prototypes)
             latents = self.latents(teacher, self.some(self.rows, LATENT_ROWS)).reshape(-1, self.settings.n_latents)
-            prototypes = torch.as_tensor(clusters(latents, n_classes, self.seeds[5]), dtype=torch.float32)
+            prototypes = torch.as_tensor(clusters(latents, n_classes, self.seeds.classes), dtype=torch.float32)
             model.encoder.prototypes.data.copy_(teacher.norm.raw(prototypes.to(model.encoder.prototypes.device)))
             n_steps = min(_SETTLING_STEPS, max(self.settings.linear_steps, self.settings.max_iter))
             plan = Plan(n_steps, self.settings.learning_rate, **self.means)
@@ -246,7 +262,7 @@ class Training:
     def train_relu(self, state: Mapping[str, torch.Tensor] | None) -> Composite:
         """Encoder and the comparison head of the paper, for as many steps as EQL head and law."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seeds[2])
+            torch.manual_seed(self.seeds.head)
             model = decide(self.model(relu_head(self.n_features), state), False)
         n_steps = self.settings.max_iter + sum(phase.n_steps for phase in self.settings.schedule)
         return self._train_fully(model, n_steps, "ReLU head")
@@ -316,7 +332,7 @@ class Training:
                 total = total + model.head.domain_weight * model.head.violation[0]
             return total
 
-        batches = Batches(self._read_batch, rows, min(self.settings.batch_size, len(rows)), self.seeds[4])
+        batches = Batches(self._read_batch, rows, min(self.settings.batch_size, len(rows)), self.seeds.batches)
         watch = Watch(self.until(share), self.watch.interrupted, self.watch.report)
         run = descend(model, objective, batches, plan, self.checkpoint, name, watch, patience)
         self.watch.interrupted |= watch.interrupted
@@ -345,7 +361,7 @@ class Training:
         """At most `limit` of the rows, always the same ones."""
         if len(rows) <= limit:
             return rows
-        return np.sort(np.random.default_rng(self.seeds[5]).choice(rows, limit, replace=False))
+        return np.sort(np.random.default_rng(self.seeds.sample).choice(rows, limit, replace=False))
 
     def outcome(self, model: Composite, run: Descent) -> dict:
         """Result of a stage, as a checkpoint keeps it."""
