@@ -112,8 +112,17 @@ def fronts(
         scaling = Scaling.of(X, y, True, np.sqrt(motion.problem.floor[e]) * motion.unit[e] / top)
         scaling = replace(scaling, exact=max(scaling.exact, motion.problem.floor[e] * (motion.unit[e] / spread) ** 2))
         table = Table(X, y, None, scaling, primitives, seed)
-        copies = dict.fromkeys(primitives, 1)
-        problem = make_problem(X, y, None, scaling, primitives, copies, 3, _SEARCH_ROWS, seed)
+        problem = make_problem(
+            X,
+            y,
+            None,
+            scaling,
+            primitives=primitives,
+            copies=dict.fromkeys(primitives, 1),
+            max_depth=0,  # terms are taken away only, no units are added
+            max_rows=_SEARCH_ROWS,
+            seed=seed,
+        )
         archive = Archive(len(problem.y), problem.exact)
         scaled = rescale(equation, 1 / scaling.x, 1 / scaling.y, primitives)
         structure = Structure.from_equation(scaled, free_mask(scaled, primitives))

@@ -69,7 +69,17 @@ def find_laws(
     primitives = search.primitives
     scaling = Scaling.of(latents, y)
     counts = dict(Counter(p.name for p in search.units))
-    problem = make_problem(latents, y, None, scaling, primitives, counts, search.n_hidden_layers, _SEARCH_ROWS, seed)
+    problem = make_problem(
+        latents,
+        y,
+        None,
+        scaling,
+        primitives=primitives,
+        copies=counts,
+        max_depth=search.n_hidden_layers,
+        max_rows=_SEARCH_ROWS,
+        seed=seed,
+    )
     table = Table(latents, y, None, scaling, primitives, seed)
     scaled = rescale(defined_part(head, replace(problem, X=table.X)), 1 / scaling.x, 1 / scaling.y, primitives)
     structure = Structure.from_equation(scaled, free_mask(scaled, primitives))

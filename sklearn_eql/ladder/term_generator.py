@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 
 from sklearn_eql.ladder.screening import Monomials, Wave, screen_waves
-from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.sparse.editing import Node
 from sklearn_eql.sparse.problem import Problem
 
@@ -32,11 +31,8 @@ class TermGenerator:
         self.problem = problem
         self.rows = problem.X.numpy()
         self.signs = problem.signs
-        self.features = [int(f) + 1 for f in np.flatnonzero(problem.importances)]
-        self.signed = [f for f in self.features if self.signs[f - 1]]
+        self.features, self.signed, self.has_powers = problem.features, problem.signed, problem.has_powers
         self.copies = problem.copies
-        ours = all(problem.primitives[n] is PRIMITIVES[n] for n in ("exp", "log"))
-        self.has_powers = "pow" in self.copies and ours and bool(self.signed)
         self._logs = {f: np.log(np.abs(self.rows[:, f - 1])) for f in self.signed}
 
     @property

@@ -25,7 +25,7 @@ from sklearn_eql.training.records import Status
 from sklearn_eql.training.schedule import Phase, alpha_ladder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GradientSettings:
     """How dense networks are trained."""
 

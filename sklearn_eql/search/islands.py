@@ -95,10 +95,21 @@ def search(
     if math.isfinite(deadline):  # refinement takes its share
         search_until -= max(0.0, min(_FINISHING_SHARE * (deadline - time.time()), _FINISHING_SECONDS))
     scaling = Scaling.of(X, y, settings.scale, settings.resolution, sample_weight)
-    shape = (scaling, settings.primitives, settings.copies, settings.n_hidden_layers, settings.max_rows)
-    known = (Columns.of(X, y, seed, search_until, sample_weight), search_until)
-    problem = make_problem(X, y, sample_weight, *shape, seed, *known)
-    judge = make_problem(X, y, sample_weight, *shape[:-1], max(settings.max_rows, SAMPLE_ROWS), seed, *known)
+    with_rows = partial(
+        make_problem,
+        X,
+        y,
+        sample_weight,
+        scaling,
+        primitives=settings.primitives,
+        copies=settings.copies,
+        max_depth=settings.n_hidden_layers,
+        seed=seed,
+        columns=Columns.of(X, y, seed, search_until, sample_weight),
+        deadline=search_until,
+    )
+    problem = with_rows(max_rows=settings.max_rows)
+    judge = with_rows(max_rows=max(settings.max_rows, SAMPLE_ROWS))
     table = Table(X, y, sample_weight, scaling, settings.primitives, seed)
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
     starts = [_scaled_structure(law, scaling, settings.primitives) for law in initial]

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.sparse.editing import EditableStructure, Node
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
@@ -34,14 +33,12 @@ class Proposer:
         self.n_features = len(problem.signs)
         self.max_depth = problem.max_depth
         self.rng = rng
-        self.features = [int(f) + 1 for f in np.flatnonzero(problem.importances)]  # source numbers
+        self.features, self.signed = problem.features, problem.signed
         self.cumulative = np.cumsum(problem.importances[problem.importances > 0])
         self.by_importance = [int(f) + 1 for f in np.argsort(-problem.importances, kind="stable")]
-        self.signed = [f for f in self.features if self.signs[f - 1]]
         self.max_linear = min(problem.max_free - 1, 30)
         self.names = [n for n in copies if self.primitives[n].arity > 0 and n != "id"]
-        ours = all(self.primitives[n] is PRIMITIVES[n] for n in ("exp", "log"))  # not a user's function of that name
-        if "pow" in copies and self.signed and ours:
+        if problem.has_powers:
             self.names += ["power law", "power law"]  # one macro for all exponents, so drawn as often as two functions
 
     def random(self, n_units: int) -> Structure | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 
-from sklearn_eql.primitives import Primitive
+from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.sparse.columns import Columns
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt
 from sklearn_eql.sparse.structure import Structure
@@ -116,6 +117,24 @@ class Problem:
         importances[where] = np.maximum(self.importances[where], _LEAST / len(where))
         return replace(self, importances=importances / importances.sum(), likely=tuple(where))
 
+    @cached_property
+    def features(self) -> list[int]:
+        """Features that laws are tried over, as sources of terms: numbered from 1."""
+        return [int(f) + 1 for f in np.flatnonzero(self.importances)]
+
+    @cached_property
+    def signed(self) -> list[int]:
+        """Those of one sign, which have powers and logarithms."""
+        return [f for f in self.features if self.signs[f - 1]]
+
+    @cached_property
+    def has_powers(self) -> bool:
+        """Whether products of any powers may be tried: ``exp(sum a_i log x_i)``, unless a user's functions have these
+        names.
+        """
+        ours = all(self.primitives[name] is PRIMITIVES[name] for name in ("exp", "log"))
+        return "pow" in self.copies and ours and bool(self.signed)
+
     @property
     def max_free(self) -> int:
         """Free coefficients that the rows can support: more of them interpolate rather than explain.
@@ -170,20 +189,20 @@ def make_problem(
     target = y[rows] / scaling.y
     weight = scaling.weights_of(None if sample_weight is None else sample_weight[rows], target)
     return Problem(
-        torch.as_tensor(X[rows] / scaling.x),
-        torch.as_tensor(target),
-        None if weight is None else torch.as_tensor(weight),
-        tuple(common_signs(X).tolist()),
-        columns.importances,
-        columns.likely,
-        primitives,
-        copies,
-        max_depth,
-        scaling.exact * scaling.variance,
-        scaling.y,
-        scaling.x,
-        scaling.resolution,
-        deadline,
+        X=torch.as_tensor(X[rows] / scaling.x),
+        y=torch.as_tensor(target),
+        sample_weight=None if weight is None else torch.as_tensor(weight),
+        signs=tuple(common_signs(X).tolist()),
+        importances=columns.importances,
+        likely=columns.likely,
+        primitives=primitives,
+        copies=copies,
+        max_depth=max_depth,
+        exact=scaling.exact * scaling.variance,
+        y_unit=scaling.y,
+        x_units=scaling.x,
+        resolution=scaling.resolution,
+        deadline=deadline,
     )
 
 
