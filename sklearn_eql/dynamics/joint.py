@@ -14,6 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sklearn_eql.dynamics.series_by_series import fit_each
+
+_LATENT_STEPS = 30  # a bound; from latents of the search a handful do
+_LATENT_TOLERANCE = 1e-12  # relative fall of the squared error; coefficients are fitted again afterwards
 _RIDGE = 1e-9  # of the mean curvature by a latent: what a latent may cost to move where nothing holds it
 _RANK = 1e-13  # directions of less curvature, relative to the largest, are left alone
 _COLLINEAR = 1e-10  # share of a column that is new, below which it is no candidate
@@ -128,30 +132,18 @@ def fit(problem: JointProblem, law: JointFit, max_iter: int = 20, tolerance: flo
     return best
 
 
-def solve_latents(problem: JointProblem, law: JointFit, max_iter: int = 30) -> JointFit:
-    """Levenberg-Marquardt over the latents alone, series by series, at given coefficients."""
+def solve_latents(problem: JointProblem, law: JointFit) -> JointFit:
+    """Latents of least squared error, series by series, at given coefficients."""
     if not problem.free_latents or not law.active.any():
         return law
-    weight = 1 / np.maximum(law.loss, problem.floor)
-    z = law.latents
-    error = np.einsum("nke,e->n", residuals(problem, law.coefficients, z) ** 2, weight)
-    damping = np.full(len(z), 1e-6)
-    for _ in range(max_iter):
-        here = replace(law, latents=z)
-        slopes = _latent_slopes(problem, here)
-        matrix = np.einsum("nkel,nkej,e->nlj", slopes, slopes, weight)
-        gradient = np.einsum("nkel,nke,e->nl", slopes, residuals(problem, law.coefficients, z), weight)
-        size = np.trace(matrix, axis1=1, axis2=2)[:, None, None]
-        damped = matrix + (damping[:, None, None] * size + 1e-300) * np.eye(z.shape[1])
-        trial = z + np.linalg.solve(damped, gradient[:, :, None])[:, :, 0]
-        trial_error = np.einsum("nke,e->n", residuals(problem, law.coefficients, trial) ** 2, weight)
-        better = trial_error < error
-        z = np.where(better[:, None], trial, z)
-        damping = np.where(better, damping / 10, np.minimum(damping * 10, 1e6))
-        fall = np.where(better, error - trial_error, 0.0).sum()
-        error = np.where(better, trial_error, error)
-        if fall <= 1e-12 * error.sum():
-            break
+    root = np.sqrt(1 / np.maximum(law.loss, problem.floor))  # (E,)
+
+    def evaluate(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        error = residuals(problem, law.coefficients, z) * root
+        slopes = _latent_slopes(problem, replace(law, latents=z)) * root[:, None]
+        return error.reshape(len(z), -1), slopes.reshape(len(z), -1, z.shape[1])
+
+    z = fit_each(evaluate, law.latents, _LATENT_STEPS, _LATENT_TOLERANCE)
     loss = np.mean(residuals(problem, law.coefficients, z) ** 2, axis=(0, 1))
     return replace(law, latents=z, loss=loss)
 
