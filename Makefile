@@ -6,20 +6,24 @@ INSTALLED := $(VENV)/installed
 PATHS := sklearn_eql tests examples $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test test-processors lint format clean
 
 help:
-	@echo "make demo    find Kepler's third law in measured data"
-	@echo "make test    run the tests (ARGS=... goes to pytest)"
-	@echo "make lint    check style and formatting"
-	@echo "make format  apply the formatting that lint checks"
-	@echo "make clean   remove the environment and what tools left behind"
+	@echo "make demo             find Kepler's third law in measured data"
+	@echo "make test             run the tests (ARGS=... goes to pytest)"
+	@echo "make test-processors  run those that search for laws under other processors' arithmetic (ARGS=...)"
+	@echo "make lint             check style and formatting"
+	@echo "make format           apply the formatting that lint checks"
+	@echo "make clean            remove the environment and what tools left behind"
 
 demo: $(INSTALLED)
 	$(PY) examples/kepler.py
 
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile $(ARGS)
+
+test-processors: $(INSTALLED)
+	$(PY) tests/processors.py $(ARGS) -- -n auto --dist loadfile
 
 lint: $(INSTALLED)
 	$(PY) -m ruff check $(PATHS)
