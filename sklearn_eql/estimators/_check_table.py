@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from sklearn_eql.estimators._compat import check_sample_weight
+from sklearn_eql.sparse.rows import BLOCK, RowView, blocks_of, extremes
 
 _LONGEST = 500  # characters of a message of scikit-learn; longer ones print arrays
 
@@ -147,7 +149,7 @@ def _is_numeric(array: np.ndarray) -> bool:
 def _check_names(names: list[str]) -> None:
     """Names become symbols of the law, so each must be there and stand for one column."""
     empty = [i for i, name in enumerate(names) if not name.strip()]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if empty or twice:
         what = f"column {empty[0]} has an empty name" if empty else f"several columns are named {twice[0]!r}"
         raise ValueError(f"X: {what}, expected distinct names, which the law is written in. Rename it in X.columns.")
@@ -161,7 +163,8 @@ def check_varies(X: np.ndarray, y: np.ndarray, names: list[str]) -> None:
     X : ndarray (n_samples, n_features);  y : ndarray (n_samples, n_outputs)
     names : list of str, one per output, for the message
     """
-    if np.array_equal(X, np.broadcast_to(X[0], X.shape)):
+    low, high = extremes(X)
+    if np.array_equal(low, high):
         raise ValueError(
             f"X: all {X.shape[1]} columns are constant, expected at least one that varies. There is no law to find; "
             "check that the rows were not filtered down to one setting of the experiment."
@@ -177,19 +180,79 @@ def check_varies(X: np.ndarray, y: np.ndarray, names: list[str]) -> None:
 
 def merge_duplicates(
     X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+) -> tuple[np.ndarray | RowView, np.ndarray, np.ndarray | None]:
     """Distinct rows in lexical order, with the summed weights of their copies (``None`` if all are equal).
 
     A row of weight 2 and a row given twice are then the same input, and the order of the rows does not matter. Rows of
-    weight zero are left out.
+    weight zero are left out. The rows of a long table are not copied: they are a view.
     """
-    if sample_weight is not None:
-        X, y, sample_weight = X[sample_weight > 0], y[sample_weight > 0], sample_weight[sample_weight > 0]
-    order = np.lexsort([y, *X.T[::-1]])
-    X, y = X[order], y[order]
-    weight = np.ones(len(y)) if sample_weight is None else sample_weight[order]
-    is_new = np.ones(len(y), dtype=bool)
-    is_new[1:] = (y[1:] != y[:-1]) | (X[1:] != X[:-1]).any(axis=1)
+    kept = np.arange(len(y)) if sample_weight is None else np.flatnonzero(sample_weight > 0)
+    order, is_new = _lexical_order(X, y, kept)
+    weight = np.ones(len(order)) if sample_weight is None else sample_weight[order]
     first = np.flatnonzero(is_new)
     weight = np.add.reduceat(weight, first)
-    return X[first], y[first], None if np.all(weight == weight[0]) else weight
+    rows = RowView(X, order[first])
+    return (
+        rows if len(rows) > BLOCK else rows[:],
+        y[order[first]],
+        None if np.all(weight == weight[0]) else weight,
+    )
+
+
+def _lexical_order(X: np.ndarray, y: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The `kept` rows of ``(X, y)`` in lexical order, and for each whether it differs from the one before.
+
+    Column by column, and only among rows that are equal so far: one column tells most rows of measured data apart.
+    Copies of one row, which no column tells apart, are found first, by a hash of their bits.
+    """
+    keys, copies = _hashes(X, y)[kept], np.empty(0, dtype=int)
+    _, index, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    if len(index) < len(kept):
+        candidates = np.flatnonzero(index[inverse] != np.arange(len(kept)))
+        models = kept[index[inverse[candidates]]]
+        same = y[kept[candidates]] == y[models]
+        for column in X.T:
+            same &= column[kept[candidates]] == column[models]
+        copies = candidates[same]  # but for a collision, which the columns below tell apart
+    unique = np.ones(len(kept), dtype=bool)
+    unique[copies] = False
+    order = kept[unique]
+    where, group = np.arange(len(order)), np.zeros(len(order), dtype=int)  # rows in question, and their groups
+    is_new = np.zeros(len(order), dtype=bool)
+    is_new[:1] = True
+    for column in [*X.T, y]:
+        values = column[order[where]]
+        by_value = np.lexsort((values, group))
+        order[where], values, group = order[where][by_value], values[by_value], group[by_value]
+        starts = np.ones(len(where), dtype=bool)
+        starts[1:] = (group[1:] != group[:-1]) | (values[1:] != values[:-1])
+        is_new[where] |= starts
+        group = np.cumsum(starts)
+        alone = starts & np.append(starts[1:], True)
+        where, group = where[~alone], group[~alone]
+        if not len(where):
+            break
+    if not len(copies):
+        return order, is_new
+    # Each copy stands behind the row it repeats.
+    position = np.empty(len(X), dtype=int)
+    position[order] = np.arange(len(order))
+    of = position[kept[index[inverse[copies]]]]
+    at = np.concatenate([np.arange(len(order)), of])
+    new = np.concatenate([is_new, np.zeros(len(copies), dtype=bool)])
+    together = np.lexsort((~new, at))
+    return np.concatenate([order, kept[copies]])[together], new[together]
+
+
+def _hashes(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A number for each row that is the same for equal rows, (n_samples,) uint64; overflow is part of it."""
+    factors = np.random.default_rng(0).integers(1, 2**63, X.shape[1] + 1, dtype=np.uint64) | np.uint64(1)
+    found = np.empty(len(y), dtype=np.uint64)
+    first = 0
+    for block in blocks_of(X):
+        rows = slice(first, first + len(block))
+        table = np.column_stack([block, y[rows]]) + 0.0  # minus zero is zero
+        bits = table.view(np.uint64)
+        found[rows] = ((bits ^ (bits >> np.uint64(32))) * factors).sum(axis=1, dtype=np.uint64)
+        first += len(block)
+    return found

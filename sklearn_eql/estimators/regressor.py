@@ -28,6 +28,7 @@ from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resol
 from sklearn_eql.search.dense_trials import GradientSettings
 from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.search.islands import SearchResult, SearchSettings, search
+from sklearn_eql.sparse.rows import subset
 from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.schedule import SCHEDULES, Phase
 
@@ -232,7 +233,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         X, y = read_table(self, X, y)
         weight = read_weight(sample_weight, X)
         targets = y[:, None] if y.ndim == 1 else y
-        kept = slice(None) if weight is None else weight > 0
+        kept = slice(None) if weight is None or (weight > 0).all() else weight > 0
         names = ["y"] if y.ndim == 1 else [f"y[:, {k}]" for k in range(y.shape[1])]
         check_varies(X[kept], targets[kept], names)
         settings = self._settings(resolution)
@@ -296,6 +297,10 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
     ) -> tuple[SearchResult, int]:
         """Search for one output; the result and the selected row."""
         X, y, weight = merge_duplicates(X, y, weight)
+        if weight is not None:
+            weight = (
+                weight / weight.max()
+            )  # the same for three copies of a row as for a weight of three, to the last bit
         if self.selection != "extrapolation":
             result = search(X, y, weight, settings, initial, seed, deadline)
             table = self._table(result.front, variables) if callable(self.selection) else None
@@ -307,8 +312,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
                 f"{len(y)} do not vary. Give more rows, or use selection='best'."
             )
         inner, held_out = (None, None) if weight is None else (weight[~outer], weight[outer])
-        result = search(X[~outer], y[~outer], inner, settings, initial, seed, deadline)
-        errors = extrapolation_errors(result.front, X[outer], y[outer], held_out, settings.primitives)
+        result = search(subset(X, ~outer), y[~outer], inner, settings, initial, seed, deadline)
+        errors = extrapolation_errors(result.front, subset(X, outer)[:], y[outer], held_out, settings.primitives)
         defined = np.flatnonzero(np.isfinite(errors))
         if not len(defined):
             raise AllTrialsFailedError(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from sklearn_eql.laws.common_factors import factored
-from sklearn_eql.laws.judging import TIDY_STEPS, Table
+from sklearn_eql.laws.judging import SAMPLE_ROWS, TIDY_STEPS, Table
 from sklearn_eql.laws.law import SAME_LOSS, Law, shortlist
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
@@ -79,8 +79,7 @@ def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf)
             interrupted = True
         front = shortlist(laws.values(), len(judge.y))
         if judge is not table:
-            refitted = [law for law in (_on_all_rows(law, table) for law in front) if law is not None]
-            front = shortlist(refitted, len(table.y))
+            front = shortlist(_all_on_all_rows(front, table, deadline), len(table.y))
     return front, interrupted
 
 
@@ -125,6 +124,28 @@ def _without_dust(equation: Equation, table: Table) -> Equation:
             near = float(f"{c:.13g}")
             values.append(0.0 if size < _DUST * max(sizes) else near if recognise(near) is not None else c)
     return canonicalize(equation.with_coefficients(np.array(values)), table.primitives)
+
+
+def _all_on_all_rows(front: list[Law], table: Table, deadline: float) -> list[Law]:
+    """The laws refitted on all rows, those of short description first, as far as time allows.
+
+    The others keep their coefficients; those for which there is no time to learn their loss are left out, but not all.
+    """
+    kept: list[Law] = []
+    order = sorted(front, key=lambda law: law.description_length(SAMPLE_ROWS))
+    for law in order:
+        if kept and time.time() > deadline:
+            break
+        loss = table.loss(law.equation)
+        if math.isfinite(loss) and (found := as_law(law.equation, loss, law.trial, table)) is not None:
+            kept.append(found)
+    for i, law in enumerate(kept):
+        if time.time() > deadline:
+            break
+        refitted = _on_all_rows(law, table)
+        if refitted is not None and refitted.level <= law.level:
+            kept[i] = refitted
+    return kept
 
 
 def _on_all_rows(law: Law, table: Table) -> Law | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.description_length import is_unsurprising
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt, standard_errors
 from sklearn_eql.sparse.problem import Scaling, misses, row_tolerance, weighted_variance
+from sklearn_eql.sparse.rows import BLOCK, RowView, ScaledRows, subset
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import free_mask
 from sklearn_eql.symbolic.equation import Equation
@@ -30,15 +32,29 @@ class Table:
     primitives : mapping of str to Primitive
     seed : int
         For the sample of rows on which constants are tried, where there are very many.
+    deadline : float
+        Value of ``time.time()`` after which a fit on all rows takes no further step.
     """
 
-    def __init__(self, X, y, sample_weight, scaling: Scaling, primitives: Mapping[str, Primitive], seed: int) -> None:
-        keep = slice(None) if sample_weight is None else sample_weight > 0
+    def __init__(
+        self,
+        X: np.ndarray | RowView,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None,
+        scaling: Scaling,
+        primitives: Mapping[str, Primitive],
+        seed: int,
+        deadline: float = math.inf,
+    ) -> None:
+        if sample_weight is not None and not (sample_weight > 0).all():
+            keep = sample_weight > 0
+            X, y, sample_weight = subset(X, keep), y[keep], sample_weight[keep]
         self.scaling = scaling
         self.primitives = primitives
-        self.X = torch.as_tensor(X[keep] / scaling.x)
-        self.y = torch.as_tensor(y[keep] / scaling.y)
-        weight = scaling.weights_of(None if sample_weight is None else sample_weight[keep], self.y.numpy())
+        self.deadline = deadline
+        self._rows = X
+        self.y = torch.as_tensor(y / scaling.y)
+        weight = scaling.weights_of(sample_weight, self.y.numpy())
         self.weight = None if weight is None else torch.as_tensor(weight)
         share = 1.0 if weight is None else float(weight.mean())
         self.variance = weighted_variance(self.y.numpy(), weight) * share or 1.0
@@ -47,12 +63,19 @@ class Table:
         if len(self.y) > SAMPLE_ROWS:
             rows = np.random.default_rng(seed).choice(len(self.y), SAMPLE_ROWS, replace=False)
             weight = None if self.weight is None else self.weight.numpy()[rows]
-            chosen = (self.X.numpy()[rows] * scaling.x, self.y.numpy()[rows] * scaling.y, weight)
-            self.few = Table(*chosen, scaling, primitives, seed)
+            self.few = Table(X[rows], y[rows], weight, scaling, primitives, seed)
+
+    @cached_property
+    def X(self) -> torch.Tensor:
+        """All rows in scaled units, (N, n_features)."""
+        return torch.as_tensor(self._rows[:] / self.scaling.x)
 
     def fit(self, structures: Sequence[Structure], max_iter: int) -> list[FitResult]:
-        """Levenberg-Marquardt on all rows, on structures in scaled units."""
-        return levenberg_marquardt(structures, self.primitives, self.X, self.y, self.weight, max_iter=max_iter)
+        """Levenberg-Marquardt on all rows, on structures in scaled units; no step begins after the deadline."""
+        X = self.X if len(self.y) <= BLOCK else ScaledRows(self._rows, self.scaling.x)
+        return levenberg_marquardt(
+            structures, self.primitives, X, self.y, self.weight, max_iter=max_iter, deadline=self.deadline
+        )
 
     def refit(self, equation: Equation, free: np.ndarray, max_iter: int = TIDY_STEPS) -> tuple[Equation, float]:
         """Best coefficients where `free`, in user units, and the relative loss; infinite where undefined on a row."""
@@ -64,11 +87,26 @@ class Table:
         values = np.where(free, moved, equation.coefficients())
         return equation.with_coefficients(values), fitted.loss / self.variance
 
+    def loss(self, equation: Equation) -> float:
+        """Relative loss of a law in the user's units on all rows, as it stands; infinite where undefined on a row."""
+        scaled, columns = (
+            self._scaled(equation, np.zeros(len(equation.coefficients()), bool)).to_equation().of_used_columns()
+        )
+        total, rows = 0.0, ScaledRows(self._rows, self.scaling.x)
+        for first in range(0, len(self.y), BLOCK):
+            block = slice(first, first + BLOCK)
+            square = (self.y[block] - scaled.forward(rows[block][:, columns], self.primitives)).square()
+            total += float(square.sum() if self.weight is None else square @ self.weight[block])
+        loss = total / len(self.y) / self.variance
+        return loss if math.isfinite(loss) else math.inf
+
     def is_met(self, equation: Equation) -> bool:
         """Whether every row is met, by a law in the user's units, to what rounding leaves over."""
         free = np.zeros(len(equation.coefficients()), dtype=bool)
-        scaled = self._scaled(equation, free).to_equation()
-        return misses(scaled, self.X, self.y, self.primitives)[0] <= row_tolerance(self.scaling.resolution)
+        scaled, columns = self._scaled(equation, free).to_equation().of_used_columns()
+        rows, largest = ScaledRows(self._rows, self.scaling.x), row_tolerance(self.scaling.resolution)
+        blocks = (slice(first, first + BLOCK) for first in range(0, len(self.y), BLOCK))
+        return all(misses(scaled, rows[b][:, columns], self.y[b], self.primitives)[0] <= largest for b in blocks)
 
     def accepts(self, old: float, new: float, n_fixed: int) -> bool:
         """Whether fixing `n_fixed` coefficients is worth the rise of the relative loss.

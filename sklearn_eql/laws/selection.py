@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_eql.laws.law import Law
+from sklearn_eql.sparse.rows import RowView, columns_of
 
 RULES = ("best", "accurate", "simple", "extrapolation")
 OUTER_FRACTION = 0.2  # of the rows, held out of the search by selection="extrapolation"
@@ -48,13 +49,15 @@ def _check_choice(index: Any, table: pd.DataFrame) -> int:
     return int(index)
 
 
-def outer_rows(X: np.ndarray) -> np.ndarray:
+def outer_rows(X: np.ndarray | RowView) -> np.ndarray:
     """The rows farthest out, bool of shape (n_samples,): the fraction `OUTER_FRACTION` with the largest rank distance.
 
     Distance is the largest deviation of any feature from its median, in units of that feature's spread.
     """
-    spread = np.ptp(X, axis=0)
-    distance = (np.abs(X - np.median(X, axis=0)) / np.where(spread > 0, spread, 1.0)).max(axis=1)
+    distance = np.zeros(len(X))
+    for column in columns_of(X):
+        spread = np.ptp(column)
+        np.maximum(distance, np.abs(column - np.median(column)) / (spread if spread > 0 else 1.0), out=distance)
     n_outer = max(1, int(OUTER_FRACTION * len(X)))
     chosen = np.zeros(len(X), dtype=bool)
     chosen[np.argsort(-distance, kind="stable")[:n_outer]] = True

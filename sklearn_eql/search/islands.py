@@ -31,6 +31,7 @@ from sklearn_eql.sparse.columns import Columns, further_columns
 from sklearn_eql.sparse.elimination import simplify
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem, Scaling, make_problem
+from sklearn_eql.sparse.rows import RowView
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import Deadline, flag_of_interruption, interruption_ignored
 from sklearn_eql.symbolic.canonical import free_mask, rescale
@@ -78,7 +79,7 @@ class SearchResult:
 
 
 def search(
-    X: np.ndarray,
+    X: np.ndarray | RowView,
     y: np.ndarray,
     sample_weight: np.ndarray | None,
     settings: SearchSettings,
@@ -110,7 +111,7 @@ def search(
     )
     problem = with_rows(max_rows=settings.max_rows)
     judge = with_rows(max_rows=max(settings.max_rows, SAMPLE_ROWS))
-    table = Table(X, y, sample_weight, scaling, settings.primitives, seed)
+    table = Table(X, y, sample_weight, scaling, settings.primitives, seed, deadline)
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
     starts = [_scaled_structure(law, scaling, settings.primitives) for law in initial]
     tasks = _tasks(problem, judge, settings, starts, seeds)

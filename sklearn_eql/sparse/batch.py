@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.sparse.rows import ScaledRows
 from sklearn_eql.sparse.structure import Structure
 
 
@@ -45,11 +46,11 @@ class SparseBatch:
         All with the same ``n_features``.
     primitives : mapping of str to Primitive
         Vocabulary of the unit names.
-    X : Tensor of shape (N, n_features), float64
+    X : Tensor (float64) or ScaledRows of shape (N, n_features)
         Rows on which the batch is evaluated.
     """
 
-    def __init__(self, structures: Sequence[Structure], primitives, X: torch.Tensor) -> None:
+    def __init__(self, structures: Sequence[Structure], primitives, X: torch.Tensor | ScaledRows) -> None:
         self.structures = list(structures)
         self.primitives = primitives
         first = 1 + X.shape[1]
@@ -57,10 +58,10 @@ class SparseBatch:
         self._features = [s - 1 for s in sorted(used)]  # columns that some structure reads: no other takes memory
         self._logarithms: list[tuple[str, int, float]] = []  # primitive, base row, coefficient
         self._pack()
-        self._bound: torch.Tensor | None = None
+        self._bound: torch.Tensor | ScaledRows | None = None
         self.bind(X)
 
-    def bind(self, X: torch.Tensor) -> None:
+    def bind(self, X: torch.Tensor | ScaledRows) -> None:
         """Evaluate on other rows `X` (N, n_features) from now on."""
         if X is self._bound:
             return

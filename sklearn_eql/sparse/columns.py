@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import beta
 
+from sklearn_eql.sparse.rows import RowView, extremes
+
 MOST_TRIED = 60
 """Columns of which laws are made, at most: a third of the rows of a search are this many coefficients."""
 MOST_IN_FAMILIES = 10
@@ -45,7 +47,7 @@ class _Candidates:
     columns: np.ndarray  # (n_candidates, 2) int, twice the same for a function of one column
 
 
-def evidence(X: np.ndarray, y: np.ndarray, seed: int, deadline: float = math.inf) -> np.ndarray:
+def evidence(X: np.ndarray | RowView, y: np.ndarray, seed: int, deadline: float = math.inf) -> np.ndarray:
     """How clearly the target depends on each column; above one is more than chance, shape (n_features,).
 
     Parameters
@@ -228,7 +230,7 @@ class Columns:
     @classmethod
     def of(
         cls,
-        X: np.ndarray,
+        X: np.ndarray | RowView,
         y: np.ndarray,
         seed: int,
         deadline: float = math.inf,
@@ -249,7 +251,8 @@ class Columns:
         sample_weight : ndarray (n_samples,), optional
             For the forest; the other tests see the logarithm of the target too, and need no weights.
         """
-        varies = X.max(axis=0) > X.min(axis=0)
+        low, high = extremes(X)
+        varies = high > low
         used = np.flatnonzero(varies)
         importances = np.zeros(X.shape[1])
         if len(used) <= _FEW:
@@ -258,12 +261,12 @@ class Columns:
         rows = np.random.default_rng(seed).permutation(len(y))[:_MOST_ROWS]
         weight = None if sample_weight is None else sample_weight[rows]
         if len(used) <= MOST_IN_FAMILIES:
-            importances[used] = _forest_importances(X[np.ix_(rows, used)], y[rows], weight, seed, deadline)
+            importances[used] = _forest_importances(X[rows][:, used], y[rows], weight, seed, deadline)
             return cls(importances, tuple(used.tolist()))
         found = np.where(varies, evidence(X, y, seed, deadline), -1.0)
         tried = np.sort(np.argsort(-found, kind="stable")[: min(MOST_TRIED, len(used))])
         clear = found[tried] > 1
-        importances[tried] = _forest_importances(X[np.ix_(rows, tried)], y[rows], weight, seed, deadline)
+        importances[tried] = _forest_importances(X[rows][:, tried], y[rows], weight, seed, deadline)
         if clear.any():
             importances[tried] = (importances[tried] + clear / clear.sum()) / 2
         count = min(max(int(clear.sum()), _FEWEST_IN_FAMILIES), MOST_IN_FAMILIES)

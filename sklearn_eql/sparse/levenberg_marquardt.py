@@ -16,13 +16,12 @@ import numpy as np
 import torch
 
 from sklearn_eql.sparse.batch import Expansion, SparseBatch
+from sklearn_eql.sparse.rows import BLOCK, ScaledRows
 from sklearn_eql.sparse.structure import Structure
 
 _DAMPING_START, _DAMPING_MIN, _DAMPING_MAX = 1e-2, 1e-12, 1e10
 _JITTER = 1e-13  # relative to the diagonal: keeps a rank-deficient system solvable without moving its solution
 _ROWS_AT_ONCE = 50_000  # structures times rows in one batch: bounds the memory, and more is no faster
-BLOCK = 8192
-"""Rows of a block: what one structure computes on them fits into the cache of a core."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class _Point:
 def levenberg_marquardt(
     structures: Sequence[Structure],
     primitives,
-    X: torch.Tensor,
+    X: torch.Tensor | ScaledRows,
     y: torch.Tensor,
     sample_weight: torch.Tensor | None = None,
     *,
@@ -69,7 +68,7 @@ def levenberg_marquardt(
     ----------
     structures : sequence of Structure
         Starting points. A structure that is not finite on every row ends with an infinite loss.
-    X : Tensor (N, n_features), or an object that yields such for blocks of rows and lists of columns (`sparse.rows`)
+    X : Tensor or ScaledRows (N, n_features)
     y : Tensor (N,) or (T, N)
     sample_weight : Tensor (N,) or (T, N) with mean 1, or None
     max_iter : int
@@ -129,12 +128,14 @@ def levenberg_marquardt(
 class _Block:
     """Some of the rows."""
 
-    X: torch.Tensor  # (n, n_features)
+    X: torch.Tensor | ScaledRows  # (n, n_features)
     target: torch.Tensor  # (n,) or (T, n), times the root weights
     root: torch.Tensor | None  # (n,) or (T, 1, n), root of the weights
 
 
-def _blocks(X, y: torch.Tensor, sample_weight: torch.Tensor | None, size: int) -> list[_Block]:
+def _blocks(
+    X: torch.Tensor | ScaledRows, y: torch.Tensor, sample_weight: torch.Tensor | None, size: int
+) -> list[_Block]:
     found = []
     for first in range(0, len(X), size):
         rows = slice(first, first + size)

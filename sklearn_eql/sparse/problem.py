@@ -13,6 +13,7 @@ import torch
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.sparse.columns import Columns
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt
+from sklearn_eql.sparse.rows import BLOCK, RowView, blocks_of, extremes
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.equation import Equation
 
@@ -36,7 +37,7 @@ class Scaling:
     @classmethod
     def of(
         cls,
-        X: np.ndarray,
+        X: np.ndarray | RowView,
         y: np.ndarray,
         enabled: bool = True,
         resolution: float = _FLOAT64,
@@ -55,9 +56,15 @@ class Scaling:
         exact = max(EXACT, (rounding / spread) ** 2)
         if not enabled:
             return cls(np.ones(X.shape[1]), 1.0, exact, (top * spread) * (top * spread), resolution)
-        largest = np.abs(X).max(axis=0)
+        low, high = extremes(X)
+        largest = np.maximum(-low, high)
         largest = np.where(largest > 0, largest, 1.0)
-        rms = largest * np.sqrt(np.mean((X / largest) ** 2, axis=0))
+        if len(X) <= BLOCK:
+            mean_square = np.mean((X[:] / largest) ** 2, axis=0)
+        else:
+            total = sum(((block / largest) ** 2).sum(axis=0) for block in blocks_of(X))
+            mean_square = (total / len(X)).astype(np.float32).astype(float)  # whatever the order of the rows
+        rms = largest * np.sqrt(mean_square)
         return cls(np.where(rms > 0, rms, 1.0), top * spread, exact, 1.0, resolution)
 
     def weights_of(self, sample_weight: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
@@ -165,7 +172,7 @@ class Problem:
 
 
 def make_problem(
-    X: np.ndarray,
+    X: np.ndarray | RowView,
     y: np.ndarray,
     sample_weight: np.ndarray | None,
     scaling: Scaling,
@@ -206,9 +213,10 @@ def make_problem(
     )
 
 
-def common_signs(X: np.ndarray) -> np.ndarray:
+def common_signs(X: np.ndarray | RowView) -> np.ndarray:
     """For each column 1 if all values are positive, -1 if all are negative, else 0."""
-    return (X.min(axis=0) > 0).astype(int) - (X.max(axis=0) < 0)
+    low, high = extremes(X)
+    return (low > 0).astype(int) - (high < 0)
 
 
 def is_well_conditioned(structure: Structure, problem: Problem, limit: float = 1e4) -> bool:

@@ -53,6 +53,18 @@ class Equation:
     def _forms(self) -> list[Affine]:
         return [form for unit in self.units for form in unit.args] + [self.output]
 
+    def of_used_columns(self) -> tuple[Equation, list[int]]:
+        """The same law over the features that it reads, and the columns these are, ascending."""
+        first = 1 + self.n_features
+        columns = sorted({s - 1 for form in self._forms() for s, _ in form if 0 < s < first})
+        number = {0: 0} | {1 + column: 1 + i for i, column in enumerate(columns)}
+
+        def renumbered(form: Affine) -> Affine:
+            return tuple((number[s] if s < first else s - self.n_features + len(columns), c) for s, c in form)
+
+        units = tuple(Unit(unit.primitive, tuple(map(renumbered, unit.args))) for unit in self.units)
+        return Equation(len(columns), units, renumbered(self.output)), columns
+
     def evaluate(self, X: np.ndarray, primitives: Mapping[str, Primitive] = PRIMITIVES) -> np.ndarray:
         """Values of the law, shape ``(n_samples,)``, for `X` of shape ``(n_samples, n_features)``, in float64.
 
@@ -74,7 +86,7 @@ class Equation:
         return [source.numpy() for source in self._sources(X, primitives)]
 
     def _sources(self, X: torch.Tensor, primitives: Mapping[str, Primitive]) -> list[torch.Tensor]:
-        one = torch.ones_like(X[:, 0])
+        one = X.new_ones(len(X))
         sources = [one, *X.unbind(dim=1)]
         for unit in self.units:
             args = [_linear(form, sources) for form in unit.args] or [one]
