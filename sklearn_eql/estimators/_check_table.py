@@ -205,6 +205,9 @@ def _lexical_order(X: np.ndarray, y: np.ndarray, kept: np.ndarray) -> tuple[np.n
     Column by column, and only among rows that are equal so far: one column tells most rows of measured data apart.
     Copies of one row, which no column tells apart, are found first, by a hash of their bits.
     """
+    order = kept[np.argsort(X[kept, 0], kind="stable")]
+    if (X[order[1:], 0] != X[order[:-1], 0]).all():
+        return order, np.ones(len(order), dtype=bool)
     keys, copies = _hashes(X, y)[kept], np.empty(0, dtype=int)
     _, index, inverse = np.unique(keys, return_index=True, return_inverse=True)
     if len(index) < len(kept):

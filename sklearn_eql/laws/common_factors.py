@@ -15,7 +15,7 @@ import torch
 
 from sklearn_eql.primitives import EXPONENTS, Primitive
 from sklearn_eql.sparse.editing import EditableStructure, Node
-from sklearn_eql.sparse.problem import common_signs
+from sklearn_eql.sparse.rows import common_signs, extremes
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize
 from sklearn_eql.symbolic.equation import Equation
@@ -71,7 +71,7 @@ class _Factoring:
     def __init__(self, X: torch.Tensor, primitives: Mapping[str, Primitive]) -> None:
         self.X = X
         self.primitives = primitives
-        self.signs = tuple(common_signs(X.numpy()).tolist())
+        self.signs = tuple(common_signs(*extremes(X.numpy())).tolist())
         self.n_changes = 0
 
     def take_out(self, form: Form) -> None:
@@ -136,7 +136,8 @@ class _Factoring:
             return None
         editable = EditableStructure(Structure(self.X.shape[1], (), ()))
         editable.output = form
-        sign = int(common_signs(editable.equation().forward(self.X, self.primitives).numpy()[:, None])[0])
+        values = editable.equation().forward(self.X, self.primitives).numpy()
+        sign = int(common_signs(values.min(), values.max()))
         scale = sign * factor ** (1 / power)
         return ([[s, scale * c] for s, c in form], power) if sign else None
 

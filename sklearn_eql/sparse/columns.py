@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import beta
 
-from sklearn_eql.sparse.rows import RowView, extremes
+from sklearn_eql.sparse.rows import RowView, common_signs, extremes
 
 MOST_TRIED = 60
 """Columns of which laws are made, at most: a third of the rows of a search are this many coefficients."""
@@ -226,6 +226,7 @@ class Columns:
 
     importances: np.ndarray  # (n_features,) sum 1; zero for those that are not tried
     likely: tuple[int, ...]  # those that families of laws enumerate
+    signs: tuple[int, ...]  # +1 all positive, -1 all negative, 0 mixed
 
     @classmethod
     def of(
@@ -252,17 +253,17 @@ class Columns:
             For the forest; the other tests see the logarithm of the target too, and need no weights.
         """
         low, high = extremes(X)
-        varies = high > low
+        varies, signs = high > low, tuple(common_signs(low, high).tolist())
         used = np.flatnonzero(varies)
         importances = np.zeros(X.shape[1])
         if len(used) <= _FEW:
             importances[used] = 1 / max(len(used), 1)
-            return cls(importances, tuple(used.tolist()))
+            return cls(importances, tuple(used.tolist()), signs)
         rows = np.random.default_rng(seed).permutation(len(y))[:_MOST_ROWS]
         weight = None if sample_weight is None else sample_weight[rows]
         if len(used) <= MOST_IN_FAMILIES:
             importances[used] = _forest_importances(X[rows][:, used], y[rows], weight, seed, deadline)
-            return cls(importances, tuple(used.tolist()))
+            return cls(importances, tuple(used.tolist()), signs)
         found = np.where(varies, evidence(X, y, seed, deadline), -1.0)
         tried = np.sort(np.argsort(-found, kind="stable")[: min(MOST_TRIED, len(used))])
         clear = found[tried] > 1
@@ -270,7 +271,7 @@ class Columns:
         if clear.any():
             importances[tried] = (importances[tried] + clear / clear.sum()) / 2
         count = min(max(int(clear.sum()), _FEWEST_IN_FAMILIES), MOST_IN_FAMILIES)
-        return cls(importances, tuple(sorted(np.argsort(-found, kind="stable")[:count].tolist())))
+        return cls(importances, tuple(sorted(np.argsort(-found, kind="stable")[:count].tolist())), signs)
 
 
 def further_columns(

@@ -199,7 +199,7 @@ def make_problem(
         X=torch.as_tensor(X[rows] / scaling.x),
         y=torch.as_tensor(target),
         sample_weight=None if weight is None else torch.as_tensor(weight),
-        signs=tuple(common_signs(X).tolist()),
+        signs=columns.signs,
         importances=columns.importances,
         likely=columns.likely,
         primitives=primitives,
@@ -211,12 +211,6 @@ def make_problem(
         resolution=scaling.resolution,
         deadline=deadline,
     )
-
-
-def common_signs(X: np.ndarray | RowView) -> np.ndarray:
-    """For each column 1 if all values are positive, -1 if all are negative, else 0."""
-    low, high = extremes(X)
-    return (low > 0).astype(int) - (high < 0)
 
 
 def is_well_conditioned(structure: Structure, problem: Problem, limit: float = 1e4) -> bool:

@@ -76,6 +76,11 @@ def extremes(X: np.ndarray | RowView) -> tuple[np.ndarray, np.ndarray]:
     return np.min(lows, axis=0), np.max(highs, axis=0)
 
 
+def common_signs(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """For each column 1 if all values are positive, -1 if all are negative, else 0; from its extremes."""
+    return (low > 0).astype(int) - (high < 0)
+
+
 class ScaledRows:
     """``X / units`` as tensors, for the blocks of rows and the columns that are asked for.
 

@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 
 from sklearn_eql.estimators._check_table import check_varies, merge_duplicates, read_weight
-from sklearn_eql.laws.finishing import rerank
-from sklearn_eql.laws.judging import Table
+from sklearn_eql.laws.finishing import finish, rerank
+from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
 from sklearn_eql.laws.law import Law, pareto, scores, shortlist
 from sklearn_eql.laws.selection import OUTER_FRACTION, extrapolation_errors, outer_rows, select, simplest_outside
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import EXACT, Scaling
+from sklearn_eql.sparse.rows import RowView
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.equation import Equation, Unit
 
@@ -215,3 +216,85 @@ def test_after_the_deadline_the_best_by_score_are_refitted_all_the_same(monkeypa
     members = archive()
     found = rerank(members, table(), 100, deadline=time.time() - 1)
     assert {r.structure.key for r in found.ranked()} == {r.structure.key for r in members.ranked()[:2]}
+
+
+# Long tables -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def long_table(rng):
+    """Builds a table of more rows than a block: its laws, and the rows."""
+
+    def build(deadline=np.inf, weighted=False):
+        rows = rng.uniform(1, 2, (3 * SAMPLE_ROWS, 3))
+        y = 2 * rows[:, 0] + rows[:, 1] ** 2 + 0.1 * rng.normal(size=len(rows))
+        weight = rng.uniform(0.5, 1.5, len(y)) if weighted else None
+        scaling = Scaling.of(rows, y, sample_weight=weight)
+        return Table(rows, y, weight, scaling, PRIMITIVES, 0, deadline), rows, y, weight
+
+    return build
+
+
+SQUARE = Equation(3, (Unit("square", (((2, 1.0),),)),), ((1, 1.9), (4, 1.0)))
+LINE = Equation(3, (), ((0, -1.0), (1, 2.0), (2, 3.0)))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_loss_of_a_law_as_it_stands_is_summed_in_blocks(long_table, weighted, monkeypatch):
+    monkeypatch.setattr("sklearn_eql.laws.judging.BLOCK", 700)
+    table, rows, y, weight = long_table(weighted=weighted)
+    error = np.average((SQUARE.evaluate(rows) - y) ** 2, weights=weight)
+    mean = np.average(y, weights=weight)
+    assert table.loss(SQUARE) == pytest.approx(error / np.average((y - mean) ** 2, weights=weight), rel=1e-10)
+    assert table.refit(SQUARE, np.zeros(3, dtype=bool), 0)[1] == pytest.approx(table.loss(SQUARE), rel=1e-10)
+
+
+def test_a_law_that_is_undefined_on_a_row_has_no_loss(long_table):
+    table, rows, *_ = long_table()
+    rows[-1, 2] = -5.0
+    assert table.loss(Equation(3, (Unit("log", (((3, 1.0),),)),), ((4, 1.0),))) == np.inf
+
+
+def results(table, *laws):
+    return [
+        FitResult(table._scaled(law, np.ones(len(law.coefficients()), dtype=bool)), 1.0, trial)
+        for trial, law in enumerate(laws)
+    ]
+
+
+def test_laws_are_refitted_on_all_rows(long_table):
+    table, rows, y, _ = long_table()
+    laws, _ = finish(results(table, SQUARE, LINE), table)
+    best = min(laws, key=lambda law: law.relative_loss)
+    assert best.relative_loss * np.var(y) == pytest.approx(0.01, rel=0.1)
+    assert best.loss == pytest.approx(np.mean((best.equation.evaluate(rows) - y) ** 2), rel=1e-9)
+
+
+def test_after_the_deadline_one_law_is_judged_on_all_rows_and_none_refitted(long_table, monkeypatch):
+    table, rows, y, _ = long_table(deadline=0.0)
+    judged, polished = [], []
+    loss = Table.loss
+    monkeypatch.setattr(Table, "loss", lambda self, equation: judged.append(equation) or loss(self, equation))
+    monkeypatch.setattr("sklearn_eql.laws.finishing._on_all_rows", lambda law, table: polished.append(law))
+    laws, interrupted = finish(results(table, SQUARE, LINE), table, deadline=0.0)
+    assert (len(laws), len(judged), polished, interrupted) == (1, 1, [], False)
+    assert laws[0].loss == pytest.approx(np.mean((laws[0].equation.evaluate(rows) - y) ** 2), rel=1e-9)
+
+
+@pytest.mark.parametrize("kinds", [10**9, 7, 2], ids=["distinct", "ties", "copies"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_long_table_is_viewed_in_the_order_in_which_a_short_one_is_sorted(kinds, weighted, rng, monkeypatch):
+    X = rng.integers(0, kinds, (500, 4)).astype(float)
+    X[::7, 1] = -0.0
+    y = rng.integers(0, min(kinds, 3), 500).astype(float)
+    weight = rng.integers(0, 3, 500).astype(float) if weighted else None
+    keep = np.ones(500, dtype=bool) if weight is None else weight > 0
+    order = np.flatnonzero(keep)[np.lexsort([y[keep], *X[keep].T[::-1]])]
+    table = np.column_stack([X, y])[order]
+    first = np.flatnonzero(np.append(True, (table[1:] != table[:-1]).any(axis=1)))
+    expected = np.add.reduceat(np.ones(len(order)) if weight is None else weight[order], first)
+    monkeypatch.setattr("sklearn_eql.estimators._check_table.BLOCK", 3)
+    rows, target, merged = merge_duplicates(X, y, weight)
+    np.testing.assert_array_equal(np.column_stack([rows[:], target]), table[first])
+    np.testing.assert_array_equal(np.ones(len(first)) if merged is None else merged, expected)
+    assert isinstance(rows, RowView)
