@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import sympy
 import torch
+from equal_laws import same_law
 from scipy.integrate import solve_ivp
 
 from sklearn_eql import EQLDynamicsRegressor
@@ -84,7 +85,7 @@ def one_step(model, X):
 
 
 def test_the_law_of_a_constant_force_is_exact(kinematics):
-    assert kinematics.sympy_expr_ == [U + V + Z / 2, V + Z]
+    assert same_law(kinematics.sympy_expr_, [U + V + Z / 2, V + Z])
     assert kinematics.latex() == [r"u + v + \frac{z}{2}", "v + z"]
 
 
@@ -126,13 +127,13 @@ def test_fitted_attributes_describe_the_fit(kinematics):
 
 def test_the_law_of_an_increment_is_the_step_over_the_time_step():
     model = fitted(KINEMATICS, form="increment")
-    assert model.sympy_expr_ == [V + Z / 2, Z]
+    assert same_law(model.sympy_expr_, [V + Z / 2, Z])
     np.testing.assert_allclose(model.rollout(UNSEEN.X, 50), UNSEEN.Y, rtol=1e-6, atol=1e-6)
 
 
 def test_the_differential_equation_of_an_oscillator_is_exact(oscillators):
     model = oscillators["ode"]
-    assert model.sympy_expr_ == [V, -U * Z]
+    assert same_law(model.sympy_expr_, [V, -U * Z])
     unseen = make_oscillator(30, 20, 150, random_state=1)
     np.testing.assert_allclose(model.transform(unseen.X)[:, 0], unseen.z, atol=1e-6)
     np.testing.assert_allclose(model.rollout(unseen.X, 150), unseen.Y, atol=1e-5)
@@ -164,7 +165,8 @@ def test_the_latent_of_an_oscillator_is_its_frequency_squared(oscillators, form)
 
 def test_three_states_are_three_laws():
     model = fitted(PROJECTILE, form="ode")
-    assert [str(sympy.nsimplify(law, tolerance=1e-9)) for law in model.sympy_expr_] == ["1", "w", "-z"]
+    recognised = [sympy.nsimplify(law, tolerance=1e-9) for law in model.sympy_expr_]
+    assert same_law(recognised, [1, sympy.Symbol("w"), -sympy.Symbol("z")])
     assert model.predict(PROJECTILE.X).shape == (40, 5, 3)
 
 
@@ -269,7 +271,7 @@ def test_networks_train_without_latents(options):
 
 @pytest.mark.parametrize("options", [{"penalty": "l0"}, {"optimizer": "rmsprop"}], ids=str)
 def test_other_penalties_and_optimisers_find_the_law(options):
-    assert fitted(KINEMATICS, **options).sympy_expr_ == [U + V + Z / 2, V + Z]
+    assert same_law(fitted(KINEMATICS, **options).sympy_expr_, [U + V + Z / 2, V + Z])
 
 
 def small_encoder():
@@ -278,7 +280,7 @@ def small_encoder():
 
 def test_an_encoder_of_ones_own_is_trained():
     model = fitted(KINEMATICS, encoder=small_encoder)
-    assert model.sympy_expr_ == [U + V + Z / 2, V + Z]
+    assert same_law(model.sympy_expr_, [U + V + Z / 2, V + Z])
     assert correlation(model.transform(UNSEEN.X)[:, 0], UNSEEN.z) > 1 - 1e-6
 
 
@@ -290,7 +292,7 @@ def half_frozen_encoder():
 
 def test_an_encoder_with_frozen_layers_is_trained():
     model = fitted(KINEMATICS, encoder=half_frozen_encoder)
-    assert model.sympy_expr_ == [U + V + Z / 2, V + Z]
+    assert same_law(model.sympy_expr_, [U + V + Z / 2, V + Z])
 
 
 def test_a_state_that_never_changes_is_a_state():
@@ -309,7 +311,8 @@ def test_two_series_are_enough_to_fit():
 def test_the_unit_of_the_states_does_not_matter(factor):
     model = EQLDynamicsRegressor(encoder="mlp", n_trials=1, schedule=SHORT, random_state=0, latent_scale="simple")
     x0, x1 = sympy.symbols("x0 x1")  # without state_names
-    assert model.fit(KINEMATICS.X * factor, KINEMATICS.Y * factor).sympy_expr_ == [x0 + x1 + Z / 2, x1 + Z]
+    model.fit(KINEMATICS.X * factor, KINEMATICS.Y * factor)
+    assert same_law(model.sympy_expr_, [x0 + x1 + Z / 2, x1 + Z])
 
 
 def test_noise_does_not_add_terms():

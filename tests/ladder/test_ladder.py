@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sympy
+from equal_laws import same_law
 
 from sklearn_eql import EQLRegressor, Primitive
 from sklearn_eql.exceptions import SearchInterruptedWarning
@@ -330,13 +331,13 @@ def test_a_law_of_the_ladder_is_printed_in_the_users_units():
     model = regressor().fit(table, 2.5 * mass / np.sqrt(1 - speed**2 / light**2))
     m, v, c = sympy.symbols("m v c")
     assert model.stop_reason_ == "exact"
-    assert model.sympy_expr_ == sympy.Rational(5, 2) * m / sympy.sqrt(1 - v**2 / c**2)
+    assert same_law(model.sympy_expr_, sympy.Rational(5, 2) * m / sympy.sqrt(1 - v**2 / c**2))
 
 
 def test_the_arcsine_is_in_the_default_vocabulary():
     model = regressor().fit(X[:, :2], np.arcsin(X[:, 0] / (4 * X[:, 1])))
     x0, x1 = sympy.symbols("x0 x1")
-    assert model.sympy_expr_ == sympy.asin(x0 / (4 * x1))
+    assert same_law(model.sympy_expr_, sympy.asin(x0 / (4 * x1)))
 
 
 def test_noise_ends_the_search_of_the_regressor():
