@@ -33,10 +33,19 @@ class JointProblem:
     floor: np.ndarray  # (E,) mean squared rounding error of the targets
     words: np.ndarray  # (B,) price of a coefficient on each term: functions cost more than products
     free_latents: bool = True
+    n_places: int | None = None  # coefficients that a law may have; None for one of each term with each power
 
     @property
     def n_rows(self) -> int:
         return self.target.shape[0] * self.target.shape[1]
+
+    @property
+    def price(self) -> float:
+        """Of a free coefficient: ``log(N)`` for its value, and twice the choice of its place (as in the extended BIC of
+        Chen and Chen, 2008).
+        """
+        n_places = self.target.shape[2] * self.phi.shape[2] * len(self.powers)
+        return float(np.log(self.n_rows) + 2 * np.log(max(n_places if self.n_places is None else self.n_places, 2)))
 
     def latent_monomials(self, z: np.ndarray) -> np.ndarray:
         """``z**m``, ``(N, M)``."""

@@ -68,6 +68,11 @@ def evaluate(term: Term, states: np.ndarray, primitives: Mapping[str, Primitive]
     return column
 
 
+def allowed_places(degrees: np.ndarray, powers: np.ndarray, max_degree: int) -> np.ndarray:
+    """Which terms of some `degrees` (B,) may stand with which `powers` (M, L) of the latents, bool ``(B, M)``."""
+    return degrees[:, None] + powers.sum(axis=1) <= max_degree
+
+
 def latent_powers(n_latents: int, max_degree: int) -> np.ndarray:
     """Exponents of the latents, ``(M, L)``, by degree; the first is the constant."""
     return np.array(_exponents(n_latents, max_degree))

@@ -10,7 +10,14 @@ import numpy as np
 
 from sklearn_eql.dynamics.joint import JointFit, JointProblem, fit, solve_latents
 from sklearn_eql.dynamics.latent_coordinates import standardised
-from sklearn_eql.dynamics.library import Term, evaluate, functions_of_a_state, latent_powers, state_terms
+from sklearn_eql.dynamics.library import (
+    Term,
+    allowed_places,
+    evaluate,
+    functions_of_a_state,
+    latent_powers,
+    state_terms,
+)
 from sklearn_eql.dynamics.runge_kutta import N_ROUGH, mean_velocity
 from sklearn_eql.dynamics.stepwise import discover
 from sklearn_eql.primitives import Primitive
@@ -51,8 +58,7 @@ class Motion:
     @property
     def cost(self) -> float:
         """Description length, to compare laws of the same series."""
-        price = np.log(self.problem.n_rows) + 2 * np.log(max(self.law.active.size, 2))
-        return self.law.description(self.problem, price)
+        return self.law.description(self.problem, self.problem.price)
 
     def coefficients(self) -> np.ndarray:
         """In the user's units, ``(E, B, M)``."""
@@ -126,7 +132,9 @@ def _problem(states, terms, scale, n_latents: int, settings: MotionSettings, uni
     words = np.array([1.0 if term.function is None else _FUNCTION for term in terms])
     # A latent that explains one number of two is no parameter: it must be held by more than itself.
     free = n_latents > 0 and n_rows >= 3 * n_free
-    problem = JointProblem(phi, target / unit, powers, floor, words=words, free_latents=free)
+    degrees = np.array([term.degree for term in terms])
+    n_places = target.shape[2] * int(allowed_places(degrees, powers, settings.max_degree).sum())
+    problem = JointProblem(phi, target / unit, powers, floor, words=words, free_latents=free, n_places=n_places)
     return Motion(terms, scale, unit, problem, None)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from sklearn_eql.dynamics.joint import JointFit, JointProblem, fit, gains, saliencies, start
 from sklearn_eql.dynamics.latent_coordinates import simplest
+from sklearn_eql.dynamics.library import allowed_places
 
 _CANDIDATES = 3  # tried per round, best first
 _ROUNDS = 4  # of growing and elimination
@@ -54,10 +55,9 @@ class _Search:
     def __init__(self, problem: JointProblem, degrees: np.ndarray, max_degree: int, deadline: float) -> None:
         self.problem, self.deadline = problem, deadline
         shape = (problem.target.shape[2], problem.phi.shape[2], len(problem.powers))
-        total = degrees[:, None] + problem.powers.sum(axis=1)  # (B, M)
-        self.allowed = np.broadcast_to(total <= max_degree, shape)
+        self.allowed = np.broadcast_to(allowed_places(degrees, problem.powers, max_degree), shape)
         self._lower = _lower(problem.powers)
-        self.price = np.log(problem.n_rows) + 2 * np.log(self.allowed.sum())
+        self.price = problem.price
 
     def grow_held(self, law: JointFit) -> JointFit:
         """Add terms with the latents held, one per equation at a time, as long as they explain much.
