@@ -11,9 +11,10 @@ from itertools import combinations
 import numpy as np
 
 from sklearn_eql.encoder.tied_coefficients import Ties, find_ties, refit
-from sklearn_eql.laws.finishing import as_law, finish, rerank
+from sklearn_eql.laws.finishing import as_law, finish, readable, rerank
 from sklearn_eql.laws.judging import Table
-from sklearn_eql.laws.law import Law, pareto
+from sklearn_eql.laws.law import Law
+from sklearn_eql.laws.law import front_with as laws_with
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.search.evolution import EvolutionSettings, evolve
 from sklearn_eql.sparse.archive import Archive
@@ -93,6 +94,8 @@ def find_laws(
     merged = rerank(evolved.archive, table, _N_RERANKED, deadline)
     chosen = [r for r in [*merged.ranked()[:_N_FINISHED], *merged.front()] if r.structure.size <= settings.max_size]
     laws, stopped = finish({r.structure.key: r for r in chosen}.values(), table, deadline)
+    # Heads are trained with one coefficient per degree of freedom; how laws are printed comes after that.
+    laws = [replace(law, equation=canonicalize(law.equation, primitives)) for law in laws]
     if "mul" in counts:
         laws = _with_product(laws, table)
     return laws, stopped or evolved.stop_reason == "interrupted"
@@ -201,9 +204,8 @@ def front_with(
             continue
         equation, loss = table.refit(law.equation, free_mask(law.equation, primitives))
         if math.isfinite(loss):
-            found.append(as_law(equation, loss, law.trial, table))
+            found.append(as_law(*readable(equation, loss, table), law.trial, table))
     relative = float(np.mean((chosen.evaluate(latents, primitives) - y) ** 2)) / float(np.var(y))
-    best = as_law(chosen, relative, trial, table)
-    laws = pareto([law for law in found if law is not None])
-    laws = sorted([*laws, best], key=lambda law: (law.complexity, law.relative_loss))
+    best = as_law(*readable(chosen, relative, table), trial, table)
+    laws = laws_with(best, [law for law in found if law is not None])
     return laws, next(i for i, law in enumerate(laws) if law is best)

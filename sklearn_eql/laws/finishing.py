@@ -13,6 +13,7 @@ import torch
 from sklearn_eql.laws.common_factors import factored
 from sklearn_eql.laws.judging import SAMPLE_ROWS, TIDY_STEPS, Table
 from sklearn_eql.laws.law import SAME_LOSS, Law, shortlist
+from sklearn_eql.laws.scales import with_scales_moved
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.structure import Structure
@@ -20,11 +21,11 @@ from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, str
 from sklearn_eql.symbolic.complexity import equation_complexity
 from sklearn_eql.symbolic.constants import recognise
 from sklearn_eql.symbolic.equation import Equation
+from sklearn_eql.symbolic.spelling import constant_bits, price, spellings
 from sklearn_eql.symbolic.tidy import tidy
 
 _REFINE_STEPS = 40
 _DUST = 1e-13  # relative size of a term that is rounding
-_SHORT_DIGITS = 6  # significant digits
 _RERANKED_AT_ONCE = 16  # structures
 _POLISH_STEPS = 4  # on all rows, from the optimum on a sample
 
@@ -71,16 +72,34 @@ def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf)
                     break
                 law = _finish_one(result, judge)
                 key = None if law is None else structure_key(law.equation, table.primitives)
-                if key and (key not in laws or law.relative_loss < laws[key].relative_loss):
+                if key and (key not in laws or _is_preferred(law, laws[key])):
                     laws[key] = law
         except KeyboardInterrupt:
             if not laws:
                 raise
             interrupted = True
         front = shortlist(laws.values(), len(judge.y))
+        front = shortlist([_with_scales_moved(law, judge) for law in front], len(judge.y))
         if judge is not table:
             front = shortlist(_all_on_all_rows(front, table, deadline), len(table.y))
     return front, interrupted
+
+
+def _with_scales_moved(law: Law, table: Table) -> Law:
+    """The law, or itself with a scale where more of its numbers are constants."""
+    canonical = canonicalize(law.equation, table.primitives)
+    found = [readable(*moved, table) for moved in with_scales_moved(canonical, law.relative_loss, table)]
+    best = min(found, key=lambda moved: price(moved[0], table.primitives), default=(law.equation, 0.0))
+    if price(best[0], table.primitives)[0] < price(law.equation, table.primitives)[0]:
+        return as_law(*best, law.trial, table) or law
+    return law
+
+
+def _is_preferred(law: Law, other: Law) -> bool:
+    """Of two laws of one structure: the more accurate, or the one with more constants recognised."""
+    if abs(law.level - other.level) > SAME_LOSS * max(law.level, other.level):
+        return law.level < other.level
+    return law.n_free < other.n_free
 
 
 def _finish_one(result: FitResult, table: Table) -> Law | None:
@@ -100,14 +119,30 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
         if table.accepts(loss, held_loss, int(known.sum())):
             loose, given = held, {i: equation.coefficients()[i] for i in np.flatnonzero(known).tolist()}
     errors = table.errors(loose)
-    equation, tidied = tidy(loose, loss, table.refit, table.accepts, primitives, errors, table.errors, given)
+    equation, _ = tidy(loose, loss, table.refit, table.accepts, primitives, errors, table.errors, given)
     equation = canonicalize(equation, primitives)
-    shorter = _without_dust(factored(equation, primitives, table.X * torch.as_tensor(scaling.x)), table)
-    if shorter != equation and equation_complexity(shorter, primitives) < equation_complexity(equation, primitives):
-        loss = table.refit(shorter, np.zeros(len(shorter.coefficients()), dtype=bool))[1]
-        if loss <= max(tidied * (1 + SAME_LOSS), scaling.exact):
-            equation, tidied = shorter, loss
-    return as_law(equation, tidied, result.trial, table)
+    tidied = _loss(equation, table)  # with what is fixed, where `loss` is that of all free
+    return as_law(*readable(equation, tidied, table), result.trial, table)
+
+
+def _loss(equation: Equation, table: Table) -> float:
+    """Relative loss of a law as it is."""
+    return table.refit(equation, np.zeros(len(equation.coefficients()), dtype=bool))[1]
+
+
+def readable(equation: Equation, loss: float, table: Table) -> tuple[Equation, float]:
+    """The spelling of a law that is printed, and its relative loss: see :mod:`sklearn_eql.symbolic.spelling`.
+
+    The first of its spellings that has the same values on the rows, to rounding, so the choice is not by loss.
+    """
+    rows = table.X * torch.as_tensor(table.scaling.x)
+    forms = spellings(equation, table.primitives, rows)
+    forms += spellings(_without_dust(factored(equation, table.primitives, rows), table), table.primitives, rows)
+    for form in sorted(dict.fromkeys(forms), key=lambda e: price(e, table.primitives)):
+        again = _loss(form, table)
+        if again <= max(loss * (1 + SAME_LOSS), table.scaling.exact):
+            return form, again
+    return equation, loss
 
 
 def _without_dust(equation: Equation, table: Table) -> Equation:
@@ -151,18 +186,16 @@ def _all_on_all_rows(front: list[Law], table: Table, deadline: float) -> list[La
 def _on_all_rows(law: Law, table: Table) -> Law | None:
     """The law refitted on all rows; recognised constants stay if all rows confirm them."""
     free = free_mask(law.equation, table.primitives)
-    constant = np.array([recognise(value) is not None or _is_short(value) for value in law.equation.coefficients()])
+    constant = np.array([constant_bits(abs(value)) is not None for value in law.equation.coefficients()])
     tidied, loss = table.refit(law.equation, free & ~constant, _POLISH_STEPS)
     if (free & constant).any():
-        loose, lowest = table.refit(law.equation, free, _POLISH_STEPS)
+        equation = canonicalize(law.equation, table.primitives)  # where no coefficient repeats what others say
+        loose, lowest = table.refit(equation, free_mask(equation, table.primitives), _POLISH_STEPS)
         if not table.accepts(lowest, loss, int(np.sum(free & constant))):
             tidied, loss = loose, lowest
-    return as_law(tidied, loss, law.trial, table) if math.isfinite(loss) else None
-
-
-def _is_short(value: float) -> bool:
-    """Whether a number is a decimal that was put in, such as 9.81: fitted ones have all their digits."""
-    return float(f"{value:.{_SHORT_DIGITS}g}") == value
+    if not math.isfinite(loss):
+        return None
+    return as_law(*readable(canonicalize(tidied, table.primitives), loss, table), law.trial, table)
 
 
 def as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | None:
@@ -170,6 +203,7 @@ def as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | N
     if not (np.isfinite(values).all() and math.isfinite(loss)):
         return None
     free = free_mask(equation, table.primitives)
+    canonical = canonicalize(equation, table.primitives)
     return Law(
         equation,
         loss * table.variance * table.scaling.y * table.scaling.y,  # infinite, not an error, for y of 1e200
@@ -177,6 +211,6 @@ def as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | N
         table.scaling.exact,
         equation_complexity(equation, table.primitives),
         sum(recognise(value) is None for value in values[free]),
-        Structure.from_equation(equation, free).n_symbols,
+        Structure.from_equation(canonical, free_mask(canonical, table.primitives)).n_symbols,
         trial,
     )

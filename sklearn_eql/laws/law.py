@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.symbolic.equation import Equation, Unit
@@ -42,37 +42,66 @@ class Law:
 
 
 def shortlist(laws: Iterable[Law], n_rows: int) -> list[Law]:
-    """The front of accuracy and complexity, and the law of shortest description, by complexity.
+    """The front of accuracy and complexity, by complexity, with the law of shortest description on it.
 
-    The latter may be off the front: two digits of a free coefficient count as one node, and buy accuracy.
+    That law may be beaten by a simpler one that buys its accuracy with digits: two digits of a free coefficient count
+    as one node. Such rivals make room for it (see `front_with`).
     """
     laws = list(laws)
-    front = pareto(laws)
-    best = min(laws, key=lambda law: law.description_length(n_rows), default=None)
-    if best is not None and best not in front:
-        front = sorted([*front, best], key=lambda law: (law.complexity, law.relative_loss))
-    return front
+    if not laws:
+        return []
+    return front_with(min(laws, key=lambda law: (round(law.description_length(n_rows), 6), *_order(law))), laws)
+
+
+def front_with(chosen: Law, laws: Iterable[Law]) -> list[Law]:
+    """The front of accuracy and complexity on which `chosen` is, whatever is as accurate and no more complex.
+
+    Every law is more accurate than all before it.
+    """
+    laws = [law for law in laws if law is not chosen]
+    simpler = [law for law in laws if law.complexity < chosen.complexity and _is_better(chosen.level, law.level)]
+    longer = [law for law in laws if law.complexity > chosen.complexity and _is_better(law.level, chosen.level)]
+    return [*pareto(simpler), chosen, *pareto(longer)]
 
 
 def pareto(laws: Iterable[Law]) -> list[Law]:
-    """Laws that are more accurate than everything simpler, by complexity."""
+    """Laws that are more accurate than everything simpler, by complexity; one of each complexity.
+
+    Among laws as complex and as accurate, to rounding, the order is by what they say and not by their losses.
+    """
     front: list[Law] = []
-    for law in sorted(laws, key=lambda law: (law.complexity, law.relative_loss, law.n_free)):
-        if not front or law.level < front[-1].level * (1 - SAME_LOSS):
-            front.append(law)
+    level = math.inf
+    for _, rivals in groupby(sorted(laws, key=lambda law: law.complexity), key=lambda law: law.complexity):
+        rivals = list(rivals)
+        lowest = min(law.level for law in rivals)
+        if _is_better(lowest, level):
+            front.append(min((law for law in rivals if not _is_better(lowest, law.level)), key=_order))
+            level = lowest
     return front
 
 
-def scores(front: list[Law]) -> list[float]:
-    """Fall of the log loss per added node, row by row; 0 for the first (the measure that PySR prints).
+def _is_better(first: float, second: float) -> bool:
+    """Whether a loss is lower than another by more than rounding."""
+    return first < second * (1 - SAME_LOSS)
 
-    Rows of the same complexity, of which one is off the front, count as one node apart.
-    """
-    found = [0.0]
-    for simpler, law in pairwise(front):
-        fall = math.log(simpler.level) - math.log(law.level)
-        found.append(fall / max(1, law.complexity - simpler.complexity))
-    return found[: len(front)]
+
+def _order(law: Law) -> tuple:
+    """By complexity, then free coefficients, then symbols, then what the law says, its numbers to six digits."""
+    units = tuple((unit.primitive, tuple(map(_rounded, unit.args))) for unit in law.equation.units)
+    return law.complexity, law.n_free, law.n_symbols, units, _rounded(law.equation.output)
+
+
+def _rounded(form: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+    return tuple((source, float(f"{c:.5e}")) for source, c in form)
+
+
+def scores(front: list[Law]) -> list[float]:
+    """Fall of the log loss per added node, row by row; 0 for the first (the measure that PySR prints)."""
+    falls = [
+        (math.log(simpler.level) - math.log(law.level)) / (law.complexity - simpler.complexity)
+        for simpler, law in pairwise(front)
+    ]
+    return [0.0, *falls][: len(front)]
 
 
 def law_from_record(record: dict) -> Law:

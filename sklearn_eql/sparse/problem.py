@@ -146,10 +146,11 @@ class Problem:
     def max_free(self) -> int:
         """Free coefficients that the rows can support: more of them interpolate rather than explain.
 
-        Three where the rows allow it: a table of two booleans has four distinct rows, and "or" three coefficients.
+        Three where the rows allow it: a table of two booleans has four distinct rows, and "or" three coefficients. Two
+        for two rows: whatever a column of two values does is ``a + b*x``.
         """
         n_rows = len(self.y)
-        return max(1, min(3, n_rows - 1), n_rows // 3)
+        return max(min(2, n_rows), min(3, n_rows - 1), n_rows // 3)
 
     def fit(self, structures: Sequence[Structure], max_iter: int) -> list[FitResult]:
         """Levenberg-Marquardt on all structures, except those with more coefficients than the rows support.

@@ -29,6 +29,11 @@ _WRITTEN_OUT = {"id": 0, "sigmoid": 4, "sigmoid20": 4}
 _INNER_FACTOR = ("sin2pi", "sigmoid20")  # their printed argument always carries a number
 
 
+def function_cost(name: str) -> int:
+    """What the printed form of a function of one or two arguments adds to them."""
+    return _WRITTEN_OUT.get(name, 1)
+
+
 def complexity(law: sympy.Expr | Equation) -> int:
     """Complexity of an expression or of an equation over built-in functions, as documented in this module."""
     return equation_complexity(law) if isinstance(law, Equation) else _of_expression(law)
@@ -109,6 +114,6 @@ def equation_complexity(equation: Equation, primitives: Mapping[str, Primitive] 
         elif name == "const":
             cost = 1
         else:
-            cost = _WRITTEN_OUT.get(name, 1) + linear(unit.args[0], factor=name in _INNER_FACTOR)
+            cost = function_cost(name) + linear(unit.args[0], factor=name in _INNER_FACTOR)
         costs.append(cost)
     return linear(equation.output)

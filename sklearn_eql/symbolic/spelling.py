@@ -1,0 +1,411 @@
+"""The spelling of a law: of all forms that say the same, the one that is printed.
+
+A law is multiplied out (:mod:`~sklearn_eql.symbolic.expansion`), so that what follows depends on the function and not
+on the form that a search has met. From there come candidates: common factors in front, in whole or for some of the
+terms; products of two sums; completed squares; scales moved into and out of sums, roots, logarithms and exponentials.
+The one that is printed has, in this order,
+
+1. the fewest numbers that are no constants (integers, fractions, multiples of pi and the like, short decimals),
+2. the lowest complexity (:mod:`~sklearn_eql.symbolic.complexity`), where a fraction in a denominator counts two more,
+3. the fewest numbers,
+4. the simplest constants, in bits,
+5. the fewest minus signs;
+
+what is equal even then is decided by the order of the candidates, which is fixed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from operator import attrgetter
+
+import torch
+
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.symbolic.canonical import canonicalize
+from sklearn_eql.symbolic.complexity import equation_complexity, function_cost
+from sklearn_eql.symbolic.constants import candidates, recognise
+from sklearn_eql.symbolic.equation import Equation
+from sklearn_eql.symbolic.expansion import ONE, Algebra, Frozen, Monomial, Sum, added, cleaned, common_monomial, frozen
+from sklearn_eql.symbolic.expansion import leading, quadratic, scaled
+from sklearn_eql.symbolic.graph import Form, Graph, is_constant
+
+_UNKNOWN_BITS = 53.0  # to say a number that is no constant
+_NESTED = 2  # nodes that a fraction in a denominator costs: a*b/(a + b) before 1/(1/a + 1/b)
+_SHORT_DIGITS = 6  # significant digits of a decimal that was put in, such as 9.81; fitted numbers have all their digits
+_MANY_TERMS = 8  # of a sum; longer ones are not searched for partial factors
+_LARGEST_SHIFT = 30.0  # exp(b) is a factor of a readable law up to here
+_CHECKED = 1e-12  # relative error of coefficients multiplied out again
+_NAMES = {2.0: "square", 3.0: "cube", 0.5: "sqrt"}
+_MANY_SUMS = 2  # in one product, whose scales are tried in all combinations
+
+Cost = tuple[int, int, int, float, int]  # the five counts above
+Term = tuple  # (coefficient, factors), a factor (base, exponent), a base ("x", feature), ("f", name, trees) or a tree
+Sums = list[tuple[Frozen, float]]  # sums and the exponents they are raised to
+
+_NOTHING: Cost = (0, 0, 0, 0.0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """A sum as it is written, and what that costs."""
+
+    terms: tuple[Term, ...]
+    cost: Cost
+
+
+def spellings(equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor) -> list[Equation]:
+    """Forms of one law, the one to print first.
+
+    All have the same values on the rows, up to rounding; which is for the caller to check, since coefficients that
+    cancel lose digits when a law is multiplied out. The last may be the equation itself.
+
+    Parameters
+    ----------
+    equation : Equation
+        Canonical.
+    primitives : mapping of str to Primitive
+    X : Tensor (n_samples, n_features)
+        Rows on which the spellings must agree: they tell which features are positive, and which have two values.
+    """
+    found: list[Equation] = []
+    for two_valued in (True, False):
+        algebra = Algebra(X, primitives, two_valued)
+        if two_valued and not algebra.values:
+            continue
+        try:
+            found.append(Speller(algebra).equation(equation))
+        except (OverflowError, ZeroDivisionError):  # coefficients near the ends of float64 stay where they are
+            continue
+    found.append(canonicalize(equation, primitives))
+    return sorted(dict.fromkeys(found), key=lambda e: price(e, primitives))
+
+
+def price(equation: Equation, primitives: Mapping[str, Primitive]) -> Cost:
+    """What spellings are ordered by: see this module."""
+    total, nested = _NOTHING, 0
+    for unit in equation.units:
+        for slot, form in enumerate(unit.args):
+            if unit.primitive == "inv" or (unit.primitive == "div" and slot == 1):
+                nested += sum(_is_fraction(source, equation) for source, _ in form) if len(form) > 1 else 0
+            exponent = unit.primitive == "pow" and slot == 1 and is_constant(form)
+            total = _plus(total, *(_number(c) for s, c in form if not _is_silent(s, c) and not (exponent and _half(c))))
+    total = _plus(total, *(_number(c) for s, c in equation.output if not _is_silent(s, c)))
+    return (total[0], equation_complexity(equation, primitives) + _NESTED * nested, *total[2:])
+
+
+def _is_fraction(source: int, equation: Equation) -> bool:
+    return source > equation.n_features and equation.units[source - equation.n_features - 1].primitive in ("inv", "div")
+
+
+def _is_silent(source: int, c: float) -> bool:
+    return source != 0 and c == 1
+
+
+def _half(exponent: float) -> bool:
+    return (2 * exponent).is_integer()
+
+
+def _plus(*costs: Cost) -> Cost:
+    return tuple(map(sum, zip(*costs, strict=True)))
+
+
+def _number(value: float) -> Cost:
+    """Of a number, or the sign that is left of it."""
+    if value == -1:
+        return (0, 0, 0, 0.0, 1)
+    bits = constant_bits(abs(value))
+    return (int(bits is None), 0, 1, _UNKNOWN_BITS if bits is None else bits, int(value < 0))
+
+
+def constant_bits(value: float) -> float | None:
+    """What it takes to say a constant; None for a number that is none."""
+    found = [c for c in candidates(value, 4 * math.ulp(value)) if c.value == value or recognise(value) is not None]
+    if found:
+        return found[0].cost
+    return 4.0 + _SHORT_DIGITS * math.log2(10) if float(f"{value:.{_SHORT_DIGITS}g}") == value else None
+
+
+class Speller:
+    """The cheapest tree of a sum, and the equation it stands for."""
+
+    def __init__(self, algebra: Algebra) -> None:
+        self.algebra = algebra
+        self._trees: dict[Frozen, Tree] = {}
+        self._multiples: dict[tuple[Frozen, float], Tree] = {}
+
+    def equation(self, equation: Equation) -> Equation:
+        """The law in its spelling."""
+        graph = Graph(equation.n_features, self.algebra.primitives)
+        return graph.equation(_Writer(graph).sum(self.tree(frozen(self.algebra.of_equation(equation)))))
+
+    def tree(self, form: Frozen) -> Tree:
+        """The cheapest spelling of a sum."""
+        if form not in self._trees:
+            self._trees[form] = min(self._options(form), key=attrgetter("cost"))
+        return self._trees[form]
+
+    def _scaled(self, form: Frozen, factor: float) -> Tree:
+        """Of a multiple of a sum: term by term, or in the shape that is best for the sum itself."""
+        shape = self.tree(form)
+        if factor == 1:
+            return shape
+        if (form, factor) not in self._multiples:
+            options = [self._written([self._term(cleaned(c * factor), m) for m, c in form])]
+            if len(shape.terms) > 1:
+                options.append(self._written([(cleaned(c * factor), factors) for c, factors in shape.terms]))
+            self._multiples[form, factor] = min(options, key=attrgetter("cost"))
+        return self._multiples[form, factor]
+
+    # -- costs ----------------------------------------------------------------------------------------------------
+
+    def _written(self, terms: Sequence[Term]) -> Tree:
+        signs = (0, max(0, len(terms) - 1), 0, 0.0, 0)
+        return Tree(tuple(terms), _plus(signs, *(self._cost_of_term(*term) for term in terms)))
+
+    def _cost_of_term(self, c: float, factors: tuple) -> Cost:
+        if not factors:
+            return _plus(_number(c), (0, 1, int(c == -1), 0.0, 0))
+        inverse = all(e < 0 for _, e in factors)
+        signs = len(factors) - 1 + (2 if abs(c) != 1 else int(inverse))
+        number = _NOTHING if c == 1 else _number(c)
+        return _plus(number, (0, signs, 0, 0.0, 0), *(self._cost_of_factor(*factor) for factor in factors))
+
+    def _cost_of_factor(self, base: tuple, exponent: float) -> Cost:
+        if isinstance(base, Tree):
+            fractions = sum(any(e < 0 for _, e in factors) for _, factors in base.terms) if len(base.terms) > 1 else 0
+            nested = _NESTED * fractions if exponent < 0 and exponent.is_integer() else 0
+            cost = _plus(base.cost, (0, nested, 0, 0.0, 0))
+        elif base[0] == "x":
+            cost = (0, 1, 0, 0.0, 0)
+        else:
+            cost = _plus((0, function_cost(base[1]) + max(0, len(base[2]) - 1), 0, 0.0, 0), *(tree.cost for tree in base[2]))
+        if abs(exponent) == 1:
+            return cost
+        written = (0, 1, 0, 0.0, 0) if _half(exponent) else _plus((0, 2, 0, 0.0, 0), _number(abs(exponent)))
+        return _plus(cost, written)
+
+    # -- candidates -----------------------------------------------------------------------------------------------
+
+    def _options(self, form: Frozen) -> Iterator[Tree]:
+        yield self._written([self._term(c, m) for m, c in form])
+        if len(form) < 2:
+            return
+        yield from self._with_logarithms_filled(form)
+        yield from self._with_factors_in_front(form)
+        yield from self._as_products(form)
+        if len(form) <= _MANY_TERMS:
+            yield from self._with_powers_completed(form)
+            yield from self._with_parts_factored(form)
+
+    def _term(self, c: float, monomial: Monomial, sums: Sums = ()) -> Term:
+        return min(self._terms(c, monomial, list(sums)), key=lambda term: self._cost_of_term(*term))
+
+    def _with_logarithms_filled(self, form: Frozen) -> Iterator[Tree]:
+        """``b + k*log(s)`` is ``k*log(exp(b/k)*s)``."""
+        terms = dict(form)
+        shift = terms.pop(ONE, 0.0)
+        for monomial, c in form:
+            [(atom, exponent)] = monomial if len(monomial) == 1 else [(("",), 0.0)]
+            if shift and atom[:2] == ("f", "log") and exponent == 1 and abs(shift / c) < _LARGEST_SHIFT:
+                inner = self.tree(frozen(scaled(atom[2][0], math.exp(shift / c))))
+                rest = [self._term(k, m) for m, k in terms.items() if m != monomial]
+                yield self._written([*rest, (c, ((("f", "log", (inner,)), 1.0),))])
+
+    def _with_factors_in_front(self, form: Frozen) -> Iterator[Tree]:
+        for common in (common_monomial(form), _shared(form)):
+            if common:
+                yield self._written([self._term(1.0, tuple(sorted(common.items())), [(self._divided(form, common), 1.0)])])
+
+    def _as_products(self, form: Frozen) -> Iterator[Tree]:
+        """As the product of two sums, or the square of one."""
+        common = common_monomial(form)
+        inner = self._divided(form, common)
+        for halves in (True, False):
+            factors = quadratic(inner, halves)
+            if factors is None:
+                continue
+            p, q = factors
+            scale = leading(inner) / leading(self.algebra.times(p, q))
+            given, back = dict(inner), scaled(self.algebra.times(p, q), scale)
+            near = _CHECKED * max(map(abs, given.values()))
+            if any(abs(back.get(m, 0.0) - given.get(m, 0.0)) > near for m in given | back):
+                continue
+            sums = [(frozen(p), 2.0)] if frozen(p) == frozen(q) else [(frozen(p), 1.0), (frozen(q), 1.0)]
+            yield self._written([self._term(cleaned(scale), tuple(sorted(common.items())), sums)])
+
+    def _with_powers_completed(self, form: Frozen) -> Iterator[Tree]:
+        """``a*q**n + b*q**(n-1) + ...`` is ``a*(q + b/(n*a))**n`` and less, for squares and cubes."""
+        terms = dict(form)
+        for (monomial, _), n in product(form, (2, 3)):
+            top, next_ = (tuple((atom, k * e) for atom, e in monomial) for k in (n, n - 1))
+            if monomial == ONE or top not in terms or next_ not in terms:
+                continue
+            a, shift = terms[top], terms[next_] / (n * terms[top])
+            powers = [tuple((atom, k * e) for atom, e in monomial if k) for k in range(n - 1)]
+            rest = {m: c for m, c in terms.items() if m not in (top, next_)}
+            rest = added(rest, {m: -a * math.comb(n, k) * shift ** (n - k) for k, m in enumerate(powers)})
+            power = self._term(a, ONE, [(frozen({monomial: 1.0, ONE: shift}), float(n))])
+            yield self._written([power, *(self.tree(frozen(rest)).terms if rest else ())])
+
+    def _with_parts_factored(self, form: Frozen) -> Iterator[Tree]:
+        """Common factors of some terms in front of these: ``a*x + a*y + z`` is ``a*(x + y) + z``."""
+        tried = set()
+        for atom in dict.fromkeys(atom for m, _ in form for atom, _ in m):
+            for sign in (1, -1):
+                part = tuple((m, c) for m, c in form if dict(m).get(atom, 0.0) * sign > 0)
+                if 1 < len(part) < len(form) and part not in tried:
+                    tried.add(part)
+                    common = _shared(part)
+                    term = self._term(1.0, tuple(sorted(common.items())), [(self._divided(part, common), 1.0)])
+                    yield self._written([term, *self.tree(tuple(t for t in form if t not in part)).terms])
+
+    def _divided(self, form: Frozen, common: dict) -> Frozen:
+        by = {tuple(sorted((a, -e) for a, e in common.items())): 1.0}
+        return frozen(self.algebra.times(dict(form), by)) if common else form
+
+    # -- scales ---------------------------------------------------------------------------------------------------
+
+    def _terms(self, c: float, monomial: Monomial, sums: Sums) -> Iterator[Term]:
+        """Spellings of ``c * monomial * product of sum**exponent``."""
+        sums = [*sums, *((atom[1], e) for atom, e in monomial if atom[0] == "s")]
+        plain = tuple((atom, e) for atom, e in monomial if atom[0] != "s")
+        for kept, within in self._moved_inside(plain, sums):
+            for factor, scaled_sums in _scales(c, within):
+                factors: list[tuple] = []
+                for s, k, unit in scaled_sums:
+                    number, powers = _power(self._scaled(s, unit), k)
+                    factor *= number
+                    factors += powers
+                for others, front in self._with_number(kept, factor):
+                    yield (cleaned(front), (*others, *factors))
+
+    def _moved_inside(self, others: Monomial, sums: Sums) -> Iterator[tuple[Monomial, Sums]]:
+        """``x*y/(x + y)`` is ``1/(1/x + 1/y)``, and ``x*sqrt(1 + y/x**2)`` is ``sqrt(x**2 + y)`` for positive `x`."""
+        yield others, sums
+        features = [(atom, e) for atom, e in others if atom[0] == "x"]
+        for j, (s, k) in enumerate(sums):
+            if k > 0 and k.is_integer():
+                continue
+            for part in [*combinations(features, 1), *([tuple(features)] if len(features) > 1 else [])]:
+                if k == -1 or all(self.algebra.is_positive(atom) for atom, _ in part):
+                    inner = frozen(self.algebra.times(dict(s), {tuple((atom, e / k) for atom, e in part): 1.0}))
+                    if len(inner) == len(s):
+                        yield tuple(f for f in others if f not in part), [*sums[:j], (inner, k), *sums[j + 1 :]]
+
+    def _with_number(self, others: Monomial, c: float) -> Iterator[tuple[tuple, float]]:
+        """Factors that are no sums, and the number in front, part of which may be in an exponential."""
+        plain = tuple((atom if atom[0] == "x" else self._function(atom), e) for atom, e in others)
+        yield plain, c
+        for i, (atom, _) in enumerate(others):
+            if atom[:2] == ("f", "exp"):
+                for shift in dict.fromkeys(_shifts(atom[2][0], c)):
+                    inner = self.tree(frozen(added(dict(atom[2][0]), {ONE: shift})))
+                    function = (("f", "exp", (inner,)), 1.0)
+                    yield (*plain[:i], function, *plain[i + 1 :]), c * math.exp(-shift)
+
+    def _function(self, atom: tuple) -> tuple:
+        return ("f", atom[1], tuple(map(self.tree, atom[2])))
+
+
+def _shifts(form: Frozen, c: float) -> Iterator[float]:
+    """Constants in an exponential that take the factor `c` in, or complete a square."""
+    if c not in (1.0, -1.0) and abs(math.log(abs(c))) < _LARGEST_SHIFT:
+        yield math.log(abs(c))
+    terms = dict(form)
+    for monomial, b in form:
+        a = terms.get(tuple((atom, 2 * e) for atom, e in monomial))
+        if monomial != ONE and a and abs(b * b / (4 * a)) < _LARGEST_SHIFT:
+            yield b * b / (4 * a)
+
+
+def _shared(form: Frozen) -> dict[tuple, float]:
+    """Factors of every term, with exponents of one sign, the exponent nearest to zero."""
+    monomials = [dict(m) for m, _ in form]
+    found = {}
+    for atom in monomials[0]:
+        exponents = [m.get(atom, 0.0) for m in monomials]
+        if min(exponents) > 0 or max(exponents) < 0:
+            found[atom] = min(exponents, key=abs)
+    return found
+
+
+def _scales(c: float, sums: Sums) -> Iterator[tuple[float, list[tuple[Frozen, float, float]]]]:
+    """Ways to share a number among the number in front and sums: ``front * product of (unit * sum)**exponent``."""
+    choices = [_units(s, k) if len(sums) <= _MANY_SUMS else [1.0] for s, k in sums]
+    for units in product(*choices):
+        front = c * math.prod(unit**-k for unit, (_, k) in zip(units, sums, strict=True))
+        chosen = [(s, k, unit) for unit, (s, k) in zip(units, sums, strict=True)]
+        yield front, chosen
+        for j, (s, k, unit) in enumerate(chosen):  # all of it inside one of them
+            inside = abs(front) ** (1 / k)
+            if abs(front) != 1 and math.isfinite(inside) and inside:
+                yield math.copysign(1.0, front), [*chosen[:j], (s, k, unit * inside), *chosen[j + 1 :]]
+
+
+def _units(form: Frozen, exponent: float) -> list[float]:
+    """Scales under which a coefficient of the sum becomes one, of either sign where the power allows it."""
+    found = dict.fromkeys([1.0, *(1 / abs(c) for _, c in form)])
+    return [s * unit for unit in found for s in ((1.0, -1.0) if exponent.is_integer() else (1.0,))]
+
+
+def _power(tree: Tree, exponent: float) -> tuple[float, list[tuple]]:
+    """A number and factors that are a power of a sum; those of a product get the exponent each."""
+    if len(tree.terms) == 1 and exponent.is_integer():
+        [(c, factors)] = tree.terms
+        return c**exponent, [(base, e * exponent) for base, e in factors]
+    return 1.0, [(tree, exponent)]
+
+
+class _Writer:
+    """Trees as units of a graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def sum(self, tree: Tree) -> Form:
+        total: Form = {}
+        for c, factors in tree.terms:
+            source = self._product(factors)
+            total[source] = total.get(source, 0.0) + c
+        return total
+
+    def _product(self, factors: tuple) -> int:
+        above = self._times([self._power(base, e) for base, e in factors if e > 0])
+        below = self._times([self._power(base, -e) for base, e in factors if e < 0])
+        if below is None:
+            return 0 if above is None else self._source(above)
+        return self._graph.add("inv", [below]) if above is None else self._graph.add("div", [above, below])
+
+    def _source(self, form: Form) -> int:
+        [(source, c)] = form.items() if len(form) == 1 else [(0, 0.0)]
+        return source if c == 1 else self._graph.add("id", [form])
+
+    def _times(self, forms: list[Form]) -> Form | None:
+        result = forms[0] if forms else None
+        for form in forms[1:]:
+            result = {self._graph.add("mul", [result, form]): 1.0}
+        return result
+
+    def _power(self, base: tuple, exponent: float) -> Form:
+        if isinstance(base, Tree):
+            form = self.sum(base)
+        elif base[0] == "x":
+            form = {1 + base[1]: 1.0}
+        else:
+            form = {self._graph.add(base[1], [self.sum(tree) for tree in base[2]]): 1.0}
+        return self._raised(form, exponent)
+
+    def _raised(self, form: Form, exponent: float) -> Form:
+        if exponent == 1:
+            return form
+        if exponent in _NAMES:
+            return {self._graph.add(_NAMES[exponent], [form]): 1.0}
+        if not exponent.is_integer():
+            return {self._graph.add("pow", [form, {0: exponent}]): 1.0}
+        if exponent % 2 == 0:  # powers of negative numbers are no business of "pow"
+            return {self._graph.add("square", [self._raised(form, exponent / 2)]): 1.0}
+        return {self._graph.add("mul", [self._raised(form, exponent - 3), self._raised(form, 3.0)]): 1.0}
