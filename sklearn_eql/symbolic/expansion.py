@@ -26,7 +26,7 @@ Frozen = tuple  # of (monomial, coefficient)
 
 ONE: Monomial = ()
 EXPONENTS = {"square": 2.0, "cube": 3.0, "inv": -1.0, "sqrt": 0.5}
-MAX_TERMS = 12  # of a sum that is multiplied out; longer ones are nobody's idea of readable
+_MAX_PRODUCTS = 16  # of terms, in a product that is multiplied out; more are nobody's idea of readable
 _MAX_POWER = 3.0  # to which sums are multiplied out
 _ROUNDING = 1e-13  # relative; what a few dozen operations leave
 _LARGEST_SHIFT = 30.0  # exp(b) is a factor of a readable law up to here
@@ -153,7 +153,7 @@ class Algebra:
 
     def times(self, a: Sum, b: Sum) -> Sum:
         """``a * b``, multiplied out unless that is too long."""
-        if min(len(a), len(b)) > 1 and len(a) * len(b) > MAX_TERMS:
+        if min(len(a), len(b)) > 1 and len(a) * len(b) > _MAX_PRODUCTS:
             a, b = (f if len(f) == 1 else self._together(f, 1.0) for f in (a, b))
         total: Sum = {}
         for m, c in a.items():
@@ -197,8 +197,7 @@ class Algebra:
         if len(form) == 1:
             [(monomial, c)] = form.items()
             return scaled(self._monomial_power(monomial, math.copysign(1.0, c), exponent), abs(c) ** exponent)
-        n_products = math.comb(len(form) + int(exponent) - 1, int(exponent)) if exponent > 0 else math.inf
-        if exponent.is_integer() and 0 < exponent <= _MAX_POWER and n_products <= MAX_TERMS:
+        if exponent.is_integer() and 0 < exponent <= _MAX_POWER and len(form) ** exponent <= _MAX_PRODUCTS:
             product = form
             for _ in range(int(exponent) - 1):
                 product = self.times(product, form)
