@@ -51,9 +51,7 @@ def with_scales_moved(equation: Equation, loss: float, table: Table) -> Iterator
         yield tidy(moved, loss, table.refit, accepts, table.primitives, errors, table.errors, given)
 
 
-def moved_inside(
-    equation: Equation, primitives: Mapping[str, Primitive]
-) -> Iterator[tuple[Equation, set[int], int]]:
+def moved_inside(equation: Equation, primitives: Mapping[str, Primitive]) -> Iterator[tuple[Equation, set[int], int]]:
     """The same law with one coefficient put to its sign, and its size into a sum further inside.
 
     Yields

@@ -78,7 +78,7 @@ class Algebra:
         self.positive = (low > 0).tolist()
         self.values: dict[int, tuple[float, float]] = {}
         if two_valued:
-            both = ((X == low) | (X == high)).all(dim=0) & (low < high)
+            both = (X.eq(low) | X.eq(high)).all(dim=0) & (low < high)
             self.values = {f: (float(low[f]), float(high[f])) for f in torch.nonzero(both)[:, 0].tolist()}
 
     # -- from equations -------------------------------------------------------------------------------------------
@@ -147,7 +147,9 @@ class Algebra:
         slope = (high - low) / (second - first)
         if not math.isfinite(slope):
             return None
-        return added({((atom, 1.0),): slope} if slope else {}, {ONE: low - slope * first} if low != slope * first else {})
+        return added(
+            {((atom, 1.0),): slope} if slope else {}, {ONE: low - slope * first} if low != slope * first else {}
+        )
 
     # -- products and powers --------------------------------------------------------------------------------------
 
@@ -214,7 +216,7 @@ class Algebra:
         for atom, e in monomial:
             if (atom, e) not in inside:
                 total = self.times(total, self._raised(atom, e * exponent))
-        if sign < 0 and not whole or inside:
+        if (sign < 0 and not whole) or inside:
             total = self.times(total, {((("s", frozen({inside: sign})), exponent),): 1.0})
         return total
 

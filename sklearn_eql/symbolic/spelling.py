@@ -29,8 +29,19 @@ from sklearn_eql.symbolic.canonical import canonicalize
 from sklearn_eql.symbolic.complexity import equation_complexity, function_cost
 from sklearn_eql.symbolic.constants import candidates, recognise
 from sklearn_eql.symbolic.equation import Equation
-from sklearn_eql.symbolic.expansion import ONE, Algebra, Frozen, Monomial, Sum, added, cleaned, common_monomial, frozen
-from sklearn_eql.symbolic.expansion import leading, quadratic, scaled
+from sklearn_eql.symbolic.expansion import (
+    ONE,
+    Algebra,
+    Frozen,
+    Monomial,
+    added,
+    cleaned,
+    common_monomial,
+    frozen,
+    leading,
+    quadratic,
+    scaled,
+)
 from sklearn_eql.symbolic.graph import Form, Graph, is_constant
 
 _UNKNOWN_BITS = 53.0  # to say a number that is no constant
@@ -182,7 +193,9 @@ class Speller:
         elif base[0] == "x":
             cost = (0, 1, 0, 0.0, 0)
         else:
-            cost = _plus((0, function_cost(base[1]) + max(0, len(base[2]) - 1), 0, 0.0, 0), *(tree.cost for tree in base[2]))
+            cost = _plus(
+                (0, function_cost(base[1]) + max(0, len(base[2]) - 1), 0, 0.0, 0), *(tree.cost for tree in base[2])
+            )
         if abs(exponent) == 1:
             return cost
         written = (0, 1, 0, 0.0, 0) if _half(exponent) else _plus((0, 2, 0, 0.0, 0), _number(abs(exponent)))
@@ -218,7 +231,9 @@ class Speller:
     def _with_factors_in_front(self, form: Frozen) -> Iterator[Tree]:
         for common in (common_monomial(form), _shared(form)):
             if common:
-                yield self._written([self._term(1.0, tuple(sorted(common.items())), [(self._divided(form, common), 1.0)])])
+                yield self._written(
+                    [self._term(1.0, tuple(sorted(common.items())), [(self._divided(form, common), 1.0)])]
+                )
 
     def _as_products(self, form: Frozen) -> Iterator[Tree]:
         """As the product of two sums, or the square of one."""
