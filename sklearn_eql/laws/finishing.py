@@ -21,8 +21,9 @@ from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, str
 from sklearn_eql.symbolic.complexity import equation_complexity
 from sklearn_eql.symbolic.constants import recognise
 from sklearn_eql.symbolic.equation import Equation
-from sklearn_eql.symbolic.spelling import constant_bits, price, spellings
+from sklearn_eql.symbolic.spelling import spellings
 from sklearn_eql.symbolic.tidy import tidy
+from sklearn_eql.symbolic.written import constant_bits, price
 
 _REFINE_STEPS = 40
 _DUST = 1e-13  # relative size of a term that is rounding

@@ -96,12 +96,16 @@ def _rounded(form: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ..
 
 
 def scores(front: list[Law]) -> list[float]:
-    """Fall of the log loss per added node, row by row; 0 for the first (the measure that PySR prints)."""
-    falls = [
-        (math.log(simpler.level) - math.log(law.level)) / (law.complexity - simpler.complexity)
-        for simpler, law in pairwise(front)
-    ]
-    return [0.0, *falls][: len(front)]
+    """Fall of the log loss per added node, row by row; 0 for the first (the measure that PySR prints).
+
+    Rows of the same complexity, of which one is off the front (`encoder` keeps a product of latents), count as one node
+    apart.
+    """
+    found = [0.0]
+    for simpler, law in pairwise(front):
+        fall = math.log(simpler.level) - math.log(law.level)
+        found.append(fall / max(1, law.complexity - simpler.complexity))
+    return found[: len(front)]
 
 
 def law_from_record(record: dict) -> Law:

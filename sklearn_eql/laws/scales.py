@@ -18,8 +18,8 @@ from sklearn_eql.primitives import Primitive
 from sklearn_eql.symbolic.canonical import free_mask
 from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 from sklearn_eql.symbolic.graph import is_builtin, is_constant
-from sklearn_eql.symbolic.spelling import constant_bits
 from sklearn_eql.symbolic.tidy import tidy
+from sklearn_eql.symbolic.written import constant_bits
 
 _MOST = 6  # scales that are tried inside; laws have one or two
 

@@ -110,7 +110,7 @@ class Algebra:
             if name == "div":
                 return self.times(args[0], self.power(args[1], -1.0))
             if name == "pow" and set(args[1]) <= {ONE}:
-                return self.power(args[0], args[1].get(ONE, 0.0))
+                return self.power(args[0], cleaned(args[1].get(ONE, 0.0)))
             if name == "exp":
                 return self.exp(args[0])
         return self._affine_on_two(name, args) or {((("f", name, tuple(map(frozen, args))), 1.0),): 1.0}
@@ -123,7 +123,7 @@ class Algebra:
             if monomial == ONE and abs(c) < _LARGEST_SHIFT:
                 product = scaled(product, math.exp(c))
             elif atom[:2] == ("f", "log") and exponent == 1 and is_builtin("log", self.primitives):
-                product = self.times(product, self.power(dict(atom[2][0]), c))
+                product = self.times(product, self.power(dict(atom[2][0]), cleaned(c)))
             elif atom[0] == "x" and exponent == 1 and (line := self._affine_on_two("exp", [{monomial: c}])):
                 product = self.times(product, line)
             else:

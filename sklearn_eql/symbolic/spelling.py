@@ -17,8 +17,7 @@ what is equal even then is decided by the order of the candidates, which is fixe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from itertools import combinations, product
 from operator import attrgetter
 
@@ -26,8 +25,6 @@ import torch
 
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.symbolic.canonical import canonicalize
-from sklearn_eql.symbolic.complexity import equation_complexity, function_cost
-from sklearn_eql.symbolic.constants import candidates, recognise
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.expansion import (
     ONE,
@@ -42,30 +39,15 @@ from sklearn_eql.symbolic.expansion import (
     quadratic,
     scaled,
 )
-from sklearn_eql.symbolic.graph import Form, Graph, is_constant
+from sklearn_eql.symbolic.graph import Graph
+from sklearn_eql.symbolic.written import Term, Tree, Writer, cost_of_term, price, written
 
-_UNKNOWN_BITS = 53.0  # to say a number that is no constant
-_NESTED = 2  # nodes that a fraction in a denominator costs: a*b/(a + b) before 1/(1/a + 1/b)
-_SHORT_DIGITS = 6  # significant digits of a decimal that was put in, such as 9.81; fitted numbers have all their digits
 _MANY_TERMS = 8  # of a sum; longer ones are not searched for partial factors
 _LARGEST_SHIFT = 30.0  # exp(b) is a factor of a readable law up to here
 _CHECKED = 1e-12  # relative error of coefficients multiplied out again
-_NAMES = {2.0: "square", 3.0: "cube", 0.5: "sqrt"}
 _MANY_SUMS = 2  # in one product, whose scales are tried in all combinations
 
-Cost = tuple[int, int, int, float, int]  # the five counts above
-Term = tuple  # (coefficient, factors), a factor (base, exponent), a base ("x", feature), ("f", name, trees) or a tree
 Sums = list[tuple[Frozen, float]]  # sums and the exponents they are raised to
-
-_NOTHING: Cost = (0, 0, 0, 0.0, 0)
-
-
-@dataclass(frozen=True, eq=False)
-class Tree:
-    """A sum as it is written, and what that costs."""
-
-    terms: tuple[Term, ...]
-    cost: Cost
 
 
 def spellings(equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor) -> list[Equation]:
@@ -95,51 +77,6 @@ def spellings(equation: Equation, primitives: Mapping[str, Primitive], X: torch.
     return sorted(dict.fromkeys(found), key=lambda e: price(e, primitives))
 
 
-def price(equation: Equation, primitives: Mapping[str, Primitive]) -> Cost:
-    """What spellings are ordered by: see this module."""
-    total, nested = _NOTHING, 0
-    for unit in equation.units:
-        for slot, form in enumerate(unit.args):
-            if unit.primitive == "inv" or (unit.primitive == "div" and slot == 1):
-                nested += sum(_is_fraction(source, equation) for source, _ in form) if len(form) > 1 else 0
-            exponent = unit.primitive == "pow" and slot == 1 and is_constant(form)
-            total = _plus(total, *(_number(c) for s, c in form if not _is_silent(s, c) and not (exponent and _half(c))))
-    total = _plus(total, *(_number(c) for s, c in equation.output if not _is_silent(s, c)))
-    return (total[0], equation_complexity(equation, primitives) + _NESTED * nested, *total[2:])
-
-
-def _is_fraction(source: int, equation: Equation) -> bool:
-    return source > equation.n_features and equation.units[source - equation.n_features - 1].primitive in ("inv", "div")
-
-
-def _is_silent(source: int, c: float) -> bool:
-    return source != 0 and c == 1
-
-
-def _half(exponent: float) -> bool:
-    return (2 * exponent).is_integer()
-
-
-def _plus(*costs: Cost) -> Cost:
-    return tuple(map(sum, zip(*costs, strict=True)))
-
-
-def _number(value: float) -> Cost:
-    """Of a number, or the sign that is left of it."""
-    if value == -1:
-        return (0, 0, 0, 0.0, 1)
-    bits = constant_bits(abs(value))
-    return (int(bits is None), 0, 1, _UNKNOWN_BITS if bits is None else bits, int(value < 0))
-
-
-def constant_bits(value: float) -> float | None:
-    """What it takes to say a constant; None for a number that is none."""
-    found = [c for c in candidates(value, 4 * math.ulp(value)) if c.value == value or recognise(value) is not None]
-    if found:
-        return found[0].cost
-    return 4.0 + _SHORT_DIGITS * math.log2(10) if float(f"{value:.{_SHORT_DIGITS}g}") == value else None
-
-
 class Speller:
     """The cheapest tree of a sum, and the equation it stands for."""
 
@@ -151,7 +88,7 @@ class Speller:
     def equation(self, equation: Equation) -> Equation:
         """The law in its spelling."""
         graph = Graph(equation.n_features, self.algebra.primitives)
-        return graph.equation(_Writer(graph).sum(self.tree(frozen(self.algebra.of_equation(equation)))))
+        return graph.equation(Writer(graph).sum(self.tree(frozen(self.algebra.of_equation(equation)))))
 
     def tree(self, form: Frozen) -> Tree:
         """The cheapest spelling of a sum."""
@@ -165,46 +102,16 @@ class Speller:
         if factor == 1:
             return shape
         if (form, factor) not in self._multiples:
-            options = [self._written([self._term(cleaned(c * factor), m) for m, c in form])]
+            options = [written([self._term(cleaned(c * factor), m) for m, c in form])]
             if len(shape.terms) > 1:
-                options.append(self._written([(cleaned(c * factor), factors) for c, factors in shape.terms]))
+                options.append(written([(cleaned(c * factor), factors) for c, factors in shape.terms]))
             self._multiples[form, factor] = min(options, key=attrgetter("cost"))
         return self._multiples[form, factor]
-
-    # -- costs ----------------------------------------------------------------------------------------------------
-
-    def _written(self, terms: Sequence[Term]) -> Tree:
-        signs = (0, max(0, len(terms) - 1), 0, 0.0, 0)
-        return Tree(tuple(terms), _plus(signs, *(self._cost_of_term(*term) for term in terms)))
-
-    def _cost_of_term(self, c: float, factors: tuple) -> Cost:
-        if not factors:
-            return _plus(_number(c), (0, 1, int(c == -1), 0.0, 0))
-        inverse = all(e < 0 for _, e in factors)
-        signs = len(factors) - 1 + (2 if abs(c) != 1 else int(inverse))
-        number = _NOTHING if c == 1 else _number(c)
-        return _plus(number, (0, signs, 0, 0.0, 0), *(self._cost_of_factor(*factor) for factor in factors))
-
-    def _cost_of_factor(self, base: tuple, exponent: float) -> Cost:
-        if isinstance(base, Tree):
-            fractions = sum(any(e < 0 for _, e in factors) for _, factors in base.terms) if len(base.terms) > 1 else 0
-            nested = _NESTED * fractions if exponent < 0 and exponent.is_integer() else 0
-            cost = _plus(base.cost, (0, nested, 0, 0.0, 0))
-        elif base[0] == "x":
-            cost = (0, 1, 0, 0.0, 0)
-        else:
-            cost = _plus(
-                (0, function_cost(base[1]) + max(0, len(base[2]) - 1), 0, 0.0, 0), *(tree.cost for tree in base[2])
-            )
-        if abs(exponent) == 1:
-            return cost
-        written = (0, 1, 0, 0.0, 0) if _half(exponent) else _plus((0, 2, 0, 0.0, 0), _number(abs(exponent)))
-        return _plus(cost, written)
 
     # -- candidates -----------------------------------------------------------------------------------------------
 
     def _options(self, form: Frozen) -> Iterator[Tree]:
-        yield self._written([self._term(c, m) for m, c in form])
+        yield written([self._term(c, m) for m, c in form])
         if len(form) < 2:
             return
         yield from self._with_logarithms_filled(form)
@@ -215,7 +122,7 @@ class Speller:
             yield from self._with_parts_factored(form)
 
     def _term(self, c: float, monomial: Monomial, sums: Sums = ()) -> Term:
-        return min(self._terms(c, monomial, list(sums)), key=lambda term: self._cost_of_term(*term))
+        return min(self._terms(c, monomial, list(sums)), key=lambda term: cost_of_term(*term))
 
     def _with_logarithms_filled(self, form: Frozen) -> Iterator[Tree]:
         """``b + k*log(s)`` is ``k*log(exp(b/k)*s)``."""
@@ -226,14 +133,12 @@ class Speller:
             if shift and atom[:2] == ("f", "log") and exponent == 1 and abs(shift / c) < _LARGEST_SHIFT:
                 inner = self.tree(frozen(scaled(atom[2][0], math.exp(shift / c))))
                 rest = [self._term(k, m) for m, k in terms.items() if m != monomial]
-                yield self._written([*rest, (c, ((("f", "log", (inner,)), 1.0),))])
+                yield written([*rest, (c, ((("f", "log", (inner,)), 1.0),))])
 
     def _with_factors_in_front(self, form: Frozen) -> Iterator[Tree]:
         for common in (common_monomial(form), _shared(form)):
             if common:
-                yield self._written(
-                    [self._term(1.0, tuple(sorted(common.items())), [(self._divided(form, common), 1.0)])]
-                )
+                yield written([self._term(1.0, tuple(sorted(common.items())), [(self._divided(form, common), 1.0)])])
 
     def _as_products(self, form: Frozen) -> Iterator[Tree]:
         """As the product of two sums, or the square of one."""
@@ -250,7 +155,7 @@ class Speller:
             if any(abs(back.get(m, 0.0) - given.get(m, 0.0)) > near for m in given | back):
                 continue
             sums = [(frozen(p), 2.0)] if frozen(p) == frozen(q) else [(frozen(p), 1.0), (frozen(q), 1.0)]
-            yield self._written([self._term(cleaned(scale), tuple(sorted(common.items())), sums)])
+            yield written([self._term(cleaned(scale), tuple(sorted(common.items())), sums)])
 
     def _with_powers_completed(self, form: Frozen) -> Iterator[Tree]:
         """``a*q**n + b*q**(n-1) + ...`` is ``a*(q + b/(n*a))**n`` and less, for squares and cubes."""
@@ -264,7 +169,7 @@ class Speller:
             rest = {m: c for m, c in terms.items() if m not in (top, next_)}
             rest = added(rest, {m: -a * math.comb(n, k) * shift ** (n - k) for k, m in enumerate(powers)})
             power = self._term(a, ONE, [(frozen({monomial: 1.0, ONE: shift}), float(n))])
-            yield self._written([power, *(self.tree(frozen(rest)).terms if rest else ())])
+            yield written([power, *(self.tree(frozen(rest)).terms if rest else ())])
 
     def _with_parts_factored(self, form: Frozen) -> Iterator[Tree]:
         """Common factors of some terms in front of these: ``a*x + a*y + z`` is ``a*(x + y) + z``."""
@@ -276,7 +181,7 @@ class Speller:
                     tried.add(part)
                     common = _shared(part)
                     term = self._term(1.0, tuple(sorted(common.items())), [(self._divided(part, common), 1.0)])
-                    yield self._written([term, *self.tree(tuple(t for t in form if t not in part)).terms])
+                    yield written([term, *self.tree(tuple(t for t in form if t not in part)).terms])
 
     def _divided(self, form: Frozen, common: dict) -> Frozen:
         by = {tuple(sorted((a, -e) for a, e in common.items())): 1.0}
@@ -373,54 +278,3 @@ def _power(tree: Tree, exponent: float) -> tuple[float, list[tuple]]:
         [(c, factors)] = tree.terms
         return c**exponent, [(base, e * exponent) for base, e in factors]
     return 1.0, [(tree, exponent)]
-
-
-class _Writer:
-    """Trees as units of a graph."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-
-    def sum(self, tree: Tree) -> Form:
-        total: Form = {}
-        for c, factors in tree.terms:
-            source = self._product(factors)
-            total[source] = total.get(source, 0.0) + c
-        return total
-
-    def _product(self, factors: tuple) -> int:
-        above = self._times([self._power(base, e) for base, e in factors if e > 0])
-        below = self._times([self._power(base, -e) for base, e in factors if e < 0])
-        if below is None:
-            return 0 if above is None else self._source(above)
-        return self._graph.add("inv", [below]) if above is None else self._graph.add("div", [above, below])
-
-    def _source(self, form: Form) -> int:
-        [(source, c)] = form.items() if len(form) == 1 else [(0, 0.0)]
-        return source if c == 1 else self._graph.add("id", [form])
-
-    def _times(self, forms: list[Form]) -> Form | None:
-        result = forms[0] if forms else None
-        for form in forms[1:]:
-            result = {self._graph.add("mul", [result, form]): 1.0}
-        return result
-
-    def _power(self, base: tuple, exponent: float) -> Form:
-        if isinstance(base, Tree):
-            form = self.sum(base)
-        elif base[0] == "x":
-            form = {1 + base[1]: 1.0}
-        else:
-            form = {self._graph.add(base[1], [self.sum(tree) for tree in base[2]]): 1.0}
-        return self._raised(form, exponent)
-
-    def _raised(self, form: Form, exponent: float) -> Form:
-        if exponent == 1:
-            return form
-        if exponent in _NAMES:
-            return {self._graph.add(_NAMES[exponent], [form]): 1.0}
-        if not exponent.is_integer():
-            return {self._graph.add("pow", [form, {0: exponent}]): 1.0}
-        if exponent % 2 == 0:  # powers of negative numbers are no business of "pow"
-            return {self._graph.add("square", [self._raised(form, exponent / 2)]): 1.0}
-        return {self._graph.add("mul", [self._raised(form, exponent - 3), self._raised(form, 3.0)]): 1.0}

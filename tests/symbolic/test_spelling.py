@@ -1,0 +1,121 @@
+"""One law is printed in one way, whatever form it was found in; and in the form that is easiest to read."""
+
+import numpy as np
+import pytest
+import sympy
+import torch
+from symbolic_laws import assert_same_values, equation_of, random_equation, sample
+
+from sklearn_eql.primitives import PRIMITIVES
+from sklearn_eql.symbolic import canonicalize, complexity, to_sympy
+from sklearn_eql.symbolic.spelling import spellings
+from sklearn_eql.symbolic.written import price
+
+NAMES = list("abcde")
+ROWS = np.random.default_rng(0).uniform(0.3, 2, (20, 5))
+
+
+def spelled(law, rows=ROWS):
+    equation = equation_of(law, NAMES) if isinstance(law, str) else law
+    return spellings(canonicalize(equation), PRIMITIVES, torch.from_numpy(rows))[0]
+
+
+def printed(law, rows=ROWS):
+    return str(to_sympy(spelled(law, rows), NAMES))
+
+
+# What is printed, and other forms of the same law.
+LAWS = {
+    "a**2/2 + a": ["a*(a + 2)/2", "(a + 1)**2/2 - 1/2", "a*(a/2 + 1)"],
+    "a*(b**2/2 + 9.81*c)": ["a*b**2/2 + 9.81*a*c", "9.81*a*(0.0509683995922528*b**2 + c)"],
+    "sqrt(8*pi*a*b/3 - c*d**2/e**2)": ["2.89440501823307*sqrt(a*b - 0.119366207318922*c*d**2/e**2)"],
+    "sqrt(2*a + 1)": ["sqrt(2)*sqrt(a + 1/2)", "sqrt(1/2 + a)/sqrt(1/2)"],
+    "b*sqrt(2*a + 1)": ["sqrt(2)*b*sqrt(a + 1/2)", "sqrt(2*a*b**2 + b**2)"],
+    "(a - b)**2": ["a**2 - 2*a*b + b**2", "a*(a - 2*b) + b**2", "(b - a)**2"],
+    "(a + 1)**3": ["a**3 + 3*a**2 + 3*a + 1", "(a + 1)*(a**2 + 2*a + 1)"],
+    "5*(a - 1.3)**2/2 + 0.7": ["2.5*a**2 - 6.5*a + 4.925", "a*(2.5*a - 6.5) + 4.925"],
+    "(a - 1)*(b - 1)": ["1 - a - b + a*b", "(1 - a)*(1 - b)", "a*(b - 1) - b + 1"],
+    "(a + b)*(c + d)": ["a*c + a*d + b*c + b*d", "a*(c + d) + b*(c + d)"],
+    "a*b/(a + b)": ["1/(1/a + 1/b)", "a/(1 + a/b)"],
+    "a**2/(a**2 + 1)": ["1/(1 + a**-2)", "a/(a + 1/a)"],
+    "c*(a + b) + d": ["a*c + b*c + d", "c*(a + b + d/c)"],
+    "2.3*a*(a + 1.7)": ["2.3*a**2 + 3.91*a", "a*(2.3*a + 3.91)"],
+    "exp(-(a - 1)**2/2)": ["exp(-a**2/2 + a)*exp(-1/2)", "exp(a*(1 - a/2) - 1/2)"],
+    "log(2*a + 1)": ["log(a + 1/2) + log(2)", "-log(1/(2*a + 1))"],
+    "sin(a*b + a)": ["sin(a*(b + 1))", "cos(a*(b + 1) - pi/2)"],
+    "(a + b)**(-2)": ["1/(a**2 + 2*a*b + b**2)", "1/((a + b)*(a + b))"],
+    "a*c/sqrt(-b**2 + c**2)": ["a/sqrt(1 - b**2/c**2)", "a/sqrt((1 - b/c)*(1 + b/c))"],
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_all_forms_of_a_law_are_printed_alike(law):
+    assert {printed(form) for form in [law, *LAWS[law]]} == {law}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_rounding_does_not_choose_the_form(law):
+    rng = np.random.default_rng(0)
+    for form in [law, *LAWS[law]]:
+        equation = canonicalize(equation_of(form, NAMES))
+        values = equation.coefficients()
+        for _ in range(3):
+            noise = 1 + 2e-16 * rng.integers(-2, 3, len(values)) * (np.abs(values) != 1)
+            assert printed(equation.with_coefficients(values * noise)) == law
+
+
+def test_values_stay_the_same():
+    rows, n_changed = sample(0), 0
+    for seed in range(100):
+        law = random_equation(seed)
+        with np.errstate(all="ignore"):
+            found = spelled(law, rows)
+            n_changed += found != canonicalize(law)
+            assert_same_values(law, law.evaluate(rows), found.evaluate(rows), rows)
+    assert n_changed > 20
+
+
+def test_a_spelling_costs_no_more_than_the_canonical_form():
+    rows = sample(0)
+    for seed in range(100):
+        law = canonicalize(random_equation(seed))
+        assert price(spelled(law, rows), PRIMITIVES) <= price(law, PRIMITIVES)
+
+
+def test_the_printed_form_is_as_complex_as_it_was_judged():
+    for law in LAWS:
+        expected = complexity(sympy.sympify(law, {name: sympy.Symbol(name) for name in NAMES}))
+        assert price(spelled(law), PRIMITIVES)[1] == expected
+
+
+def test_a_root_of_a_square_keeps_its_sign_where_both_signs_occur():
+    rows = ROWS - 1
+    for law in ("sqrt(a**2 + b**2 - 2*a*b)", "sqrt((a - b)**2)", "sqrt(a**2)*b"):
+        equation = equation_of(law, NAMES)
+        np.testing.assert_allclose(spelled(equation, rows).evaluate(rows), equation.evaluate(rows), atol=1e-12)
+
+
+# Columns with two values -------------------------------------------------------------------------------------------
+
+SWITCH = np.c_[np.repeat([0.0, 1.0], 10), ROWS[:, 1:]]
+
+
+@pytest.mark.parametrize("law", ["a**2 + 1", "exp(a*log(2))", "2**a", "a**3/2 + sqrt(a)/2 + 1", "sin(pi*a/2) + 1"])
+def test_functions_of_a_column_of_zeros_and_ones_are_lines(law):
+    assert printed(law, SWITCH) == "a + 1"
+
+
+@pytest.mark.parametrize(
+    "law", ["b*exp(a*log(2))", "exp(a*log(2) + log(b))", "b*(a**2 + 1)", "b*2**a*(1 + a) - a*b*2**a"]
+)
+def test_in_longer_laws_too(law):
+    assert printed(law, SWITCH) == "a*b + b"
+
+
+def test_other_columns_keep_their_powers():
+    assert printed("b**2 + a", SWITCH) == "a + b**2"
+    assert printed("a**2 + 1", ROWS) == "a**2 + 1"
+
+
+def test_the_square_of_a_sign_is_one():
+    assert printed("b*a**2 + a**3", np.c_[np.repeat([-1.0, 1.0], 10), ROWS[:, 1:]]) == "a + b"
