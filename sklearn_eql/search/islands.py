@@ -28,7 +28,7 @@ from sklearn_eql.search.dense_trials import GradientSettings, train_trials
 from sklearn_eql.search.evolution import EvolutionResult, EvolutionSettings, evolve
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.columns import Columns, further_columns
-from sklearn_eql.sparse.elimination import simplify
+from sklearn_eql.sparse.elimination import eliminate, simplify
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem, Scaling, make_problem
 from sklearn_eql.sparse.rows import RowView
@@ -37,6 +37,7 @@ from sklearn_eql.stopping import Deadline, flag_of_interruption, interruption_ig
 from sklearn_eql.symbolic.canonical import free_mask, rescale
 
 _FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front
+_N_ELIMINATED = 2  # members by score that lose superfluous terms before they are refined
 _N_SHORTER = 6  # members of the front below an exact law that are refined
 _FURTHER_CLIMBS = 2  # with other columns of a wide table
 _ENDED = ("exact", "noise", "interrupted")  # no further search can do better
@@ -131,7 +132,7 @@ def search(
             raise
         interrupted = True
     with single_threaded():
-        laws, stopped = _collect([run for history in histories for run in history], table, deadline)
+        laws, stopped = _collect([run for history in histories for run in history], table, judge, deadline)
     interrupted |= stopped
     if not laws:
         raise AllTrialsFailedError(
@@ -309,11 +310,13 @@ def _reporter(name: str):
     return report
 
 
-def _collect(runs: list[EvolutionResult], table: Table, deadline: float) -> tuple[list[Law], bool]:
+def _collect(runs: list[EvolutionResult], table: Table, judge: Problem, deadline: float) -> tuple[list[Law], bool]:
     """Refined laws of all islands, and whether Ctrl-C cut that short."""
     merged = Archive(len(table.y), table.exact, per_size=_RERANKED_PER_SIZE)
     for run in runs:
         merged.merge(run.archive)
+    for result in merged.ranked()[:_N_ELIMINATED]:  # a search that ran out of time has left terms of no use
+        merged.keep(replace(eliminate(result, judge), trial=result.trial))
     ranked = merged.ranked()
     if ranked and ranked[0].loss < merged.exact:
         best = ranked[0]

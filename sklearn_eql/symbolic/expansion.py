@@ -9,8 +9,9 @@ what they say. What is normal here is the algebra; functions are opaque, but for
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import product
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ EXPONENTS = {"square": 2.0, "cube": 3.0, "inv": -1.0, "sqrt": 0.5}
 _MAX_PRODUCTS = 16  # of terms, in a product that is multiplied out; more are nobody's idea of readable
 _MAX_POWER = 3.0  # to which sums are multiplied out
 _ROUNDING = 1e-13  # relative; what a few dozen operations leave
+_MOST_SWITCHES = 3  # columns with two values, of which a function is looked up at all corners
 _LARGEST_SHIFT = 30.0  # exp(b) is a factor of a readable law up to here
 
 
@@ -113,43 +115,50 @@ class Algebra:
                 return self.power(args[0], cleaned(args[1].get(ONE, 0.0)))
             if name == "exp":
                 return self.exp(args[0])
-        return self._affine_on_two(name, args) or {((("f", name, tuple(map(frozen, args))), 1.0),): 1.0}
+        alike = self._on_two_values(args, lambda *values: self._value(name, values))
+        return {((("f", name, tuple(map(frozen, args))), 1.0),): 1.0} if alike is None else alike
 
     def exp(self, form: Sum) -> Sum:
         """``exp(b + c*log(g) + h)`` as ``exp(b) * g**c * exp(h)``."""
-        product, rest = {ONE: 1.0}, {}
+        front, switched, rest = {ONE: 1.0}, {}, {}
         for monomial, c in form.items():
             [(atom, exponent)] = monomial if len(monomial) == 1 else [(("",), 0.0)]
             if monomial == ONE and abs(c) < _LARGEST_SHIFT:
-                product = scaled(product, math.exp(c))
+                front = scaled(front, math.exp(c))
             elif atom[:2] == ("f", "log") and exponent == 1 and is_builtin("log", self.primitives):
-                product = self.times(product, self.power(dict(atom[2][0]), cleaned(c)))
-            elif atom[0] == "x" and exponent == 1 and (line := self._affine_on_two("exp", [{monomial: c}])):
-                product = self.times(product, line)
+                front = self.times(front, self.power(dict(atom[2][0]), cleaned(c)))
+            elif monomial != ONE and all(a[0] == "x" and a[1] in self.values for a, _ in monomial):
+                switched[monomial] = c
             else:
                 rest[monomial] = c
-        return self.times(product, {((("f", "exp", (frozen(rest),)), 1.0),): 1.0}) if rest else product
+        alike = self._on_two_values([switched], lambda value: self._value("exp", [value]))
+        if alike is None:
+            rest |= switched
+        else:
+            front = self.times(front, alike)
+        return self.times(front, {((("f", "exp", (frozen(rest),)), 1.0),): 1.0}) if rest else front
 
-    def _affine_on_two(self, name: str, args: list[Sum]) -> Sum | None:
-        """What a function of one column is on its two values."""
-        atoms = {atom for form in args for monomial in form for atom, _ in monomial}
-        if len(atoms) != 1 or (atom := next(iter(atoms)))[0] != "x" or atom[1] not in self.values:
+    def _on_two_values(self, args: list[Sum], function: Callable[..., float]) -> Sum | None:
+        """What a function of columns with two values is on these: ``a + b*x``, or multilinear in a few of them."""
+        atoms = sorted({atom for form in args for monomial in form for atom, _ in monomial})
+        if not 0 < len(atoms) <= _MOST_SWITCHES or not all(a[0] == "x" and a[1] in self.values for a in atoms):
             return None
-        low, high = (self._value(name, [_at(form, x) for form in args]) for x in self.values[atom[1]])
-        return self._line(atom, low, high)
+        total: Sum = {}
+        for corner in product(*(self.values[atom[1]] for atom in atoms)):
+            at = dict(zip(atoms, corner, strict=True))
+            value = function(*(_at(form, at) for form in args))
+            if not math.isfinite(value):
+                return None
+            basis: Sum = {ONE: value}
+            for atom, x in at.items():
+                other = sum(self.values[atom[1]]) - x
+                line = {((atom, 1.0),): 1 / (x - other), ONE: -other / (x - other)}
+                basis = self.times(basis, {m: c for m, c in line.items() if c})
+            total = added(total, basis)
+        return {m: c for m, c in total.items() if c}
 
-    def _value(self, name: str, args: list[float]) -> float:
+    def _value(self, name: str, args: Sequence[float]) -> float:
         return float(self.primitives[name].torch_fn(*(torch.tensor(a, dtype=torch.float64) for a in args)))
-
-    def _line(self, atom: tuple, low: float, high: float) -> Sum | None:
-        """``a + b*x`` through two points."""
-        first, second = self.values[atom[1]]
-        slope = (high - low) / (second - first)
-        if not math.isfinite(slope):
-            return None
-        return added(
-            {((atom, 1.0),): slope} if slope else {}, {ONE: low - slope * first} if low != slope * first else {}
-        )
 
     # -- products and powers --------------------------------------------------------------------------------------
 
@@ -178,8 +187,8 @@ class Algebra:
         for atom in list(powers):
             e = powers[atom]
             if atom[0] == "x" and e != 1 and atom[1] in self.values:
-                low, high = self.values[atom[1]]
-                if (e > 0 or low * high) and (line := self._line(atom, low**e, high**e)) is not None:
+                line = self._on_two_values([{((atom, 1.0),): 1.0}], lambda x, e=e: _power(x, e))
+                if line is not None:
                     factors.append(line)
                     del powers[atom]
             elif atom[0] == "s" and e > 0 and e.is_integer() and (atom, e) not in (*m, *n):  # S**3 * S**-1
@@ -200,11 +209,12 @@ class Algebra:
             [(monomial, c)] = form.items()
             return scaled(self._monomial_power(monomial, math.copysign(1.0, c), exponent), abs(c) ** exponent)
         if exponent.is_integer() and 0 < exponent <= _MAX_POWER and len(form) ** exponent <= _MAX_PRODUCTS:
-            product = form
+            total = form
             for _ in range(int(exponent) - 1):
-                product = self.times(product, form)
-            return product
-        return self._together(form, exponent)
+                total = self.times(total, form)
+            return total
+        alike = self._on_two_values([form], lambda value: _power(value, exponent))
+        return self._together(form, exponent) if alike is None else alike
 
     def _monomial_power(self, monomial: Monomial, sign: float, exponent: float) -> Sum:
         """``(sign * monomial) ** exponent``; what may be negative under a root stays together there."""
@@ -246,9 +256,14 @@ class Algebra:
         return total
 
 
-def _at(form: Sum, x: float) -> float:
-    """Value of a sum of powers of one feature."""
-    return sum(c * math.prod(x**e for _, e in monomial) for monomial, c in form.items())
+def _at(form: Sum, values: Mapping[tuple, float]) -> float:
+    """Value of a sum of powers of features."""
+    return sum(c * math.prod(values[atom] ** e for atom, e in monomial) for monomial, c in form.items())
+
+
+def _power(base: float, exponent: float) -> float:
+    with np.errstate(all="ignore"):
+        return float(np.float64(base) ** exponent)
 
 
 def leading(form: Sum | Frozen) -> float:

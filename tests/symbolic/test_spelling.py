@@ -66,19 +66,19 @@ def test_rounding_does_not_choose_the_form(law):
 
 def test_values_stay_the_same():
     rows, n_changed = sample(0), 0
-    for seed in range(100):
-        law = random_equation(seed)
+    for seed in range(40):
+        law = random_equation(seed, max_units=5)
         with np.errstate(all="ignore"):
             found = spelled(law, rows)
             n_changed += found != canonicalize(law)
             assert_same_values(law, law.evaluate(rows), found.evaluate(rows), rows)
-    assert n_changed > 20
+    assert n_changed > 8
 
 
 def test_a_spelling_costs_no_more_than_the_canonical_form():
     rows = sample(0)
-    for seed in range(100):
-        law = canonicalize(random_equation(seed))
+    for seed in range(40):
+        law = canonicalize(random_equation(seed, max_units=5))
         assert price(spelled(law, rows), PRIMITIVES) <= price(law, PRIMITIVES)
 
 
@@ -100,7 +100,7 @@ def test_a_root_of_a_square_keeps_its_sign_where_both_signs_occur():
 SWITCH = np.c_[np.repeat([0.0, 1.0], 10), ROWS[:, 1:]]
 
 
-@pytest.mark.parametrize("law", ["a**2 + 1", "exp(a*log(2))", "2**a", "a**3/2 + sqrt(a)/2 + 1", "sin(pi*a/2) + 1"])
+@pytest.mark.parametrize("law", ["a**2 + 1", "exp(a*log(2))", "2**a", "a**3/2 + sqrt(a)/2 + 1", "sin(pi*a/2) + 1", "2/(2 - a)"])
 def test_functions_of_a_column_of_zeros_and_ones_are_lines(law):
     assert printed(law, SWITCH) == "a + 1"
 
@@ -115,6 +115,12 @@ def test_in_longer_laws_too(law):
 def test_other_columns_keep_their_powers():
     assert printed("b**2 + a", SWITCH) == "a + b**2"
     assert printed("a**2 + 1", ROWS) == "a**2 + 1"
+
+
+def test_functions_of_several_switches_are_products_of_them():
+    rows = np.c_[np.repeat([0.0, 1.0], 10), np.tile([0.0, 1.0], 10), ROWS[:, 2:]]
+    for law in ("sqrt(3*a*b + 1)", "2**(a*b)", "a**2*b**3 + 1", "1/(1 - a*b/2)"):
+        assert printed(law, rows) == "a*b + 1"
 
 
 def test_the_square_of_a_sign_is_one():
