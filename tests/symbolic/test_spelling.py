@@ -100,7 +100,9 @@ def test_a_root_of_a_square_keeps_its_sign_where_both_signs_occur():
 SWITCH = np.c_[np.repeat([0.0, 1.0], 10), ROWS[:, 1:]]
 
 
-@pytest.mark.parametrize("law", ["a**2 + 1", "exp(a*log(2))", "2**a", "a**3/2 + sqrt(a)/2 + 1", "sin(pi*a/2) + 1", "2/(2 - a)"])
+@pytest.mark.parametrize(
+    "law", ["a**2 + 1", "exp(a*log(2))", "2**a", "a**3/2 + sqrt(a)/2 + 1", "sin(pi*a/2) + 1", "2/(2 - a)"]
+)
 def test_functions_of_a_column_of_zeros_and_ones_are_lines(law):
     assert printed(law, SWITCH) == "a + 1"
 
