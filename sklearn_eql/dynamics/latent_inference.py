@@ -46,6 +46,8 @@ def _errors(
         following = following / unit
         slopes = [
             torch.autograd.grad(following[:, j].sum(), repeated, retain_graph=True, materialize_grads=True)[0]
+            if following.requires_grad  # a law without latents does not
+            else torch.zeros_like(repeated)
             for j in range(n_states)
         ]
     error = after / unit - following.detach().view(n_series, n_steps, n_states)

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn_eql.dynamics.latent_coordinates import transformed
 from sklearn_eql.dynamics.library import Term
 from sklearn_eql.dynamics.search import Motion
+from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.laws.finishing import as_law, finish
 from sklearn_eql.laws.judging import Table
 from sklearn_eql.laws.law import Law
@@ -96,6 +97,14 @@ def _affine(form: Mapping[int, float]) -> Affine:
     return tuple(sorted(form.items()))
 
 
+def no_finite_law(state: int) -> AllTrialsFailedError:
+    """The error for a law that is not finite on the series."""
+    return AllTrialsFailedError(
+        f"No law of state {state} is finite on all series of X and Y. Give states in units in which they are of "
+        "similar size, leave out series with extreme values, or allow other functions."
+    )
+
+
 def fronts(
     motion: Motion, states: np.ndarray, primitives: Mapping[str, Primitive], seed: int, deadline: float
 ) -> tuple[list[list[Law]], bool]:
@@ -109,7 +118,9 @@ def fronts(
         if np.std(y) < _CONSTANT * np.abs(y).max():  # constant but for rounding, which is no variance to explain
             y = np.full_like(y, np.mean(y))
         top, spread = np.abs(y).max() or 1.0, np.std(y) or 1.0
-        scaling = Scaling.of(X, y, True, np.sqrt(motion.problem.floor[e]) * motion.unit[e] / top)
+        # A state that moves less than rounding tells nothing: no resolution is worse than one.
+        resolution = min(1.0, np.sqrt(motion.problem.floor[e]) * motion.unit[e] / top)
+        scaling = Scaling.of(X, y, True, resolution)
         scaling = replace(scaling, exact=max(scaling.exact, motion.problem.floor[e] * (motion.unit[e] / spread) ** 2))
         table = Table(X, y, None, scaling, primitives, seed)
         problem = make_problem(
@@ -133,6 +144,8 @@ def fronts(
         interrupted = interrupted or stopped
         if not laws:  # too few rows to fit anything
             loss = table.refit(equation, np.zeros(len(equation.coefficients()), dtype=bool))[1]
-            laws = [as_law(equation, loss, 0, table)]
+            laws = [law for law in [as_law(equation, loss, 0, table)] if law is not None]
+        if not laws:
+            raise no_finite_law(e)
         found.append(laws)
     return found, interrupted

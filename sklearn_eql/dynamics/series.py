@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from sklearn_eql.reading.arrays import plain
+
 _SHAPE = {
     "X": "(n_series, n_observed + 1, n_states): the observed window, and in the last row the start of the roll-out",
     "Y": "(n_series, n_steps, n_states): the states that follow the last row of X",
 }
+
+_LARGEST = 1e50  # its sixth power is 1e300
 
 _CURES = {
     1: "Give as many rows as fit saw; longer series can be cut.",
@@ -37,6 +41,7 @@ def read_series(name: str, data: Any, n_states: int | None = None, n_rows: int |
     expected = f"expected shape {_SHAPE[name]}"
     if issparse(data):
         raise TypeError(f"{name}: got a sparse matrix, {expected}. Use .toarray() and reshape.")
+    data = plain(name, data)
     try:
         array = np.asarray(data)
     except ValueError as error:  # NumPy refuses ragged lists
@@ -87,6 +92,20 @@ def _ragged(name: str, data: Any, expected: str) -> ValueError:
         f"{name}: got series of different lengths ({', '.join(map(str, lengths[:5]))}), {expected}. Cut all series to "
         "the shortest, or cut long ones into several of equal length."
     )
+
+
+def check_range(windows: np.ndarray, states: np.ndarray, names: tuple[str, ...]) -> None:
+    """Raise ValueError where the largest value of a state is so large or small that products leave float64.
+
+    Laws hold products of three states by default, and their squares are added up: sixth powers.
+    """
+    largest = np.maximum(np.abs(windows).max(axis=(0, 1), initial=0.0), np.abs(states).max(axis=(0, 1)))
+    for name, top in zip(names, largest.tolist(), strict=True):
+        if top and not 1 / _LARGEST <= top <= _LARGEST:
+            raise ValueError(
+                f"X and Y: the largest value of state {name} is {top:.3g}, expected {1 / _LARGEST:g} to {_LARGEST:g}, "
+                "so that products of states can be computed. Give the series in other units, divided by a power of ten."
+            )
 
 
 def check_moves(start: np.ndarray, Y: np.ndarray, names: tuple[str, ...]) -> None:

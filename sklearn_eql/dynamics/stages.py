@@ -14,7 +14,7 @@ import torch
 from sklearn_eql.dynamics.fitted_encoder import FittedEncoder, standardisation, window_tensor
 from sklearn_eql.dynamics.latent_inference import identify
 from sklearn_eql.dynamics.law_cell import LawCell
-from sklearn_eql.dynamics.laws import vocabulary, with_simple_latents
+from sklearn_eql.dynamics.laws import no_finite_law, vocabulary, with_simple_latents
 from sklearn_eql.dynamics.search import Motion, MotionSettings, carried, find_motion, with_standard_latents
 from sklearn_eql.laws.finishing import as_law
 from sklearn_eql.laws.judging import Table
@@ -150,8 +150,12 @@ def trained_laws(trained: Trained, trial: int, states: np.ndarray, latents: np.n
         law = canonicalize(law, primitives)
         y = targets[:, :, e].ravel()
         table = Table(X, y, None, Scaling.of(X, y), primitives, 0)
-        loss = table.refit(law, np.zeros(len(law.coefficients()), dtype=bool))[1]
-        found.append([as_law(law, loss, trial, table)])
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = table.refit(law, np.zeros(len(law.coefficients()), dtype=bool))[1]
+        kept = as_law(law, loss, trial, table)
+        if kept is None:
+            raise no_finite_law(e)
+        found.append([kept])
     return found
 
 

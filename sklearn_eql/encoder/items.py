@@ -11,10 +11,14 @@ import torch
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.validation import check_consistent_length, validate_data
+from sklearn.utils.validation import validate_data
 from torch.utils.data import Dataset
 
+from sklearn_eql.reading.arrays import check_axes, completed, plain, received
+
 _BYTE = 255.0
+_ITEMS = "shape (n_samples, n_items, *item_shape) or (n_samples, n_features), finite numbers"
+_TARGETS = "shape (n_samples,), one finite number per sample"
 _CHUNK = 4096  # samples looked at together where all have to be seen
 
 
@@ -41,7 +45,10 @@ class Items:
         if isinstance(rows, slice):
             rows = np.arange(len(self))[rows]
         values = self._from_dataset(rows) if self._is_dataset else np.asarray(self.data[rows])
-        values = torch.as_tensor(values).to(torch.float32).reshape(len(rows), self.n_items, *self.item_shape)
+        values = torch.as_tensor(values)
+        if values.dtype == torch.float64 and scale != 1.0:  # float32 does not hold 1e300 nor 1e-300
+            values, scale = values / scale, 1.0
+        values = values.to(torch.float32).reshape(len(rows), self.n_items, *self.item_shape)
         return values if scale == 1.0 else values.div_(scale)
 
     def chunks(self, size: int = _CHUNK) -> list[slice]:
@@ -72,18 +79,34 @@ class Items:
         if not self._is_dataset:
             if self.data.dtype == np.uint8:
                 return _BYTE
-            largest = max(float(np.abs(self.data[rows]).max()) for rows in self.chunks())
-            return largest or 1.0
+            return max(_largest(self.data[rows]) for rows in self.chunks()) or 1.0
         largest = 0.0
         for row in range(len(self)):
             sample = self._from_dataset(np.array([row]))
             if sample.dtype == np.uint8:
                 return _BYTE
-            top = float(np.abs(sample).max())
+            top = _largest(sample)
             if not math.isfinite(top):
                 raise ValueError(f"X[{row}] holds NaN or infinity, expected finite numbers. Leave that sample out.")
             largest = max(largest, top)
         return largest or 1.0
+
+    def check_vary(self, scale: float) -> None:
+        """Raise ValueError where all samples are the same; the first that differs ends the search."""
+        first = self.take(np.array([0]), scale)
+        for rows in self.chunks():
+            samples = self.take(rows, scale)
+            if not torch.equal(samples, first.expand_as(samples)):
+                return
+        raise ValueError(
+            f"X: all {len(self)} samples are the same, expected some that differ. There is no law to find; check how X "
+            "was read."
+        )
+
+
+def _largest(values: np.ndarray) -> float:
+    """Largest absolute value; of -128 in a signed byte, too, whose negative is no signed byte."""
+    return max(abs(float(values.max())), abs(float(values.min())))
 
 
 def _input_of(sample: Any) -> np.ndarray:
@@ -111,10 +134,10 @@ def read_items(
     if y is None:
         name = type(estimator).__name__
         raise ValueError(f"{name} requires y to be passed, but the target y is None. Give one number per sample.")
-    X = _check_items(estimator, X, reset=True, ensure_min_samples=2)
-    y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"), warn=True)
-    check_consistent_length(X, y)
-    return Items(X, *resolve_shape(X.shape[1:], n_items, item_shape)), y
+    X, y = plain("X", X), _read_targets(y)
+    checked = _check_items(estimator, X, reset=True, ensure_min_samples=2)
+    _check_lengths(len(checked), len(y))
+    return Items(checked, *resolve_shape(checked.shape[1:], n_items, item_shape)), y
 
 
 def read_more_items(estimator: BaseEstimator, X: Any, n_items: int, item_shape: tuple[int, ...]) -> Items:
@@ -122,6 +145,7 @@ def read_more_items(estimator: BaseEstimator, X: Any, n_items: int, item_shape: 
     expected = (n_items, *item_shape)
     if isinstance(X, Dataset):
         return Items(X, n_items, item_shape)
+    X = plain("X", X)
     shape = np.shape(X) if hasattr(X, "shape") else None
     if shape is not None and len(shape) > 2 and tuple(shape[1:]) != expected:
         raise ValueError(
@@ -137,18 +161,53 @@ def read_more_items(estimator: BaseEstimator, X: Any, n_items: int, item_shape: 
     return Items(X, n_items, item_shape)
 
 
+def _read_targets(y: Any) -> np.ndarray:
+    """One number per sample, float64."""
+    y = plain("y", y)
+    check_axes("y", y, _TARGETS)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn adds values up to see if they are finite
+            return column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"), warn=True)
+    except (TypeError, ValueError) as error:
+        raise completed(error, received(y=y), f"y of {_TARGETS}", "Check y.") from error
+
+
+def _check_lengths(n_samples: int, n_targets: int) -> None:
+    if n_samples != n_targets:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: {n_samples} in X, {n_targets} in y. Give one "
+            "target per sample."
+        )
+
+
 def _check_items(estimator: BaseEstimator, X: Any, *, reset: bool, **checks: Any) -> np.ndarray:
     """Finite numbers, with one axis for the samples and more for what they are made of."""
     if isinstance(X, list) and X and not np.isscalar(X[0]):
         _check_even(X)
-    if issparse(X) or _n_axes(X) < 3:
-        X = validate_data(estimator, X, dtype="numeric", reset=reset, **checks)
-    else:  # scikit-learn would take the number of items for the number of features
-        X = check_array(X, dtype="numeric", allow_nd=True, estimator=estimator, input_name="X", **checks)
-        if reset:
-            estimator.n_features_in_ = math.prod(X.shape[1:])
-            vars(estimator).pop("feature_names_in_", None)
-    return X.astype(np.float64) if X.dtype == bool else X
+    n_axes = _n_axes(X)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            if issparse(X) or n_axes < 3:
+                checked = validate_data(estimator, X, dtype="numeric", reset=reset, **checks)
+            else:  # scikit-learn would take the number of items for the number of features
+                checked = check_array(X, dtype="numeric", allow_nd=True, estimator=estimator, input_name="X", **checks)
+    except (TypeError, ValueError) as error:
+        cure = (
+            "Use .toarray() to make a sparse matrix dense."
+            if issparse(X)
+            else "Give one row per sample: X.reshape(len(X), -1)."
+            if n_axes == 1
+            else "Leave such samples out, or fill them in."
+            if "NaN" in str(error) or "infinity" in str(error)
+            else "Check X."
+        )
+        raise completed(error, received(X=X), f"X of {_ITEMS}", cure) from error
+    if n_axes >= 3 and reset:
+        estimator.n_features_in_ = math.prod(checked.shape[1:])
+        vars(estimator).pop("feature_names_in_", None)
+    if not math.prod(checked.shape[1:]):
+        raise ValueError(f"X: got samples of shape {checked.shape[1:]}, without a number in them. Expected {_ITEMS}.")
+    return checked.astype(np.float64) if checked.dtype == bool else checked
 
 
 def _n_axes(X: Any) -> int:
@@ -195,8 +254,8 @@ def _read_dataset(
                 "y is None and X[0] is no pair: expected y of shape (n_samples,), or a Dataset that returns (x, y)."
             )
         y = [float(X[row][1]) for row in range(len(X))]
-    y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"), warn=True)
-    check_consistent_length(range(len(X)), y)
+    y = _read_targets(y)
+    _check_lengths(len(X), len(y))
     estimator.n_features_in_ = math.prod(first.shape)
     vars(estimator).pop("feature_names_in_", None)
     return items, y

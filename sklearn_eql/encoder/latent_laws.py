@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from sklearn_eql.encoder.tied_coefficients import Ties, find_ties, refit
+from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.laws.finishing import as_law, finish, readable, rerank
 from sklearn_eql.laws.judging import Table
 from sklearn_eql.laws.law import Law
@@ -205,7 +206,14 @@ def front_with(
         equation, loss = table.refit(law.equation, free_mask(law.equation, primitives))
         if math.isfinite(loss):
             found.append(as_law(*readable(equation, loss, table), law.trial, table))
-    relative = float(np.mean((chosen.evaluate(latents, primitives) - y) ** 2)) / float(np.var(y))
+    unit = table.scaling.y
+    residual = chosen.evaluate(latents, primitives) / unit - y / unit
+    relative = float(np.mean(residual**2)) / table.variance
     best = as_law(*readable(chosen, relative, table), trial, table)
+    if best is None:
+        raise AllTrialsFailedError(
+            f"The law that was found is not finite in units of y, whose values reach {np.abs(y).max():.3g}. Divide y "
+            "by a power of ten, so that the coefficients of the law fit float64 as well."
+        )
     laws = laws_with(best, [law for law in found if law is not None])
     return laws, next(i for i, law in enumerate(laws) if law is best)

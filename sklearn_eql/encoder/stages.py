@@ -222,7 +222,7 @@ class Training:
 
             outcome = self.checkpoint.stage(name, work)
             self._restore(model, outcome)
-            if outcome["error"] < _LEARNT_SHARE * np.var(self.y) / self.half**2:
+            if outcome["error"] < _LEARNT_SHARE * np.var((self.y - self.center) / self.half):
                 break
         weight = model.head[0].weight.detach().cpu().double().numpy()[0]
         bias = float(model.head[0].bias.detach())

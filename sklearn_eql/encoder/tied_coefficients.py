@@ -102,8 +102,8 @@ def refit(
     -------
     equation : Equation
     loss : float
-        Mean of the squared residuals, of the larger ones as the Huber loss has it; infinite where the law is undefined
-        on a row.
+        Mean of the squared residuals, of the larger ones as the Huber loss has it, in units of the largest ``y**2``;
+        infinite where the law is undefined on a row.
     errors : ndarray, one per coefficient
         Standard errors; infinite for what was not fitted.
     """
@@ -123,11 +123,11 @@ def refit(
 
     errors = np.full(len(start), np.inf)
     factors = np.ones(matrix.shape[1])
+    unit = float(np.abs(y).max()) or 1.0  # squares of 1e200 would overflow
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         if not np.isfinite(residual(factors)).all():
             return equation, math.inf, errors
         if len(factors):
-            unit = float(np.abs(y).max()) or 1.0
             robust = {} if delta is None else {"loss": "huber", "f_scale": delta / unit}
             found = least_squares(
                 lambda f: np.nan_to_num(residual(f) / unit, nan=1e100, posinf=1e100), factors, **robust
@@ -138,8 +138,8 @@ def refit(
             covariance = np.linalg.pinv(normal) * variance
             known = matrix.any(axis=1)
             errors[known] = np.sqrt(np.einsum("ij,jk,ik->i", matrix, covariance, matrix))[known]
-        size = np.abs(residual(factors))
-        near = size if delta is None else np.minimum(size, delta)
+        size = np.abs(residual(factors)) / unit
+        near = size if delta is None else np.minimum(size, delta / unit)
         loss = float(np.mean(near * (2 * size - near)))
     fitted = equation.with_coefficients(matrix @ factors + fixed)
     return (fitted, loss, errors) if math.isfinite(loss) else (equation, math.inf, errors)
@@ -170,6 +170,8 @@ def find_ties(
         if kinds[first] is None or kinds[first] != kinds[second] or ties.group[first] == ties.group[second]:
             continue
         if min(ties.group[first], ties.group[second]) < 0:
+            continue
+        if not coefficients[first]:
             continue
         ratio = coefficients[second] / coefficients[first]
         near = [r for r in RATIOS if abs(ratio / r - 1) < _RATIO_TOLERANCE]

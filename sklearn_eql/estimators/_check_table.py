@@ -12,13 +12,19 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from sklearn_eql.estimators._compat import check_sample_weight
+from sklearn_eql.reading.arrays import as_array, check_axes, completed, plain, received, short
 from sklearn_eql.sparse.rows import BLOCK, RowView, blocks_of, extremes
 
-_LONGEST = 500  # characters of a message of scikit-learn; longer ones print arrays
+_EXPECTED = (
+    "X of shape (n_samples, n_features) and y of shape (n_samples,) or (n_samples, n_outputs): dense, real and finite "
+    "numbers, in fit at least 2 rows"
+)
 
 
 def read_table(estimator: BaseEstimator, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """`X` (n_samples, n_features) and `y` (n_samples,) or (n_samples, n_outputs) in float64; sets ``n_features_in_``.
+
+    Both are what :func:`~sklearn_eql.reading.arrays.plain` made of what the user passed.
 
     Raises
     ------
@@ -26,22 +32,26 @@ def read_table(estimator: BaseEstimator, X: Any, y: Any) -> tuple[np.ndarray, np
         As scikit-learn raises them, with what was received, what is expected, and the cure.
     """
     _check_names([str(name) for name in getattr(X, "columns", [])])
+    check_axes("y", y, "shape (n_samples,) or (n_samples, n_outputs), one number per row of X and output")
     try:
-        rows, target = validate_data(
-            estimator, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn adds all values up to see if they are finite
+            rows, target = validate_data(
+                estimator, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
+            )
         target = np.asarray(target, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise _completed(error, _received(X=X, y=y), _cure(X, y, fitting=True)) from error
+        raise completed(error, received(X=X, y=y), _EXPECTED, _cure(X, y, fitting=True)) from error
     return rows, target
 
 
 def read_rows(estimator: BaseEstimator, X: Any) -> np.ndarray:
     """`X` (n_samples, n_features) in float64, checked against what `fit` saw."""
+    X = plain("X", X)
     try:
-        return validate_data(estimator, X, dtype=np.float64, reset=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return validate_data(estimator, X, dtype=np.float64, reset=False)
     except (TypeError, ValueError) as error:
-        raise _completed(error, _received(X=X), _cure(X, np.empty(0), fitting=False)) from error
+        raise completed(error, received(X=X), _EXPECTED, _cure(X, np.empty(0), fitting=False)) from error
 
 
 def read_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
@@ -49,10 +59,12 @@ def read_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     if sample_weight is None:
         return None
     expected = f"sample_weight: expected {len(X)} finite numbers, one per row of X, none negative, at least 2 positive"
+    sample_weight = plain("sample_weight", sample_weight)
     try:
-        weight = check_sample_weight(sample_weight, X, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            weight = check_sample_weight(sample_weight, X, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{_short(error)}\n{expected}. Leave it out to weigh all rows alike.") from error
+        raise type(error)(f"{short(error)}\n{expected}. Leave it out to weigh all rows alike.") from error
     if (weight < 0).any():
         row = int(np.argmax(weight < 0))
         raise ValueError(
@@ -65,45 +77,10 @@ def read_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     return weight / weight.max()
 
 
-def _completed(error: Exception, received: str, cure: str) -> Exception:
-    """The same kind of error with advice."""
-    kind = TypeError if isinstance(error, TypeError) else ValueError
-    return kind(
-        f"{_short(error)}\nReceived {received}. Expected X of shape (n_samples, n_features) and y of shape "
-        f"(n_samples,) or (n_samples, n_outputs): dense, real and finite numbers, in fit at least 2 rows. {cure}"
-    )
-
-
-def _short(error: Exception) -> str:
-    text = str(error)
-    return text if len(text) <= _LONGEST else text.splitlines()[0]
-
-
-def _as_array(data: Any) -> np.ndarray | None:
-    """None for what is no array at all, such as lists of different lengths."""
-    if data is None or issparse(data):
-        return None
-    try:
-        return np.asarray(data)
-    except (TypeError, ValueError):
-        return None
-
-
-def _received(**data: Any) -> str:
-    parts = []
-    for name, values in data.items():
-        array = _as_array(values)
-        if array is None:
-            parts.append(f"{name} of type {type(values).__name__}")
-        else:
-            parts.append(f"{name} of shape {array.shape} and dtype {array.dtype}")
-    return ", ".join(parts)
-
-
 def _cure(X: Any, y: Any, *, fitting: bool) -> str:
     if issparse(X) or issparse(y):
         return "Use .toarray() to make a sparse matrix dense."
-    x, target = _as_array(X), _as_array(y)
+    x, target = as_array(X), as_array(y)
     if x is None or target is None:
         return "Give tables of numbers: NumPy arrays, DataFrames or lists of rows of equal length."
     if x.ndim < 2:
@@ -122,11 +99,6 @@ def _cure(X: Any, y: Any, *, fitting: bool) -> str:
                 f"{name}[{place}] is the first of {len(missing)} values that are missing or infinite: leave such rows "
                 "out (DataFrame.dropna), or fill them in (sklearn.impute.SimpleImputer)."
             )
-        if not _is_numeric(array):
-            return (
-                f"Turn the text in {name} into numbers (pandas.to_numeric, sklearn.preprocessing.OneHotEncoder), or "
-                "leave that column out."
-            )
     if not fitting:
         return "Give at least one row, with the columns that fit saw, in the same order."
     if x.shape[0] != target.shape[0]:
@@ -136,14 +108,6 @@ def _cure(X: Any, y: Any, *, fitting: bool) -> str:
     if x.shape[1] < 1:
         return "Give at least one column."
     return "Check X and y."
-
-
-def _is_numeric(array: np.ndarray) -> bool:
-    try:
-        array.astype(np.float64)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _check_names(names: list[str]) -> None:

@@ -21,7 +21,8 @@ from sklearn_eql.dynamics.fitted_relu import FittedReLU
 from sklearn_eql.dynamics.latent_inference import identify
 from sklearn_eql.dynamics.law_cell import LawCell
 from sklearn_eql.dynamics.laws import fronts, vocabulary
-from sklearn_eql.dynamics.series import check_moves, read_series
+from sklearn_eql.dynamics.series import check_moves, check_range, read_series
+from sklearn_eql.estimators._check_parameters import check_latents, check_sizes
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import EquationReader, Selection
@@ -246,18 +247,21 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         AllTrialsFailedError
             No network stayed finite.
         """
+        check_sizes(self)
         X = read_series("X", X)
         Y = read_series("Y", Y, n_states=X.shape[2])
         if len(X) != len(Y):
             raise ValueError(f"X and Y: got {len(X)} and {len(Y)} series, expected the same number, in the same order.")
         names = self._state_names(X.shape[2])
         windows, states = X[:, :-1], np.concatenate([X[:, -1:], Y], axis=1)
+        check_range(windows, states, names)
         check_moves(X[:, -1], Y, names)
         if self.n_latents and len(X) < 2:
             raise ValueError(
                 "X: got 1 series, expected several that differ in the hidden parameter. Use n_latents=0 for a law "
                 "without one."
             )
+        check_latents(self.n_latents, len(X), "series")
         if self.n_latents and windows.shape[1] < 1:
             raise ValueError(
                 "X: got 1 row per series, expected 2 or more: an observed window, which the latent is read from, and "

@@ -111,7 +111,7 @@ SERIES = {
         np.full(X.shape, "red"),
         Y,
         ValueError,
-        rf"X: got values of dtype <U3 that are no numbers, {SHAPE_X}.*Turn text into numbers",
+        r"X\[0, 0, 0\]: got text \(first: 'red', dtype <U3\), expected numbers. Turn the text in X into numbers",
     ),
     "sparse": (
         scipy.sparse.csr_array(X[:, :, 0]),
