@@ -13,6 +13,7 @@ import sympy
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_eql.laws.coverage import coverage
 from sklearn_eql.laws.law import Law, law_from_record, scores
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.symbolic.equation import Equation
@@ -23,7 +24,8 @@ class EquationReader:
     """Mixin: fitted attributes and methods that read ``self._laws``.
 
     ``_laws`` holds one list of :class:`Law` per output, ``_names`` the names of the variables, ``_single`` whether the
-    target had one dimension, and ``_own`` the functions that the user brought along. SymPy expressions and tables are
+    target had one dimension, ``_own`` the functions that the user brought along, and ``_ranges`` the lowest and highest
+    value of every variable in the training rows, where that is known. SymPy expressions and tables are
     built when asked for; pickles hold plain values only, and code only where the user passed some.
     """
 
@@ -32,13 +34,17 @@ class EquationReader:
     _best: list[int]
     _single: bool
     _own: dict[str, Primitive]
+    _ranges: np.ndarray | None = None  # (2, n_variables)
 
     @property
     def equations_(self) -> pd.DataFrame | list[pd.DataFrame]:
-        """Accuracy/complexity front, one row per equation: complexity, loss, score, equation, sympy_expr, trial.
+        """Accuracy/complexity front, one row per equation.
+
+        Columns: complexity, loss, score, equation, sympy_expr, trial and, of rows and items, coverage.
 
         `loss` is the (weighted) mean squared error over the training rows in units of ``y**2``; `score` the fall of
-        its logarithm per added node. A list of frames for several outputs.
+        its logarithm per added node; `coverage` the share of a slightly wider range of the variables on which the law
+        is defined: below 1, it ends where the rows do. A list of frames for several outputs.
         """
         self._check_fitted("equations_")
         return self._unlist([self._table(laws, self._names) for laws in self._laws])
@@ -82,10 +88,15 @@ class EquationReader:
         return to_torch_module(chosen[0] if self._single else chosen, self._primitives())
 
     def _evaluate(self, X: np.ndarray, index: int | list[int] | None) -> np.ndarray:
-        columns = [e.evaluate(X, self._primitives()) for e in self._chosen(index)]
-        values = np.stack(columns, axis=1)
+        values = self._values(X, index)
         undefined = ~np.isfinite(values).all(axis=1)
-        if undefined.any():
+        if undefined.any() and self.on_undefined == "clip":
+            inside = self._values(np.clip(X[undefined], *self._ranges), index)
+            values[undefined] = np.where(np.isfinite(values[undefined]), values[undefined], inside)
+            undefined = ~np.isfinite(values).all(axis=1)
+        if undefined.any() and self.on_undefined == "nan":
+            values[~np.isfinite(values)] = np.nan
+        elif undefined.any():
             row = int(np.argmax(undefined))
             laws = [to_sympy(e, self._names, self._primitives(), precision=3) for e in self._chosen(index)]
             read = {str(symbol) for law in laws for symbol in law.free_symbols}
@@ -93,9 +104,14 @@ class EquationReader:
             raise ValueError(
                 f"X: the law {', '.join(map(str, laws))} is undefined or overflows on {int(undefined.sum())} of "
                 f"{len(X)} rows (first: row {row}, {where}). Expected rows in the domain of its functions; "
-                "leave such rows out, or choose another row of equations_ with index=."
+                "leave such rows out, choose another row of equations_ with index=, or set on_undefined to 'nan' or "
+                "'clip'."
             )
         return values[:, 0] if self._single else values
+
+    def _values(self, X: np.ndarray, index: int | list[int] | None) -> np.ndarray:
+        """Values of the laws, ``(n_rows, n_outputs)``, not finite where they are undefined or overflow."""
+        return np.stack([e.evaluate(X, self._primitives()) for e in self._chosen(index)], axis=1)
 
     def _chosen(self, index: int | list[int] | None) -> list[Equation]:
         if index is None:
@@ -113,7 +129,7 @@ class EquationReader:
 
     def _table(self, laws: list[Law], names: list[str]) -> pd.DataFrame:
         expressions = [to_sympy(law.equation, names, self._primitives()) for law in laws]
-        return pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "complexity": [law.complexity for law in laws],
                 "loss": [law.loss for law in laws],
@@ -123,6 +139,9 @@ class EquationReader:
                 "trial": [law.trial for law in laws],
             }
         )
+        if self._ranges is not None:
+            table["coverage"] = [coverage(law.equation, self._ranges, self._primitives()) for law in laws]
+        return table
 
     def _primitives(self) -> dict[str, Primitive]:
         """Vocabulary of the equations: the built-in functions and those the user passed."""

@@ -25,6 +25,7 @@ from sklearn_eql.encoder.items import Items, read_items, read_more_items
 from sklearn_eql.encoder.latent_classes import latent_prototypes
 from sklearn_eql.encoder.latent_laws import front_with, polished, symmetric
 from sklearn_eql.encoder.stages import LATENT_ROWS, LOSSES, Training, latents_of, values_of
+from sklearn_eql.estimators._check_parameters import check_latents, check_sizes
 from sklearn_eql.estimators._check_table import check_varies
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._encoder_settings import TOLERANCES, training_settings
@@ -121,6 +122,10 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         Progress on stderr if not 0.
     warm_start : bool, default=False
         Start from the encoder of the previous fit.
+    on_undefined : {"raise", "nan", "clip"}, default="raise"
+        What `predict` does with samples on which the law is undefined or overflows. "raise": a ValueError that names
+        the first. "nan": NaN for these samples. "clip": latents of such samples are moved into the range that `fit`
+        saw, one by one; where the law is undefined even there, the error is raised.
 
     Attributes
     ----------
@@ -191,6 +196,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
+        "on_undefined": [StrOptions({"raise", "nan", "clip"})],
     }
 
     def __init__(
@@ -226,6 +232,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        on_undefined: str = "raise",
     ) -> None:
         self.encoder = encoder
         self.n_latents = n_latents
@@ -257,6 +264,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
+        self.on_undefined = on_undefined
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None) -> EQLEncoderRegressor:
@@ -284,11 +292,14 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         AllTrialsFailedError
             Training diverged.
         """
+        check_sizes(self)
         start = time.time()
         deadline = math.inf if self.max_time is None else start + self.max_time
         items, y = read_items(self, X, y, self.n_items, self.item_shape)
         check_varies(np.arange(len(y))[:, None], y[:, None], ["y"])
+        check_latents(self.n_latents, len(y), "samples")
         scale = items.scale()
+        items.check_vary(scale)
         settings = training_settings(self, items)
         earlier = self._previous(items) if self.warm_start else None
         drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -385,6 +396,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         model = training.train_with_law(ties.applied(law.equation), ties, state)
         rows = training.some(np.arange(len(training.y)), LATENT_ROWS)
         latents, y = training.latents(model, rows), training.y[rows]
+        self._ranges = np.stack([latents.min(axis=0), latents.max(axis=0)])
         found = model.head.equation()
         ties = symmetric(
             found, latents, y, primitives, ties, training.delta
@@ -415,7 +427,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         state = training.settle_classes(state, source)
         if not callable(self.selection):
             return choice.choose(source, laws, state)
-        self._own = {}
+        self._own, self._ranges = {}, None
         table = self._table(laws, [f"z{i}" for i in range(training.n_features)])
         index = select(self.selection, laws, len(training.rows), table)
         return Candidate(laws[index], state, source, others=tuple(laws))
@@ -464,7 +476,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
 
     def _identity(self, items: Items, y: np.ndarray) -> dict[str, str]:
         """What a checkpoint has to agree with: parameters that matter, and a digest of the data."""
-        free = {"checkpoint", "max_time", "device", "verbose", "n_items", "item_shape"}
+        free = {"checkpoint", "max_time", "device", "verbose", "n_items", "item_shape", "on_undefined"}
         if not isinstance(self.random_state, Integral):
             free.add("random_state")
         given = {name: value for name, value in self.get_params(deep=False).items() if name not in free}

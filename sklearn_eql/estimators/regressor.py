@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_eql.estimators._check_parameters import check_sizes
 from sklearn_eql.estimators._check_table import check_varies, merge_duplicates, read_rows, read_table, read_weight
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._device import resolve_device
@@ -25,6 +26,7 @@ from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import RULES, extrapolation_errors, outer_rows, select, simplest_outside
 from sklearn_eql.networks.penalties import Penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
+from sklearn_eql.reading.arrays import plain
 from sklearn_eql.search.dense_trials import GradientSettings
 from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.search.islands import SearchResult, SearchSettings, search
@@ -92,6 +94,10 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         Progress on stderr if not 0.
     warm_start : bool, default=False
         Start the search from the equations of the previous fit.
+    on_undefined : {"raise", "nan", "clip"}, default="raise"
+        What `predict` does with rows on which the law is undefined or overflows. "raise": a ValueError that names the
+        first. "nan": NaN for these rows. "clip": features of such rows are moved into the range that `fit` saw,
+        one by one; where the law is undefined even there, the error is raised.
 
     Attributes
     ----------
@@ -152,6 +158,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
+        "on_undefined": [StrOptions({"raise", "nan", "clip"})],
     }
 
     def __init__(
@@ -180,6 +187,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         warm_start: bool = False,
+        on_undefined: str = "raise",
     ) -> None:
         self.functions = functions
         self.n_hidden_layers = n_hidden_layers
@@ -204,6 +212,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
         self.warm_start = warm_start
+        self.on_undefined = on_undefined
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None) -> EQLRegressor:
@@ -228,7 +237,9 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         AllTrialsFailedError
             No network stayed finite on all rows.
         """
+        check_sizes(self)
         deadline = math.inf if self.max_time is None else time.time() + self.max_time
+        X, y = plain("X", X), plain("y", y)
         resolution = max(_resolution(X), _resolution(y))
         X, y = read_table(self, X, y)
         weight = read_weight(sample_weight, X)
@@ -244,6 +255,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         if len(before) != targets.shape[1]:
             before = [[]] * targets.shape[1]
         self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
+        self._ranges = np.stack([X[kept].min(axis=0), X[kept].max(axis=0)])
         outcomes = []
         for column, seed, laws in zip(targets.T, seeds.tolist(), before, strict=True):
             initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
@@ -287,7 +299,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Rows on which the equation is undefined (a logarithm of a negative number) or overflows.
+            Rows on which the equation is undefined (a logarithm of a negative number) or overflows, as `on_undefined`
+            has it.
         """
         check_is_fitted(self)
         return self._evaluate(read_rows(self, X), index)

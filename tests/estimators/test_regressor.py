@@ -79,7 +79,7 @@ def test_without_index_everything_reads_the_selected_row(noisy):
 
 def test_the_table_is_a_front(noisy):
     table = noisy.equations_
-    assert list(table.columns) == ["complexity", "loss", "score", "equation", "sympy_expr", "trial"]
+    assert list(table.columns) == ["complexity", "loss", "score", "equation", "sympy_expr", "trial", "coverage"]
     assert table["complexity"].is_monotonic_increasing
     assert table["complexity"].is_unique
     assert table["loss"].is_monotonic_decreasing
