@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.sparse.packing import FreeTerm, Layout, pack
 from sklearn_eql.sparse.rows import ScaledRows
-from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.sparse.structure import Structure, Term
 
 
 @dataclass
@@ -24,17 +25,6 @@ class Expansion:
     sources: torch.Tensor  # (n_base + T * n_slots, N) all source rows, flattened over trials
     slopes: list[torch.Tensor]  # per layer: (1 + arguments in use, N) derivative of each unit by each argument
     deep: list[torch.Tensor | None]  # per layer: (T, R, slots below) coefficients on earlier units
-
-
-@dataclass
-class _Layer:
-    """Index tensors of one layer of a batch."""
-
-    base: torch.Tensor  # (T * R, n_base) coefficients on the features, R argument rows per trial
-    units: torch.Tensor | None  # (T, R, slots below) coefficients on earlier units
-    groups: list[tuple[Primitive, list[torch.Tensor]]]  # per primitive: argument rows of G, flattened
-    gather: torch.Tensor  # (T * S,) where each slot's value lies among the stacked group results
-    slope_gather: torch.Tensor  # (T * R,) where each argument's slope lies among the stacked slopes
 
 
 class SparseBatch:
@@ -56,7 +46,8 @@ class SparseBatch:
         first = 1 + X.shape[1]
         used = {s for structure in structures for form in structure.forms() for s, _, _ in form if 0 < s < first}
         self._features = [s - 1 for s in sorted(used)]  # columns that some structure reads: no other takes memory
-        self._logarithms: list[tuple[str, int, float]] = []  # primitive, base row, coefficient
+        self._layout = Layout(self.structures, self._features)
+        self.width, self.n_slots = self._layout.width, self._layout.n_slots
         self._pack()
         self._bound: torch.Tensor | ScaledRows | None = None
         self.bind(X)
@@ -68,155 +59,67 @@ class SparseBatch:
         self._bound = X
         one = torch.ones(len(X), 1, dtype=torch.float64)
         given = torch.cat([one, X[:, self._features]], dim=1).T.contiguous()
-        extra = [self.primitives[name].torch_fn(c * given[row]) for name, row, c in self._logarithms]
+        extra = [self.primitives[name].torch_fn(c * given[row]) for name, row, c in self._layout.logarithms]
         # A logarithm that is undefined on some row disables its trials; the shared row must not touch the others.
         broken = {len(given) + i for i, row in enumerate(extra) if not bool(torch.isfinite(row).all())}
-        self.valid = torch.tensor([broken.isdisjoint(mine.values()) for mine in self._inputs])
+        self.valid = torch.tensor([broken.isdisjoint(mine.values()) for mine in self._layout.inputs])
         extra = [torch.zeros_like(row) if len(given) + i in broken else row for i, row in enumerate(extra)]
         self.rows = torch.cat([given, torch.stack(extra)]) if extra else given  # (n_base, N)
 
-    def _input_rows(self, position: dict[int, int]) -> list[dict[int, int]]:
-        """Note the logarithms in use, rows after the given ones; where each unit of depth 0 of each trial is found."""
-        found: dict[tuple[int, float], int] = {}
-        inputs = []
-        for s in self.structures:
-            mine = {}
-            for u, (unit, depth) in enumerate(zip(s.units, s.depths, strict=True)):
-                if depth == 0:
-                    source, coefficient, _ = unit.args[0][0]
-                    if (source, coefficient) not in found:
-                        found[source, coefficient] = len(position) + len(found)
-                        self._logarithms.append((unit.primitive, position[source], coefficient))
-                    mine[u] = found[source, coefficient]
-            inputs.append(mine)
-        return inputs
-
     def _pack(self) -> None:
-        structures = self.structures
-        position = {0: 0} | {1 + f: 1 + i for i, f in enumerate(self._features)}  # of given sources among the base rows
-        self._inputs = inputs = self._input_rows(position)
-        n_base = len(position) + len(self._logarithms)
-        n_trials = len(structures)
-        depth = max((max(s.depths, default=0) for s in structures), default=0)
-        slots = [[0] * depth for _ in structures]  # units of each trial in each layer
-        place: list[list[tuple[int, int]]] = []  # (layer, slot) of each unit of each trial
-        for t, s in enumerate(structures):
-            here = []
-            for u, d in enumerate(s.depths):
-                here.append((-1, inputs[t][u]) if d == 0 else (d - 1, slots[t][d - 1]))
-                if d:
-                    slots[t][d - 1] += 1
-            place.append(here)
-        self.width = [max(slots[t][d] for t in range(n_trials)) for d in range(depth)]
-        offset = np.concatenate([[0], np.cumsum(self.width)]).astype(int)  # first slot of each layer
-        n_slots = int(offset[-1])
-        self.n_slots = n_slots
-
-        base = [np.zeros((n_trials, 2 * w, n_base)) for w in self.width]
-        deep = [np.zeros((n_trials, 2 * w, offset[d])) for d, w in enumerate(self.width)]
-        members: list[dict[str, list[int]]] = [{} for _ in range(depth)]
-        # Free coefficients, padded over the trials: where each is read from and written to.
-        inner: list[list[tuple[int, int, int, float]]] = []  # (layer, row, source, value)
-        linear: list[list[tuple[int, float, bool]]] = []
-
-        def row_of(t: int, source: int) -> int:
-            """Position of a source among the base rows and the slots of a trial."""
-            first = 1 + structures[t].n_features
-            if source < first:
-                return position[source]
-            layer, slot = place[t][source - first]
-            return slot if layer < 0 else n_base + offset[layer] + slot
-
-        for t, s in enumerate(structures):
-            mine = []
-            for unit, (layer, slot) in zip(s.units, place[t], strict=True):
-                if layer < 0:
-                    continue
-                members[layer].setdefault(unit.primitive, []).append(t * self.width[layer] + slot)
-                for a, arg in enumerate(unit.args):
-                    row = a * self.width[layer] + slot
-                    for source, value, free in arg:
-                        at = row_of(t, source)
-                        if at < n_base:
-                            base[layer][t, row, at] = value
-                        else:
-                            deep[layer][t, row, at - n_base] = value
-                        if free:
-                            mine.append((layer, row, at, value))
-            inner.append(mine)
-            linear.append([(row_of(t, source), value, free) for source, value, free in s.output])
-
-        self.layers = []
-        slope_rows: list[int] = []
-        for d, w in enumerate(self.width):
-            groups, order = [], np.zeros(n_trials * w, dtype=np.int64)
-            slope_order = np.zeros(n_trials * 2 * w, dtype=np.int64)
-            filled = sloped = 1  # row 0 of the stacked results is a row of zeros, for empty slots
-            for name, slots_flat in members[d].items():
-                flat = np.asarray(slots_flat, dtype=np.int64)
-                t, slot = np.divmod(flat, w)
-                primitive = self.primitives[name]
-                rows = [torch.from_numpy(t * 2 * w + a * w + slot) for a in range(max(primitive.arity, 1))]
-                groups.append((primitive, rows))
-                order[flat] = filled + np.arange(len(flat))
-                filled += len(flat)
-                for r in rows[: primitive.arity]:
-                    slope_order[r.numpy()] = sloped + np.arange(len(flat))
-                    sloped += len(flat)
-            self.layers.append(
-                _Layer(
-                    torch.from_numpy(base[d].reshape(n_trials * 2 * w, n_base)),
-                    torch.from_numpy(deep[d]) if offset[d] else None,
-                    groups,
-                    torch.from_numpy(order),
-                    torch.from_numpy(slope_order),
-                )
-            )
-            slope_rows.append(sloped)
-        self._offset = offset.tolist()
-        self._index_parameters(inner, linear, n_base, offset, np.concatenate([[0], np.cumsum(slope_rows)]))
-
-    def _index_parameters(self, inner, linear, n_base: int, offset: np.ndarray, slope_first: np.ndarray) -> None:
+        self.layers, inner, linear = pack(self._layout, self.primitives)
         n_trials = len(inner)
-        k_max = max(max(map(len, inner), default=0), 1)
-        m_max = max(max(len(row) for row in linear), 1)
-        self.inner_mask = torch.zeros(n_trials, k_max, dtype=torch.bool)
-        self.theta = torch.zeros(n_trials, k_max, dtype=torch.float64)
-        read = np.zeros((n_trials, k_max), dtype=np.int64)  # row of the sources
-        slot = np.zeros((n_trials, k_max), dtype=np.int64)  # unit that owns the argument
-        slope = np.zeros((n_trials, k_max), dtype=np.int64)  # row of the slopes; padding reads the zeros of layer 0
-        scatter = [([], [], [], []) for _ in self.width], [([], [], [], []) for _ in self.width]
-        for t, params in enumerate(inner):
-            for k, (layer, row, position, value) in enumerate(params):
+        self.inner_mask = torch.zeros(n_trials, max(map(len, inner), default=0) or 1, dtype=torch.bool)
+        self.theta = torch.zeros(self.inner_mask.shape, dtype=torch.float64)
+        self.output_mask = torch.zeros(n_trials, max(map(len, linear), default=0) or 1, dtype=torch.bool)
+        self.output_fixed = torch.zeros(self.output_mask.shape, dtype=torch.float64)
+        self._index_inner(inner)
+        self._index_output(linear)
+
+    def _index_inner(self, inner: list[list[FreeTerm]]) -> None:
+        """Free coefficients of arguments, padded over the trials: where each is written to and read from."""
+        n_base, width, offset = self._layout.n_base, self.width, self._layout.offset
+        slope_first = np.concatenate([[0], np.cumsum([layer.n_slopes for layer in self.layers])]).astype(int)
+        read, slot, slope = (np.zeros(self.theta.shape, dtype=np.int64) for _ in range(3))  # padding: zeros of layer 0
+        scatter = [([], [], [], []) for _ in width], [([], [], [], []) for _ in width]
+        for t, terms in enumerate(inner):
+            for k, term in enumerate(terms):
                 self.inner_mask[t, k] = True
-                self.theta[t, k] = value
-                read[t, k] = position
-                w = self.width[layer]
-                slot[t, k] = offset[layer] + row % w
-                slope[t, k] = slope_first[layer] + int(self.layers[layer].slope_gather[t * 2 * w + row])
-                target = scatter[int(position >= n_base)][layer]
-                for column, entry in zip(target, (t, row, position - n_base * (position >= n_base), k), strict=True):
+                self.theta[t, k] = term.value
+                w = width[term.layer]
+                read[t, k] = term.source
+                slot[t, k] = offset[term.layer] + term.row % w  # unit that owns the argument
+                slope[t, k] = slope_first[term.layer] + int(self.layers[term.layer].slope_gather[t * 2 * w + term.row])
+                is_deep = term.source >= n_base
+                entries = (t, term.row, term.source - n_base * is_deep, k)
+                for column, entry in zip(scatter[is_deep][term.layer], entries, strict=True):
                     column.append(entry)
         self._scatter = [
-            [tuple(torch.tensor(column, dtype=torch.long) for column in kind[d]) for d in range(len(self.width))]
+            [tuple(torch.tensor(column, dtype=torch.long) for column in of_layer) for of_layer in kind]
             for kind in scatter
         ]
-        # Flattened rows: sources are base rows (shared) followed by T * n_slots unit rows.
-        trial = np.arange(n_trials)[:, None]
-        self._read = torch.from_numpy(np.where(read < n_base, read, n_base + trial * self.n_slots + (read - n_base)))
-        self._slot = torch.from_numpy(trial * self.n_slots + slot)
+        self._read = self._flattened(read)
+        self._slot = torch.from_numpy(np.arange(len(inner))[:, None] * self.n_slots + slot)
         self._slope = torch.from_numpy(slope)
-        out = np.zeros((n_trials, m_max), dtype=np.int64)
-        self.output_mask = torch.zeros(n_trials, m_max, dtype=torch.bool)
-        self.output_fixed = torch.zeros(n_trials, m_max, dtype=torch.float64)
+
+    def _index_output(self, linear: list[list[Term]]) -> None:
+        """Terms of the outputs, padded over the trials."""
+        out = np.zeros(self.output_mask.shape, dtype=np.int64)
         for t, terms in enumerate(linear):
-            for m, (position, value, free) in enumerate(terms):
-                out[t, m] = position
+            for m, (row, value, free) in enumerate(terms):
+                out[t, m] = row
                 self.output_mask[t, m] = free
                 if not free:
                     self.output_fixed[t, m] = value
+        n_base = self._layout.n_base
         self._out_slot = torch.from_numpy(np.where(out < n_base, self.n_slots, out - n_base))
-        self._out = torch.from_numpy(np.where(out < n_base, out, n_base + trial * self.n_slots + (out - n_base)))
+        self._out = self._flattened(out)
+
+    def _flattened(self, rows: np.ndarray) -> torch.Tensor:
+        """Rows of a layout, one row of them per trial, among base rows (shared) followed by T * n_slots unit rows."""
+        n_base = self._layout.n_base
+        trial = np.arange(len(rows))[:, None]
+        return torch.from_numpy(np.where(rows < n_base, rows, n_base + trial * self.n_slots + (rows - n_base)))
 
     def evaluate(self, theta: torch.Tensor, with_slopes: bool = True) -> Expansion:
         """Values of all sources at inner coefficients `theta` (T, K), and the slopes of all units if wanted."""
@@ -265,7 +168,7 @@ class SparseBatch:
         if len(self.layers) > 1:
             by_unit = by_unit.repeat(1, 1, n_rows)
             for d in range(len(self.layers) - 1, 0, -1):
-                first, width = self._offset[d], self.width[d]
+                first, width = int(self._layout.offset[d]), self.width[d]
                 slope = point.slopes[d].index_select(0, self.layers[d].slope_gather).view(n_trials, 2, width, n_rows)
                 by_argument = (slope * by_unit[:, None, first : first + width]).view(n_trials, 2 * width, n_rows)
                 by_unit[:, :first].baddbmm_(point.deep[d].mT, by_argument)
