@@ -35,6 +35,7 @@ _N_EXACT, _N_PROMISING, _N_SNAPPED = 2, 3, 8  # of those, the best by descriptio
 _JUDGED_AFTER = frozenset(range(5, 100, 3))  # numbers of families
 _CONFIRMING, _CONFIRMING_LOOSE = 500, 3000  # structures that do not shorten the description of noisy data any further
 _MAX_FREE_EARLY = 4  # free coefficients of a law that is taken for one early
+_SHORTER = 1.0  # fall of the description length that counts: refits of one law move it by less; not tuned
 _MAX_UNEXPLAINED = 0.5  # of the variance: less than that a law must leave over
 
 
@@ -75,20 +76,14 @@ def climb(
     report : callable, optional
         Called with a family's name and the best member so far.
     """
-    rng = np.random.default_rng(seed)
     archive = Archive(len(judge.y), judge.exact)
     archive.add(judge.fit(seeds, _SECOND_STEPS))
     inner = [inner_problem(problem, outer) for outer in OUTER_FUNCTIONS]
     places = {place.outer.name: place for place in inner if place is not None}
-    tried = np.flatnonzero(problem.importances).tolist()
-    signed = [i for i, f in enumerate(tried) if problem.signs[f]]
-    rows = judge.X.numpy()[:, tried]
-    hints = log_monomials(rows, judge.y.numpy(), signed, judge.x_units[tried], judge.root.numpy())
-    hints = hints.spread(tried, len(problem.signs))
-    generators = {name: TermGenerator(place.inner, rng, hints, place.outer.degree) for name, place in places.items()}
+    generators = _generators(places, problem, judge, np.random.default_rng(seed))
     curve: list[float] = []
     pending: list[FitResult] = []  # of laws that are not exact, judged every few families
-    n_since, lowest, reason = 0, math.inf, "all"
+    verdict, reason = _Verdict(judge), "all"
     families = [family for family in families if len(judge.y) >= family.min_rows]
     try:
         for number, family in enumerate(families):
@@ -96,7 +91,7 @@ def climb(
                 reason = ended
                 break
             found, n_starts = _try(family, generators, places, problem, deadline)
-            n_since += n_starts
+            verdict.n_since += n_starts
             if any(r.loss < problem.exact for r in found):
                 archive.add(_confirmed(found, problem, judge))
             else:
@@ -111,15 +106,8 @@ def climb(
             curve.append(leader.loss)
             if report:
                 report(family.name, leader)
-            if leader.loss < judge.exact:
-                if is_exact(leader.structure, judge):
-                    reason = "exact"
-                    break
-                continue
-            if archive.score(leader) < lowest - 1.0:
-                lowest, n_since = archive.score(leader), 0
-            elif _confirmation(leader, n_since, judge):
-                reason = "noise"
+            if confirmed := verdict.on(leader, archive.score(leader)):
+                reason = confirmed
                 break
     except KeyboardInterrupt:
         if not (archive.members or pending):
@@ -127,6 +115,48 @@ def climb(
         reason = "interrupted"
     archive.add(judge.fit([r.structure for r in pending], _FIRST_STEPS))  # of families since the last judgement
     return Climb(archive, reason, tuple(curve))
+
+
+def _generators(
+    places: dict[str, InnerProblem], problem: Problem, judge: Problem, rng: np.random.Generator
+) -> dict[str, TermGenerator]:
+    """One for each outer function, all with what linear fits on the judging rows tell about exponents."""
+    tried = [f - 1 for f in problem.features]
+    signed = [i for i, f in enumerate(tried) if problem.signs[f]]
+    rows = judge.X.numpy()[:, tried]
+    hints = log_monomials(rows, judge.y.numpy(), signed, judge.x_units[tried], judge.root.numpy())
+    hints = hints.spread(tried, len(problem.signs))
+    return {name: TermGenerator(place.inner, rng, hints, place.outer.degree) for name, place in places.items()}
+
+
+class _Verdict:
+    """Whether the leader is taken for the law: exact, or unbeaten for long enough with nothing but noise left over."""
+
+    def __init__(self, judge: Problem) -> None:
+        self.judge = judge
+        self.n_since = 0  # structures tried since the shortest description was found
+        self._lowest = math.inf
+
+    def on(self, leader: FitResult, score: float) -> str | None:
+        """Why to stop, ``"exact"`` or ``"noise"``; None to go on."""
+        if leader.loss < self.judge.exact:
+            return "exact" if is_exact(leader.structure, self.judge) else None
+        if score < self._lowest - _SHORTER:
+            self._lowest, self.n_since = score, 0
+            return None
+        return "noise" if self._is_noise(leader) else None
+
+    def _is_noise(self, leader: FitResult) -> bool:
+        """Whether a law explains most of the variance, leaves nothing but noise, and has stood long enough.
+
+        A law with exponents that are not round, or many coefficients, stands longer: it may be an interpolation.
+        """
+        if len(self.judge.y) < MANY_ROWS:  # which no test of noise is sharp enough for
+            return False
+        is_tight = not n_loose(leader.structure) and leader.structure.n_free <= _MAX_FREE_EARLY
+        if self.n_since < (_CONFIRMING if is_tight else _CONFIRMING_LOOSE):
+            return False
+        return leader.loss < _MAX_UNEXPLAINED * self.judge.variance and is_white(leader.structure, self.judge)
 
 
 def _confirmed(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:
@@ -157,18 +187,6 @@ def _with_factors(structure: Structure, judge: Problem) -> Structure:
     """The law with common factors in front of its sums, exponents that are round staying so."""
     equation = factored(canonicalize(structure.to_equation(), judge.primitives), judge.primitives, judge.X)
     return with_round_exponents_fixed(Structure.from_equation(equation, free_mask(equation, judge.primitives)))
-
-
-def _confirmation(leader: FitResult, n_since: int, judge: Problem) -> bool:
-    """Whether a law explains most of the variance, leaves nothing but noise, and has stood long enough.
-
-    A law with exponents that are not round, or many coefficients, stands longer: it may be an interpolation.
-    """
-    if len(judge.y) < MANY_ROWS:  # which no test of noise is sharp enough for
-        return False
-    is_tight = not n_loose(leader.structure) and leader.structure.n_free <= _MAX_FREE_EARLY
-    needed = _CONFIRMING if is_tight else _CONFIRMING_LOOSE
-    return n_since >= needed and leader.loss < _MAX_UNEXPLAINED * judge.variance and is_white(leader.structure, judge)
 
 
 @dataclass

@@ -21,8 +21,10 @@ from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import Deadline
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 from sklearn_eql.training.batched import train
-from sklearn_eql.training.records import Status
+from sklearn_eql.training.records import Progress, Status, TrainingResult
 from sklearn_eql.training.schedule import Phase, alpha_ladder
+
+_STEPS_PER_LINE = 1000  # of what `verbose` prints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,46 +48,8 @@ def train_trials(
 
     One seed per trial is drawn before training starts.
     """
-    seeds = np.random.SeedSequence(seed).generate_state(settings.n_trials).tolist()
-    penalty = resolve_penalty(settings.penalty)
-    network = BatchedEQL(
-        problem.X.shape[1],
-        1,
-        settings.units,
-        problem.max_depth,
-        seeds,
-        init_scales=initial_scales(penalty),
-        device=settings.device,
-    )
-    alpha = alpha_ladder(settings.n_trials) if settings.alpha == "auto" else settings.alpha
-
-    def show(progress) -> None:
-        if progress.step % 1000 == 0:
-            print(
-                f"[sklearn_eql] gradient training, step {progress.step} of {progress.n_steps}: "
-                f"relative loss {np.nanmin(progress.loss):.3g}",
-                file=sys.stderr,
-            )
-
-    result = train(
-        network,
-        problem.X,
-        problem.y[:, None],
-        settings.schedule,
-        optimizer=settings.optimizer,
-        penalty=penalty,
-        alpha=alpha,
-        sample_weight=None if problem.sample_weight is None else problem.sample_weight.numpy(),
-        batch_size=settings.batch_size,
-        deadline=deadline,
-        callback=show if verbose else None,
-    )
-    structures = []
-    for (equation,), record in zip(network.to_equations(result.weights), result.records, strict=True):
-        if record.status is not Status.DIVERGED:
-            equation = canonicalize(defined_part(equation, problem), problem.primitives)
-            structure = Structure.from_equation(equation, free_mask(equation, problem.primitives))
-            structures.append(supported_part(structure, problem))
+    network, result = _trained(problem, settings, seed, deadline, verbose)
+    structures = _pruned(network, result, problem)
     archive = Archive(len(problem.y), problem.exact)
     reason = {Status.TIMED_OUT: "max_time", Status.INTERRUPTED: "interrupted"}.get(result.status, "schedule")
     if reason == "interrupted":
@@ -104,3 +68,53 @@ def train_trials(
     if reason != "interrupted" and any(r.loss < problem.exact and is_exact(r.structure, problem) for r in best):
         reason = "exact"
     return EvolutionResult(archive, result.n_steps, reason, curve)
+
+
+def _trained(
+    problem: Problem, settings: GradientSettings, seed: int, deadline: Deadline, verbose: int
+) -> tuple[BatchedEQL, TrainingResult]:
+    """The networks, and what became of each."""
+    penalty = resolve_penalty(settings.penalty)
+    network = BatchedEQL(
+        problem.X.shape[1],
+        1,
+        settings.units,
+        problem.max_depth,
+        np.random.SeedSequence(seed).generate_state(settings.n_trials).tolist(),
+        init_scales=initial_scales(penalty),
+        device=settings.device,
+    )
+    result = train(
+        network,
+        problem.X,
+        problem.y[:, None],
+        settings.schedule,
+        optimizer=settings.optimizer,
+        penalty=penalty,
+        alpha=alpha_ladder(settings.n_trials) if settings.alpha == "auto" else settings.alpha,
+        sample_weight=None if problem.sample_weight is None else problem.sample_weight.numpy(),
+        batch_size=settings.batch_size,
+        deadline=deadline,
+        callback=_show if verbose else None,
+    )
+    return network, result
+
+
+def _show(progress: Progress) -> None:
+    if progress.step % _STEPS_PER_LINE == 0:
+        print(
+            f"[sklearn_eql] gradient training, step {progress.step} of {progress.n_steps}: "
+            f"relative loss {np.nanmin(progress.loss):.3g}",
+            file=sys.stderr,
+        )
+
+
+def _pruned(network: BatchedEQL, result: TrainingResult, problem: Problem) -> list[Structure]:
+    """Networks that did not diverge as sparse structures, defined on every row, that the rows support."""
+    structures = []
+    for (equation,), record in zip(network.to_equations(result.weights), result.records, strict=True):
+        if record.status is not Status.DIVERGED:
+            equation = canonicalize(defined_part(equation, problem), problem.primitives)
+            structure = Structure.from_equation(equation, free_mask(equation, problem.primitives))
+            structures.append(supported_part(structure, problem))
+    return structures
