@@ -1,4 +1,4 @@
-"""Time and memory of a fit as the work grows: rows, features, population, trials.
+"""Time and memory of a fit as the work grows: rows, features, population, trials, columns of wide tables, a time limit.
 
     python benchmarks/scaling.py                              # all sweeps, clean and noisy, 3 seeds per point
     python benchmarks/scaling.py --sweeps rows --values 100 1000 10000 --repeats 1
@@ -9,7 +9,14 @@ Only two features matter, whatever their number; with one feature, x1 is x0. The
 number: "population" is `population_size` of the default search, "trials" is `n_trials` of ``search="gradient"`` with
 the paper's functions.
 
-Every fit runs in a process of its own, from which come the seconds of `fit` and the growth of its peak resident memory
+"columns" is about wide tables: 200 rows, positive columns (uniform on [1, 5]) with ``y = 3*a*b/c``, or columns around
+zero (Gaussian) with ``y = 2*a*b + c``, of three columns drawn at random; or a Gaussian y that depends on none of them,
+for which "error" says how much noise was taken for a law (1 for none: the error of the zero function is 1).
+"limit" is the first law with 50 features under ``max_time=1``, for the rows given: both clocks should show about a
+second, or a second more.
+
+Every fit runs in a process of its own, from which come the seconds of `fit`, on the wall and of the processor ("cpu":
+what counts on a busy machine), and the growth of its peak resident memory
 (`ru_maxrss`) during `fit`: neither imports nor the data count, but everything `fit` allocates does. A small fit before
 it loads the libraries. "error" is that of the law at 1,000 fresh points without noise.
 
@@ -28,19 +35,34 @@ import math
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from _common import RESULTS, append_record, commit, machine, markdown_table, read_records
 
-BASE = {"rows": 1_000, "features": 2, "population": None, "trials": None}  # None: the default of EQLRegressor
+BASE = {  # None: the default of EQLRegressor
+    "rows": 1_000,
+    "features": 2,
+    "population": None,
+    "trials": None,
+    "max_time": None,
+    "table": "two of all",
+    "noise": 0.0,
+}
 VALUES: dict[str, list[int]] = {
     "rows": [100, 1_000, 10_000, 100_000, 1_000_000],
     "features": [1, 2, 5, 10, 20, 50, 100],
     "population": [32, 128, 512, 2_048],
     "trials": [1, 10, 100, 300],
+    "columns": [10, 100, 1_000, 5_000],
+    "limit": [2_000, 100_000, 1_000_000],
 }
-NOISES = (0.0, 0.05)
+CHANGES = {"columns": "features", "limit": "rows"}  # what a sweep changes, where it is not called so
+FIXED: dict[str, dict[str, Any]] = {"columns": {"rows": 200}, "limit": {"features": 50, "max_time": 1.0}}
+NOISY = {f"noise {noise:g}": {"noise": noise} for noise in (0.0, 0.05)}
+TABLES = ("positive, law", "positive, noise", "centred, law", "centred, noise")
+VARIANTS = dict.fromkeys(VALUES, NOISY) | {"columns": {table: {"table": table} for table in TABLES}}
 FLAG = 1.2
 WARM_UP_ROWS = 64
 MIB = 2**20
@@ -48,13 +70,20 @@ MIB = 2**20
 Record = dict[str, Any]
 
 
-def make_data(rows: int, features: int, noise: float, seed: int):
+def make_data(point: Record, rows: int, noise: float, seed: int):
     import numpy as np
 
     rng = np.random.default_rng(seed)
-    X = rng.uniform(-2, 2, size=(rows, features))
-    a, b = X[:, 0], X[:, min(1, features - 1)]
-    y = 2.5 * a * b + 1.5 * b**2
+    features = point["features"]
+    if point["table"] == "two of all":
+        X = rng.uniform(-2, 2, size=(rows, features))
+        a, b = X[:, 0], X[:, min(1, features - 1)]
+        y = 2.5 * a * b + 1.5 * b**2
+    else:
+        columns, what = point["table"].split(", ")
+        X = rng.uniform(1, 5, size=(rows, features)) if columns == "positive" else rng.normal(size=(rows, features))
+        a, b, c = X[:, np.random.default_rng(point["seed"]).choice(features, 3, replace=False)].T
+        y = rng.normal(size=rows) if what == "noise" else 3 * a * b / c if columns == "positive" else 2 * a * b + c
     if noise:
         y = y + rng.normal(scale=noise * np.sqrt(np.mean(y**2)), size=rows)
     return X, y
@@ -81,21 +110,24 @@ def fit_once(point: Record) -> Record:
 
     from sklearn_eql import EQLRegressor
 
-    parameters: Record = {"random_state": point["seed"]}
+    parameters: Record = {"random_state": point["seed"], "max_time": point["max_time"]}
     if point["population"] is not None:
         parameters["population_size"] = point["population"]
     if point["trials"] is not None:
         parameters |= {"search": "gradient", "functions": "paper", "n_trials": point["trials"]}
-    EQLRegressor(random_state=0, max_time=1.0).fit(*make_data(WARM_UP_ROWS, 1, 0.0, 0))
-    X, y = make_data(point["rows"], point["features"], point["noise"], point["seed"])
+    EQLRegressor(random_state=0, max_time=1.0).fit(*make_data({**BASE, "features": 1}, WARM_UP_ROWS, 0.0, 0))
+    X, y = make_data(point, point["rows"], point["noise"], point["seed"])
     forget_peak()
     before = peak_memory()
+    processor = time.process_time()
     model, seconds = timed(lambda: EQLRegressor(**parameters).fit(X, y))
+    processor = time.process_time() - processor
     memory = peak_memory() - before
-    X_new, y_new = make_data(1_000, point["features"], 0.0, point["seed"] + 1)
+    X_new, y_new = make_data(point, 1_000, 0.0, point["seed"] + 1)
     error = float(np.sqrt(np.mean((model.predict(X_new) - y_new) ** 2) / np.mean(y_new**2)))
     return {
         "seconds": seconds,
+        "processor": processor,
         "memory": memory,
         "error": error if math.isfinite(error) else None,
         "law": str(model.sympy_expr_),
@@ -117,14 +149,14 @@ def run(point: Record, timeout: float) -> Record:
 
 
 def key(record: Record) -> tuple:
-    return tuple(record[name] for name in (*BASE, "noise", "seed"))
+    return tuple(record.get(name, BASE.get(name)) for name in (*BASE, "seed"))
 
 
 def points(sweep: str, values: list[int], repeats: int) -> list[Record]:
     return [
-        {**BASE, sweep: value, "noise": noise, "seed": seed}
+        {**BASE, **FIXED.get(sweep, {}), CHANGES.get(sweep, sweep): value, **variant, "seed": seed}
         for value in values
-        for noise in NOISES
+        for variant in VARIANTS[sweep].values()
         for seed in range(repeats)
     ]
 
@@ -142,38 +174,39 @@ def slope(pairs: list[tuple[float, float]]) -> float | None:
 
 def report(sweep: str, values: list[int], repeats: int, records: dict[tuple, Record]) -> str:
     header = [sweep]
-    for noise in NOISES:
-        label = f"noise {noise:g}"
-        header += [f"{label}: s", "MiB", "error"]
-    curves: dict[tuple[float, str], list[tuple[float, float]]] = {
-        (n, q): [] for n in NOISES for q in ("seconds", "memory")
+    for label in VARIANTS[sweep]:
+        header += [f"{label}: s", "cpu s", "MiB", "error"]
+    curves: dict[tuple[str, str], list[tuple[float, float]]] = {
+        (label, q): [] for label in VARIANTS[sweep] for q in ("seconds", "memory")
     }
     rows = []
     for value in values:
         row: list[str] = [f"{value:,}"]
-        for noise in NOISES:
-            wanted = [p for p in points(sweep, [value], repeats) if p["noise"] == noise]
+        for label, variant in VARIANTS[sweep].items():
+            wanted = [p for p in points(sweep, [value], repeats) if variant.items() <= p.items()]
             its = [records[key(p)] for p in wanted if key(p) in records]
             failures = sorted({r["failure"] for r in its if "failure" in r})
             its = [r for r in its if "failure" not in r]
             if not its:
-                row += [failures[0] if failures else "-", "-", "-"]
+                row += [failures[0] if failures else "-", "-", "-", "-"]
                 continue
             seconds = statistics.median(r["seconds"] for r in its)
             memory = statistics.median(r["memory"] for r in its)
             errors = [math.inf if r["error"] is None else r["error"] for r in its]
-            curves[noise, "seconds"].append((value, seconds))
-            curves[noise, "memory"].append((value, memory))
+            curves[label, "seconds"].append((value, seconds))
+            curves[label, "memory"].append((value, memory))
+            processor = [r["processor"] for r in its if "processor" in r]
             lost = f" ({len(failures)} failed)" if failures else ""
-            row += [f"{seconds:.2f}{lost}", f"{memory / MIB:.0f}", f"{statistics.median(errors):.1e}"]
+            cpu = f"{statistics.median(processor):.2f}" if processor else "-"
+            row += [f"{seconds:.2f}{lost}", cpu, f"{memory / MIB:.0f}", f"{statistics.median(errors):.1e}"]
         rows.append(row)
     lines = [f"### {sweep.capitalize()}", "", markdown_table(header, rows), ""]
-    for (noise, quantity), curve in curves.items():
+    for (label, quantity), curve in curves.items():
         last, whole = slope(curve[-2:]), slope(curve)
         if last is None or whole is None:
             continue
         flag = f" **above {FLAG}**" if sweep == "rows" and last > FLAG else ""
-        lines.append(f"- {quantity}, noise {noise:g}: exponent {last:.2f} at the end, {whole:.2f} overall{flag}")
+        lines.append(f"- {quantity}, {label}: exponent {last:.2f} at the end, {whole:.2f} overall{flag}")
     return "\n".join(lines)
 
 
@@ -210,7 +243,8 @@ def main() -> None:
                 outcome = record.get("failure") or (
                     f"{record['seconds']:8.2f} s  {record['memory'] / MIB:6.0f} MiB  {record['law'][:60]}"
                 )
-                print(f"{sweep} {point[sweep]:>9,}  noise {point['noise']:<4g}  {outcome}", file=sys.stderr, flush=True)
+                what = f"{sweep} {point[CHANGES.get(sweep, sweep)]:>9,}  {point['table']}  noise {point['noise']:<4g}"
+                print(f"{what}  {outcome}", file=sys.stderr, flush=True)
     versions = sorted({str(r["version"]) for r in records.values()})
     print(f"sklearn_eql at {', '.join(versions) or '-'}; {args.repeats} seeds per point.\n")
     print("\n\n".join(report(sweep, values, args.repeats, records) for sweep, values in sweeps.items()))

@@ -23,7 +23,7 @@ class Law:
     exact: float  # relative loss below which a law is exact
     complexity: int
     n_free: int  # coefficients that are no recognised constants
-    n_symbols: int  # see Structure.n_symbols
+    n_symbols: float  # see Structure.n_symbols
     trial: int
 
     @property

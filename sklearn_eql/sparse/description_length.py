@@ -22,12 +22,12 @@ _SURPRISE = 6.6  # chi-squared with one degree of freedom, 99th percentile
 _TINY = float(np.finfo(float).tiny)  # a rise from a loss of zero is finite
 
 
-def price(n_rows: int, n_free: int, n_symbols: int = 0) -> float:
+def price(n_rows: int, n_free: int, n_symbols: float = 0) -> float:
     """What coefficients and symbols cost: ``n_free log(N) + 4 n_symbols``."""
     return n_free * math.log(n_rows) + NATS_PER_SYMBOL * n_symbols
 
 
-def description_length(loss: float, n_rows: int, n_free: int, n_symbols: int) -> float:
+def description_length(loss: float, n_rows: int, n_free: int, n_symbols: float) -> float:
     """Twice the length, in nats, of the residuals, the coefficients and the symbols of a law; lower is better.
 
     ``N log(loss) + n_free log(N) + 4 n_symbols``: the Bayesian information criterion, extended by a price for the
@@ -38,7 +38,7 @@ def description_length(loss: float, n_rows: int, n_free: int, n_symbols: int) ->
     return n_rows * math.log(max(loss, 1e-300)) + price(n_rows, n_free, n_symbols)
 
 
-def is_shorter(old: float, new: float, n_rows: int, exact: float, n_free: int, n_symbols: int = 0) -> bool:
+def is_shorter(old: float, new: float, n_rows: int, exact: float, n_free: int, n_symbols: float = 0) -> bool:
     """Whether a law is described more shortly without `n_free` coefficients and `n_symbols` symbols.
 
     Its loss was `old` with them and is `new` without; all losses below that of an `exact` law are equal.

@@ -7,6 +7,7 @@ constant 1, then the features, then the units in order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +15,10 @@ from functools import cached_property
 import numpy as np
 
 from sklearn_eql.primitives import ALGEBRAIC
+from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL
 from sklearn_eql.symbolic.equation import Equation, Unit
 
+_FAMILIAR = 10  # columns of a table: the choice of one of so many is in the price of a symbol
 _NESTING = 3  # symbols that one level of nested transcendental functions counts for
 
 Term = tuple[int, float, bool]
@@ -68,20 +71,24 @@ class Structure:
         return sum(len(a) for u in self.units for a in u.args) + len(self.units) + len(self.output)
 
     @cached_property
-    def n_symbols(self) -> int:
+    def n_symbols(self) -> float:
         """`size`, and a surcharge for every transcendental unit inside another: ``cos(sin(x))`` is no law of nature.
 
-        Algebraic functions may be nested at no extra cost.
+        Algebraic functions may be nested at no extra cost. In a wide table there is a surcharge for every column, too:
+        of a thousand columns of noise some explain a part of anything. It is twice the logarithm of how many there are
+        to choose from (the extended information criterion of Chen and Chen, 2008).
         """
+        first = 1 + self.n_features
+        columns = {s for form in self.forms() for s, _, _ in form if 0 < s < first}
+        choice = 2 * math.log(max(self.n_features / _FAMILIAR, 1)) / NATS_PER_SYMBOL
         nested = 0
         holds: list[bool] = []  # per unit: is there a transcendental unit in it?
-        first = 1 + self.n_features
         for unit, depth in zip(self.units, self.depths, strict=True):
             below = any(holds[s - first] for arg in unit.args for s, _, _ in arg if s >= first)
             transcendental = unit.primitive not in ALGEBRAIC and depth > 0
             nested += below and transcendental
             holds.append(below or transcendental)
-        return self.size + _NESTING * nested
+        return self.size + _NESTING * nested + choice * len(columns)
 
     @cached_property
     def n_free(self) -> int:

@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
+from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.sparse import columns as columns_module
+from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.columns import MOST_IN_FAMILIES, MOST_TRIED, Columns, evidence, further_columns
+from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL
+from sklearn_eql.sparse.problem import Scaling, make_problem
+from sklearn_eql.sparse.structure import Structure
 
 LAWS = {
     "ratio of three positive columns": (1.0, lambda a, b, c: 3 * a * b / c),
@@ -110,3 +115,25 @@ def test_columns_that_a_residual_depends_on_join_those_of_the_law():
 def test_a_residual_of_tried_columns_asks_for_no_further_ones():
     X = table(100, 1.0)
     assert further_columns(X, X[:, 8] ** 2, used=[3, 4], tried=[3, 4, 8, 9], seed=0) == ()
+
+
+def test_a_column_costs_more_where_there_are_more_to_choose_from():
+    def line(n_features, columns):
+        return Structure(n_features, (), tuple((1 + column, 1.0, True) for column in columns))
+
+    assert line(10, [0, 1]).n_symbols == line(2, [0, 1]).n_symbols == 2
+    one, two = (line(1000, columns).n_symbols for columns in ([7], [7, 9]))
+    assert NATS_PER_SYMBOL * (two - one - 1) == pytest.approx(2 * np.log(100))
+
+
+def test_columns_of_noise_are_no_law_though_there_are_a_thousand():
+    X = table(1000, None)
+    y = np.random.default_rng(1).normal(size=len(X))
+    best = np.argsort(-np.abs(np.corrcoef(X.T, y)[-1, :-1]))[:4]
+    problem = make_problem(X, y, None, Scaling.of(X, y), PRIMITIVES, {"id": 1}, 2, 200, 0)
+    archive = Archive(len(y), problem.exact)
+    lines = [
+        Structure(1000, (), tuple((1 + int(k), 1.0, True) for k in sorted(best[:count]))) for count in (1, 2, 3, 4)
+    ]
+    archive.add(problem.fit(lines, 5))
+    assert archive.ranked()[0].structure.key == lines[0].key
