@@ -401,6 +401,6 @@ def values_of(model: Composite, items: Items, scale: float, rows: np.ndarray) ->
 
 
 def _read(model: Composite, items: Items, scale: float, rows: np.ndarray):
-    device = next(model.parameters()).device
+    like = next(model.parameters())
     for start in range(0, len(rows), _READ_AT_ONCE):
-        yield items.take(rows[start : start + _READ_AT_ONCE], scale).to(device)
+        yield items.take(rows[start : start + _READ_AT_ONCE], scale).to(like)

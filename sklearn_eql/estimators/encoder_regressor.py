@@ -463,7 +463,10 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
             head: torch.nn.Module = torch.nn.Identity()
             if self._head_state is not None:
                 head = load_parameters(relu_head(len(self._names)), self._head_state)
-            self._rebuilt = Composite(load_parameters(encoder, self._encoder_state), norm, head).eval()
+            model = Composite(load_parameters(encoder, self._encoder_state), norm, head).eval()
+            # In single precision the last digits of an item depend on the others of its batch, and on the processor.
+            # Encoders of the user may be written for single precision.
+            self._rebuilt = model if callable(self._wanted["encoder"]) else model.double()
         return self._rebuilt
 
     def _previous(self, items: Items) -> dict | None:

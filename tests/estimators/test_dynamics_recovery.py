@@ -234,7 +234,7 @@ def test_unrefined_increments_are_printed_as_predicted(scale):
 
 def test_the_recipe_of_the_paper_is_printed_as_predicted():
     recipe = {"functions": "paper", "optimizer": "rmsprop", "batch_size": None, "scale": False, "refine": False}
-    model = fitted(OSCILLATOR, **recipe)
+    model = fitted(OSCILLATOR, n_trials=4, **recipe)  # without scaling some diverge, and which is up to the processor
     np.testing.assert_allclose(model.predict(OSCILLATOR.X)[:, 0], one_step(model, OSCILLATOR.X), rtol=1e-6, atol=1e-6)
 
 

@@ -112,6 +112,11 @@ def test_flattened_items_are_the_same_items(adder):
     np.testing.assert_array_equal(adder.predict(flat), adder.predict(DIGITS.X[:100]))
 
 
+def test_a_sample_is_predicted_alone_as_among_others(adder):
+    among, alone = adder.predict(DIGITS.X[:40]), [adder.predict(DIGITS.X[i : i + 1])[0] for i in range(40)]
+    np.testing.assert_allclose(alone, among, rtol=1e-12)
+
+
 COPIES = {"pickle": lambda model: pickle.loads(pickle.dumps(model)), "deepcopy": copy.deepcopy}
 
 
