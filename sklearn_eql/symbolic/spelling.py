@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 from operator import attrgetter
 
 import torch
@@ -119,6 +119,7 @@ class Speller:
         yield from self._as_products(form)
         if len(form) <= _MANY_TERMS:
             yield from self._with_powers_completed(form)
+            yield from self._with_mixed_squares(form)
             yield from self._with_parts_factored(form)
 
     def _term(self, c: float, monomial: Monomial, sums: Sums = ()) -> Term:
@@ -170,6 +171,20 @@ class Speller:
             rest = added(rest, {m: -a * math.comb(n, k) * shift ** (n - k) for k, m in enumerate(powers)})
             power = self._term(a, ONE, [(frozen({monomial: 1.0, ONE: shift}), float(n))])
             yield written([power, *(self.tree(frozen(rest)).terms if rest else ())])
+
+    def _with_mixed_squares(self, form: Frozen) -> Iterator[Tree]:
+        """``a*q**2 + b*q*r + c*r**2`` is ``a*(q + b/(2*a)*r)**2`` and a rest, which is often nothing."""
+        terms = dict(form)
+        roots = [tuple((atom, e / 2) for atom, e in m) for m in terms if m and all(e % 2 == 0 for _, e in m)]
+        for q, r in permutations(roots, 2):
+            mixed, *others = self.algebra.times({q: 1.0}, {r: 1.0})
+            squares = [tuple((atom, 2 * e) for atom, e in m) for m in (q, r)]
+            if not others and mixed in terms:  # of columns with two values more may come
+                a, b = terms[squares[0]], terms[mixed]
+                rest = {m: c for m, c in terms.items() if m not in (mixed, squares[0])}
+                rest = added(rest, {squares[1]: -b * b / (4 * a)})
+                square = self._term(a, ONE, [(frozen({q: 1.0, r: b / (2 * a)}), 2.0)])
+                yield written([square, *(self.tree(frozen(rest)).terms if rest else ())])
 
     def _with_parts_factored(self, form: Frozen) -> Iterator[Tree]:
         """Common factors of some terms in front of these: ``a*x + a*y + z`` is ``a*(x + y) + z``."""

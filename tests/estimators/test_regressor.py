@@ -12,8 +12,12 @@ from equal_laws import same_law
 
 from sklearn_eql import EQLRegressor, Interval, Phase, Primitive
 from sklearn_eql.exceptions import SearchInterruptedWarning
+from sklearn_eql.ladder.climb import Climb
 from sklearn_eql.networks.penalties import HardConcreteL0, SmoothedL05
 from sklearn_eql.search import evolution as evolution_module
+from sklearn_eql.search import islands as islands_module
+from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.structure import Structure
 
 X = np.random.default_rng(0).uniform(1, 3, (60, 2))
 NEW = np.random.default_rng(2).uniform(1, 5, (50, 2))
@@ -465,3 +469,45 @@ def test_a_deep_law_needs_the_layers(rng):
     assert same_law(deep.sympy_expr_, sympy.exp(sympy.sin(2 * X0)))
     assert shallow.equations_["loss"].min() > 1e-12
     assert math.isclose(deep.score(rows, target), 1.0)
+
+
+# Which form is printed: the text is the point here -------------------------------------------------------------------
+
+
+def table_of(*columns):
+    return pd.DataFrame(dict(zip(("on", "gravity", "length"), columns, strict=False)))
+
+
+def test_of_laws_that_agree_on_a_switch_the_simplest_is_printed(rng):
+    on, gravity, length = rng.integers(0, 2, 80).astype(float), rng.normal(9.81, 0.02, 80), rng.uniform(1, 2, 80)
+    assert str(EQLRegressor(random_state=0).fit(table_of(on), on**2 + 1).sympy_expr_) == "on + 1"
+    assert str(EQLRegressor(random_state=0).fit(table_of(on, gravity), on**2 + 1).sympy_expr_) == "on + 1"
+    model = EQLRegressor(random_state=0).fit(table_of(on, gravity, length), length * (on**2 + 1))
+    assert str(model.sympy_expr_) == "length*on + length"
+    assert model.equations_["complexity"].is_unique
+    assert model.equations_["loss"].is_unique
+
+
+def test_common_factors_leave_the_constants_that_have_names(rng):
+    m, v, h = rows = rng.uniform(0.5, 5, (3, 100))
+    energy = EQLRegressor(random_state=0).fit(rows.T, m * v**2 / 2 + 9.81 * m * h)
+    assert str(energy.sympy_expr_) == "x0*(x1**2/2 + 9.81*x2)"
+    root = EQLRegressor(random_state=0).fit(rows[:1].T, np.sqrt(1 + 2 * m))
+    assert str(root.sympy_expr_) == "sqrt(2*x0 + 1)"
+
+
+def test_where_time_ran_out_no_term_is_left_that_the_rows_do_not_support(monkeypatch, rng):
+    on, gravity = rng.integers(0, 2, 100).astype(float), rng.normal(9.81, 0.02, 100)
+    target = on + 1 + 1e-3 * rng.normal(size=100)
+    # As from a search whose time was over before it came to elimination.
+    monkeypatch.setattr(islands_module, "climb", lambda problem, judge, seed, **_: unpruned(judge))
+    with pytest.warns(SearchInterruptedWarning):
+        model = quick(n_hidden_layers=2, n_generations=1).fit(table_of(on, gravity), target)
+    assert str(model.sympy_expr_) == "on + 1"
+
+
+def unpruned(judge):
+    everything = Structure(2, (), ((0, 1.0, True), (1, 1.0, True), (2, 1.0, True)))
+    archive = Archive(len(judge.y), judge.exact)
+    archive.add(judge.fit([everything], 10))
+    return Climb(archive, "interrupted", (archive.ranked()[0].loss,))
