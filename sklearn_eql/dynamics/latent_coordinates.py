@@ -96,6 +96,8 @@ def _maps(problem: JointProblem, law: JointFit) -> Iterator[tuple[np.ndarray, np
         key=lambda place: -np.abs(law.coefficients[(*place, linear)]).max(),
     )
     used = np.linalg.matrix_rank(law.coefficients[:, :, linear].reshape(-1, n_latents), tol=_ROUNDING)
+    if not used:  # the law is the same for all latents, and no map of them changes it
+        return
     for chosen in combinations(steepest[:_MOST_PAIRS], int(used)):
         polynomials = np.array([law.coefficients[e, b] for e, b in chosen])  # (chosen, M)
         root, slopes = _root(problem, polynomials)

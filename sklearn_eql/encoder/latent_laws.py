@@ -205,11 +205,13 @@ def front_with(
             continue
         equation, loss = table.refit(law.equation, free_mask(law.equation, primitives))
         if math.isfinite(loss):
-            found.append(as_law(*readable(equation, loss, table), law.trial, table))
+            with np.errstate(over="ignore", invalid="ignore"):  # spellings that overflow are no candidates
+                found.append(as_law(*readable(equation, loss, table), law.trial, table))
     unit = table.scaling.y
     residual = chosen.evaluate(latents, primitives) / unit - y / unit
     relative = float(np.mean(residual**2)) / table.variance
-    best = as_law(*readable(chosen, relative, table), trial, table)
+    with np.errstate(over="ignore", invalid="ignore"):
+        best = as_law(*readable(chosen, relative, table), trial, table)
     if best is None:
         raise AllTrialsFailedError(
             f"The law that was found is not finite in units of y, whose values reach {np.abs(y).max():.3g}. Divide y "

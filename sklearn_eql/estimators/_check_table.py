@@ -19,6 +19,7 @@ _EXPECTED = (
     "X of shape (n_samples, n_features) and y of shape (n_samples,) or (n_samples, n_outputs): dense, real and finite "
     "numbers, in fit at least 2 rows"
 )
+_LARGEST_TARGET = float(np.finfo(np.float64).max) / 4  # room for terms that partly cancel
 
 
 def read_table(estimator: BaseEstimator, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -139,6 +140,11 @@ def check_varies(X: np.ndarray, y: np.ndarray, names: list[str]) -> None:
             raise ValueError(
                 f"{name} is constant (all {len(column)} values are {column[0]:g}, to rounding), expected values that "
                 "vary. There is no law to find; sklearn.dummy.DummyRegressor returns the constant."
+            )
+        if max(abs(top), abs(low)) > _LARGEST_TARGET:
+            raise ValueError(
+                f"{name} reaches {top if top > -low else low:.3g}, expected values within {_LARGEST_TARGET:.2g}: the "
+                f"terms of a law are larger than their sum, and overflow. Divide {name} by a power of ten."
             )
 
 

@@ -136,7 +136,7 @@ def search(
     interrupted |= stopped
     if not laws:
         raise AllTrialsFailedError(
-            "No trial ended with a law that is finite on every row. Check the data for extreme values, allow more "
+            "No trial ended with a law that is finite on every row. Check X and y for extreme values, allow more "
             "functions (functions='default'), or raise n_trials, n_generations or max_time."
         )
     best = min(histories, key=lambda history: min((run.loss_curve[-1:] or (math.inf,))[0] for run in history))

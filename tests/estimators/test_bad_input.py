@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_eql import EQLRegressor, Primitive
 from sklearn_eql.exceptions import AllTrialsFailedError, InvalidFunctionsError
+from sklearn_eql.reading.arrays import plain
 
 X = np.random.default_rng(0).uniform(1, 3, (40, 2))
 Y = X[:, 0] ** 2 / X[:, 1]
@@ -65,6 +66,59 @@ TABLES = {
         ValueError,
         "y is constant .*to rounding.*expected values that vary",
     ),
+    "y at the end of float64": (
+        X,
+        Y / Y.max() * 1.7e308,
+        ValueError,
+        r"y reaches 1.7e\+308.*within 4.5e\+307.*Divide y by",
+    ),
+    "dates": (
+        pd.DataFrame({"t": pd.date_range("2024-05-01", periods=40), "b": X[:, 0]}),
+        Y,
+        ValueError,
+        r"X: column 't': got dates .first: '2024-05-01 00:00:00'.*seconds or days since the first row, "
+        r"\(X\['t'\] - X\['t'\].iloc\[0\]\).dt.total_seconds\(\)",
+    ),
+    "months": (
+        pd.DataFrame({"t": pd.period_range("2024-05", periods=40, freq="M")}),
+        Y,
+        ValueError,
+        r"X: column 't': got dates .first: '2024-05'.*\(X\['t'\].dt.to_timestamp\(\) - ",
+    ),
+    "dates in an array": (
+        np.arange("2024-05-01", "2024-06-10", dtype="M8[D]")[:, None],
+        Y,
+        ValueError,
+        r"X\[0, 0\]: got dates .*dtype datetime64.*numpy.timedelta64\(1, 's'\)",
+    ),
+    "durations": (
+        pd.DataFrame({"t": pd.to_timedelta(range(40), unit="s")}),
+        Y,
+        ValueError,
+        r"X: column 't': got durations.*into seconds, X\['t'\].dt.total_seconds\(\)",
+    ),
+    "categories": (
+        pd.DataFrame({"a": X[:, 0], "color": pd.Categorical(["red", "blue"] * 20)}),
+        Y,
+        ValueError,
+        r"X: column 'color': got text .first: 'red'.*pandas.get_dummies\(X, columns=\['color'\]\), or a fit per group",
+    ),
+    "two columns of text": (
+        pd.DataFrame({"a": ["u"] * 40, "b": X[:, 0], "c": ["v"] * 40}),
+        Y,
+        ValueError,
+        "X: columns 'a', 'c': got text",
+    ),
+    "integers beyond float64": (
+        [[10**400, 1]] * 40,
+        Y,
+        ValueError,
+        r"X\[0, 0\]: got an integer of 401 digits.*1.8e308",
+    ),
+    "a number as y": (X, 3.0, ValueError, r"y: got the single value '3.0'.*expected shape \(n_samples,\).*one number"),
+    "a set": (X, {1.0, 2.0}, TypeError, "y: got a set, expected an array, a table or a list. Use a list"),
+    "a mapping": ({"a": X[:, 0]}, Y, TypeError, r"X: got a dict, expected .*Use pandas.DataFrame\(...\)"),
+    "masked": (np.ma.masked_greater(X, 2.9), Y, ValueError, r"X contains NaN.*X\[.*first of"),
     "constant output": (X, np.c_[Y, np.ones(40)], ValueError, r"y\[:, 1\] is constant.*expected values that vary"),
     "same name twice": (
         pd.DataFrame(X, columns=["a", "a"]),
@@ -117,6 +171,9 @@ PARAMETERS = {
     "unknown search": ({"search": "random"}, "'search' parameter.*'evolution'.*Got 'random'"),
     "empty schedule": ({"search": "gradient", "schedule": []}, "schedule must be a non-empty sequence of Phase, got"),
     "schedule of numbers": ({"search": "gradient", "schedule": [3]}, r"sequence of Phase, got \[3\]"),
+    "an integer beyond the machine": ({"patience": 10**400}, "patience holds an integer of 401 digits.*fits 64 bits"),
+    "such a number of copies": ({"functions": {"sin": 10**400}}, "functions holds an integer of 401 digits"),
+    "unknown on_undefined": ({"on_undefined": "skip"}, "'on_undefined' parameter.*'clip'.*Got 'skip'"),
     "no jobs": ({"n_jobs": 0}, r"'n_jobs' parameter.*\[1, inf\).*None. Got 0"),
     "bad random state": ({"random_state": "a"}, "'random_state' parameter.*Got 'a'"),
 }
@@ -190,7 +247,7 @@ def test_a_primitive_of_three_arguments_is_refused():
 def test_a_search_without_any_finite_law_says_what_to_change():
     # Only the constant and f could be laws here, and f leaves the reals on every row.
     hopeless = Primitive("hopeless", 1, lambda g: torch.where(g > 1e300, g, torch.nan * g), lambda g: sympy.nan * g)
-    with pytest.raises(AllTrialsFailedError, match=r"No trial ended with a law that is finite.*Check the data.*raise"):
+    with pytest.raises(AllTrialsFailedError, match=r"No trial ended with a law that is finite.*Check X and y.*raise"):
         EQLRegressor(
             functions=[hopeless], search="gradient", n_trials=2, n_hidden_layers=1, schedule="fast", max_time=20
         ).fit(X, Y)
@@ -283,6 +340,8 @@ FITTED = {
     "integers": (INTEGERS, INTEGERS[:, 0] * INTEGERS[:, 1]),
     "bytes": (INTEGERS.astype(np.uint8), (3 * INTEGERS[:, 0]).astype(np.uint8)),
     "booleans": (INTEGERS > 4, (INTEGERS > 4).all(axis=1)),
+    "tensors with a graph": (torch.tensor(X, requires_grad=True), torch.tensor(Y, requires_grad=True)),
+    "short floats": (torch.tensor(INTEGERS).bfloat16(), (2 * INTEGERS[:, 0]).astype(np.float16)),
     "read-only": (read_only(X), read_only(Y)),
     "Fortran order": (np.asfortranarray(X), Y),
     "strided": (np.repeat(X, 2, axis=0)[::2], np.repeat(Y, 2)[::2]),
@@ -305,11 +364,11 @@ FITTED = {
 @pytest.mark.parametrize("case", FITTED)
 def test_odd_but_good_input_gets_its_law(case):
     rows, target = FITTED[case]
-    given = np.array(rows, dtype=float)
+    given = np.array(plain("X", rows), dtype=float)
     model = quick().fit(rows, target)
-    expected = np.asarray(target, dtype=np.float64)
+    expected = np.asarray(plain("y", target), dtype=np.float64)
     np.testing.assert_allclose(model.predict(rows), expected, rtol=1e-6, atol=1e-12 * np.abs(expected).max())
-    np.testing.assert_array_equal(np.array(rows, dtype=float), given)
+    np.testing.assert_array_equal(np.array(plain("X", rows), dtype=float), given)
 
 
 def test_float32_data_get_their_law_to_the_precision_of_float32():

@@ -113,6 +113,19 @@ SERIES = {
         ValueError,
         r"X\[0, 0, 0\]: got text \(first: 'red', dtype <U3\), expected numbers. Turn the text in X into numbers",
     ),
+    "series of extreme size": (
+        X * 1e300,
+        Y,
+        ValueError,
+        r"X and Y: the largest value of state x0 is .*e\+30., expected 1e-50 to 1e\+50.*other units",
+    ),
+    "series of next to nothing": (X * 1e-300, Y * 1e-300, ValueError, "state x0 is .*e-299, expected 1e-50 to"),
+    "integers beyond float64": (
+        (X * 10).astype(int).astype(object) + 10**400,
+        Y,
+        ValueError,
+        "an integer of 401 digits",
+    ),
     "sparse": (
         scipy.sparse.csr_array(X[:, :, 0]),
         Y,
@@ -166,6 +179,7 @@ PARAMETERS = {
         ValueError,
         r"state_names=\('u', 'z1'\): expected 2 distinct names.*other than z0, z1",
     ),
+    "latents beyond the series": ({"n_latents": 10**6}, ValueError, "n_latents=1000000 for 20 series, expected fewer"),
     "a number as names": ({"state_names": 2}, ValueError, "'state_names' parameter.*Sequence.*Got 2"),
     "a module as encoder": (
         {"encoder": torch.nn.Linear(2, 2)},

@@ -42,6 +42,10 @@ BAD_DATA = {
     "one sample": (X[:1], Y[:1], "minimum of 2 is required"),
     "constant targets": (X, np.ones(40), "y is constant.*DummyRegressor"),
     "other length": (X, Y[:-1], "inconsistent numbers of samples"),
+    "constant items": (np.ones_like(X), Y, "X: all 40 samples are the same, expected some that differ"),
+    "a number as targets": (X, 3.0, r"y: got the single value '3.0'.*expected shape \(n_samples,\)"),
+    "dates as targets": (X, np.arange("2024-05-01", "2024-06-10", dtype="M8[D]"), r"y\[0\]: got dates"),
+    "integers beyond float64": (X, [10**400] * 40, r"y\[0\]: got an integer of 401 digits"),
     "no targets": (X, None, "requires y to be passed.*Give one number per sample"),
     "infinite targets": (X, np.where(np.arange(40) == 3, np.inf, Y), "Input y contains infinity"),
 }
@@ -69,6 +73,11 @@ BAD_PARAMETERS = {
     "an encoder that returns NaN": ({"encoder": not_finite}, ValueError, "returned NaN or infinity"),
     "an instance of an encoder": ({"encoder": nn.Linear(64, 1)}, TypeError, "got an instance of Linear.*lambda"),
     "an unknown encoder": ({"encoder": "resnet"}, ValueError, "expected one of"),
+    "latents beyond the samples": (
+        {"n_latents": 10**6},
+        ValueError,
+        "n_latents=1000000 for 40 samples, expected fewer",
+    ),
     "an unknown head": ({"head": "mlp"}, ValueError, "The 'head' parameter"),
     "an unknown function": ({"functions": ["sine"]}, InvalidFunctionsError, "'sine' is not a known function"),
     "constants only": ({"functions": ["const"]}, ValueError, "holds constants only"),
@@ -183,3 +192,26 @@ def test_datasets_that_cannot_be_read_are_refused(case):
     dataset, kind, message = case
     with pytest.raises(kind, match=f"(?s){message}"):
         estimator().fit(dataset())
+
+
+@pytest.mark.parametrize("scale", [1e307, 1e-310])
+def test_items_of_any_scale_are_read_alike(fitted, scale):
+    found = estimator().fit(X * scale, Y)
+    np.testing.assert_allclose(found.predict(X * scale), fitted.predict(X), rtol=1e-3)
+
+
+def test_one_pixel_beyond_float32_gives_finite_predictions():
+    spoiled = X.copy()
+    spoiled[3, 0, 2, 2] = 1e150
+    assert np.isfinite(estimator(head="relu").fit(spoiled, Y).predict(spoiled)).all()
+
+
+def test_signed_bytes_are_scaled_by_their_largest_size():
+    items = (X * 255 - 128).astype(np.int8)
+    items[0, 0, 0, 0] = -128  # whose negative is no signed byte
+    assert estimator().fit(items, Y).item_scale_ == 128
+
+
+def test_tensors_with_a_graph_are_read():
+    found = estimator().fit(torch.tensor(X, requires_grad=True), torch.tensor(Y, requires_grad=True))
+    assert np.isfinite(found.predict(torch.tensor(X, requires_grad=True))).all()
