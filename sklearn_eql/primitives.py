@@ -157,6 +157,9 @@ PRIMITIVES: Mapping[str, Primitive] = {p.name: p for p in _ENTRIES}
 EXPONENTS: Mapping[str, float] = {p.name: p.degree[0] for p in _ENTRIES if p.arity == 1 and p.degree[0] is not None}
 """Exponents of the built-in powers of one argument; a homogeneous function is the power of its degree."""
 
+POWERS: Mapping[str, float] = {name: float(exponent) for name, exponent in EXPONENTS.items() if exponent != 1}
+"""Those that are written as powers: all but ``id``."""
+
 ALGEBRAIC = frozenset(p.name for p in _ENTRIES if None not in p.degree or p.identity == "power")
 """Built-in functions that consist of products, quotients, powers and roots."""
 

@@ -10,9 +10,9 @@ import torch
 
 from sklearn_eql.networks.encoders import LATENT_SCALE, Encoder, LatentNorm, build_encoder
 
-_ROWS_AT_ONCE = 512
-_LEARNING_RATE = 2e-3
-_WEIGHT_DECAY = 1e-3
+_ROWS_AT_ONCE = 512  # windows that are encoded at once: bounds the memory
+_LEARNING_RATE = 2e-3  # the highest of the cycle; not tuned
+_WEIGHT_DECAY = 1e-3  # windows are few; not tuned
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,10 @@ import numpy as np
 
 from sklearn_eql.dynamics.series_by_series import fit_each
 
+_MAX_ITER, _TOLERANCE = 20, 1e-9  # of the joint fit: steps at most, and the fall of the log loss that ends it
+_FIRST_DAMPING = 1e-6  # nearly a Gauss-Newton step: laws are fitted from the optimum of one with a term more or less
+_TRIALS, _LEAST_RAISED = 6, 1e-8  # steps with ever more damping, from this one on, until one helps
+_JITTER = 1e-12  # of the diagonal, rounding: keeps a singular matrix invertible
 _LATENT_STEPS = 30  # a bound; from latents of the search a handful do
 _LATENT_TOLERANCE = 1e-12  # relative fall of the squared error; coefficients are fitted again afterwards
 _RIDGE = 1e-9  # of the mean curvature by a latent: what a latent may cost to move where nothing holds it
@@ -117,21 +121,21 @@ def start(problem: JointProblem, latents: np.ndarray) -> JointFit:
     return JointFit(none, np.zeros(shape), latents, loss)
 
 
-def fit(problem: JointProblem, law: JointFit, max_iter: int = 20, tolerance: float = 1e-9) -> JointFit:
+def fit(problem: JointProblem, law: JointFit, max_iter: int = _MAX_ITER, tolerance: float = _TOLERANCE) -> JointFit:
     """Levenberg-Marquardt from `law`, over its active coefficients, and the latents if free."""
     best = _solve_coefficients(problem, law)
-    damping = 1e-6
+    damping = _FIRST_DAMPING
     for _ in range(max_iter):
         if not (problem.free_latents and (best.active & (problem.powers.sum(axis=1) > 0)).any()):
             break  # nothing but linear coefficients
         step = _curvature(problem, best)
         improved = False
-        for _ in range(6):
+        for _ in range(_TRIALS):
             trial = _solve_coefficients(problem, _moved(best, step, damping))
             if np.isfinite(trial.loss).all() and _total(trial, problem) < _total(best, problem):
                 improved = True
                 break
-            damping = max(damping, 1e-8) * 10
+            damping = max(damping, _LEAST_RAISED) * 10
         if not improved:
             break
         gain = _total(best, problem) - _total(trial, problem)
@@ -280,4 +284,4 @@ def _pseudo_inverse(matrix: np.ndarray) -> np.ndarray:
         return matrix
     scale = np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
     normal = matrix / np.outer(scale, scale)
-    return np.linalg.inv(normal + 1e-12 * np.eye(len(matrix))) / np.outer(scale, scale)
+    return np.linalg.inv(normal + _JITTER * np.eye(len(matrix))) / np.outer(scale, scale)

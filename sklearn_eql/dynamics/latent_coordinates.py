@@ -14,7 +14,7 @@ from sklearn_eql.dynamics.joint import JointFit, JointProblem, fit
 _VANISHED_SHARE = 0.05  # share of what a term was, from which it is taken out, to be refitted without
 _ROUNDING = 1e-12  # share of the largest term
 _N_TRIED = 6  # affine maps that are fitted
-_NEWTON_STEPS = 8
+_NEWTON_STEPS = 8  # quadratic convergence: more change no digit
 _MAX_SHIFT = 30.0  # standard deviations of a latent, to where it is set to zero
 _MAX_CONDITION = 1e6  # condition number
 _MOST_PAIRS = 12  # coefficient polynomials that are combined

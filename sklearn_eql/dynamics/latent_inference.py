@@ -10,7 +10,7 @@ from sklearn_eql.dynamics.series_by_series import fit_each
 
 _MAX_STARTS = 60  # in a window, spread evenly, from which its latent is found; fewer if the stretches are long
 _MAX_WORK = 300  # starts times steps
-_MAX_ITER = 30
+_MAX_ITER = 30  # a bound; from the latent of an encoder a handful do
 _SETTLED = 1e-14  # relative fall of the error
 
 

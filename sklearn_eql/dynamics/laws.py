@@ -25,8 +25,8 @@ from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale
 from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 
 _SEARCH_ROWS = 500  # on which shorter laws are fitted
-_N_FINISHED = 12
-_CONSTANT = 1e-12  # relative
+_N_FINISHED = 12  # laws by score, beside the front, whose constants are looked at; not tuned
+_CONSTANT = 1e-12  # spread of a left-hand side, relative to its size, that is rounding
 
 
 def vocabulary(primitives: Mapping[str, Primitive]) -> dict[str, Primitive]:

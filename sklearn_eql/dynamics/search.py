@@ -23,7 +23,7 @@ from sklearn_eql.dynamics.stepwise import discover
 from sklearn_eql.primitives import Primitive
 
 _MAX_SERIES, _MAX_STEPS = 200, 25  # on which terms are searched for
-_MAX_LATENT_DEGREE = 2
+_MAX_LATENT_DEGREE = 2  # of the powers of latents in a term: one that enters by another power only is that power itself
 _EXACT = 1e-20  # relative mean squared error of a law without noise
 _FINAL_LOSS = 1e-28  # to which the final fit goes on
 _EXACT_RATE = 1e-16  # the same for a derivative, which is integrated numerically

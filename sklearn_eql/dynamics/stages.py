@@ -29,8 +29,8 @@ from sklearn_eql.training.rollouts import RecurrentNetwork, RecurrentResult, Rec
 
 _N_REFINED = 2  # trials whose latents a law is looked for with
 _GOOD_LOSS = 1e-12  # relative loss from which a law needs no rival
-_TAUGHT_STEPS = 1200
-_HORIZONS = (1, 5, 25)
+_TAUGHT_STEPS = 1200  # of the encoder, towards the latents of the law; not tuned
+_HORIZONS = (1, 5, 25)  # steps: one is exact without noise, over more a latent stands out of it
 _DECISIVE_SHARE = 1e-6  # share of the encoder's error, from which longer horizons are not tried
 _EXERCISES = 4  # windows that a law makes, per window that was given
 _SPREAD = 0.2  # of the way from one latent to another

@@ -19,7 +19,7 @@ from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.minibatch import Plan
 from sklearn_eql.training.records import Status
 
-_SEARCH_SECONDS = 60.0
+_SEARCH_SECONDS = 60.0  # at most, for laws of one set of latents: encoders take minutes; not tuned
 _ADAPTATION_STEPS = 300  # at most, for each law that is tried
 _LAWS_SHARE = 0.55  # of max_time, after which the search for laws ends
 

@@ -11,8 +11,8 @@ from torch.nn.functional import affine_grid, grid_sample
 Transform = Callable[[torch.Tensor], torch.Tensor]
 
 _ROTATION = 10.0  # degrees
-_SCALE = 0.08
-_SHEAR = 0.15
+_SCALE = 0.08  # of the size, up or down
+_SHEAR = 0.15  # of the height, to either side
 _SHIFT = 0.05  # of width and height
 
 

@@ -28,10 +28,10 @@ from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, str
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.tidy import tidy
 
-_SEARCH_ROWS = 400
+_SEARCH_ROWS = 400  # on which laws are searched for; they are reranked and finished on more
 _N_STARTS = 32  # structures left of the head that the search starts from
 _N_RERANKED, _N_FINISHED = 48, 12  # members by score, beside the front
-_POPULATION, _PATIENCE = 128, 4
+_POPULATION, _PATIENCE = 128, 4  # of the evolution, which starts near; not tuned
 _ABSORBED_RISE = 1.02  # a rise of the loss that the encoder takes up when it is trained on
 
 

@@ -18,6 +18,8 @@ _MOST_ENTRIES = 900
 _BEAM_WIDTH = 24  # subsets kept at every size
 _N_TRIED = 6  # of them, tried
 _MAX_TERMS = 4  # terms
+_CONSTANT = 1e-9  # relative spread of a column that is no more than a constant
+_DEPENDENT = 1e-5  # share of a column that is new, below which rounding decides what it explains
 _MAX_RANGE = 1e4  # largest value of a column, relative to its median size
 
 Form = list[list]
@@ -38,7 +40,7 @@ def best_subsets(columns: np.ndarray, y: np.ndarray, root: np.ndarray | None = N
     constant = constant / np.linalg.norm(constant)
     Z = columns - np.outer(constant, constant @ columns)
     norms = np.linalg.norm(Z, axis=0)
-    Z = Z / np.where(norms > 1e-9 * np.abs(columns).max(axis=0), norms, np.inf)
+    Z = Z / np.where(norms > _CONSTANT * np.abs(columns).max(axis=0), norms, np.inf)
     rest = y - constant * (constant @ y)
     beam: list[tuple[tuple[int, ...], np.ndarray, np.ndarray]] = [((), np.zeros((len(y), 0)), rest)]
     for _ in range(min(_MAX_TERMS, Z.shape[1])):
@@ -46,7 +48,7 @@ def best_subsets(columns: np.ndarray, y: np.ndarray, root: np.ndarray | None = N
         for chosen, basis, left in beam:
             free = Z - basis @ (basis.T @ Z)  # (N, M)
             size = np.linalg.norm(free, axis=0)
-            usable = size > 1e-5
+            usable = size > _DEPENDENT
             gain = np.where(usable, (free.T @ left) ** 2 / np.where(usable, size, 1.0) ** 2, 0.0)
             for k in np.argsort(-gain)[:_BEAM_WIDTH]:
                 key = tuple(sorted((*chosen, int(k))))

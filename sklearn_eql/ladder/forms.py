@@ -18,7 +18,7 @@ from sklearn_eql.sparse.editing import Node
 
 _MAX_NUMERATOR_TERMS = 20  # terms of the numerator of a rational form
 _MAX_DENOMINATORS = 120  # denominators tried
-_MAX_WAVES = 6
+_MAX_WAVES = 6  # arguments, likeliest first, that interference is tried with; not tuned
 _MAX_DICTIONARY_FEATURES = 5  # for a dictionary of functions
 
 

@@ -18,6 +18,7 @@ from sklearn_eql.sparse.levenberg_marquardt import residual_jacobian
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
 
+_DEPENDENT = 1e-6  # of the largest column: terms of which no more is new tell nothing
 _SIGNIFICANCE = 1e-3  # chance of finding structure in noise, for each set of terms
 
 
@@ -40,7 +41,7 @@ def is_white(structure: Structure, problem: Problem) -> bool:
         columns = terms * root
         columns = columns - tangent @ (tangent.T @ columns)
         q, r = np.linalg.qr(columns)
-        used = np.abs(np.diag(r)) > 1e-6 * np.abs(np.diag(r)).max()
+        used = np.abs(np.diag(r)) > _DEPENDENT * np.abs(np.diag(r)).max()
         q = q[:, used]
         n_terms, left = q.shape[1], len(residual) - tangent.shape[1] - q.shape[1]
         if left < 10 or not n_terms:

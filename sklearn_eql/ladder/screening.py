@@ -15,7 +15,9 @@ import numpy as np
 
 _MAX_ARGUMENTS = 250  # of waves, sums and short products first
 _RIDGE = 1e-9  # relative to the diagonal of the normal equations
-_DEGREES = (1, 2, 3, 4)
+_DEGREES = (1, 2, 3, 4)  # of polynomials in the logarithms, by the number of rows and their error on left-out ones
+_VANISHED = 1e-8  # of the largest target: the logarithm of less is that of noise or rounding
+_RANK = 1e-10  # of the largest pivot: below, the rows do not tell the terms of the polynomial apart
 _MAX_SLOPE_VARIATION = 0.05  # largest variation of the logarithmic slope of a factor
 _MAX_OPPOSITION = 0.3  # how far the derivatives by two features may be from opposite, relative
 _EXPONENT_TOLERANCE = 0.12  # how far an exponent may be from the half-integer it is taken for
@@ -71,7 +73,7 @@ def log_monomials(
     """
     n_features = X.shape[1]
     nothing = Monomials(np.zeros(n_features), np.zeros(n_features), (), (), False, ())
-    keep = np.abs(y * root) > 1e-8 * np.abs(y * root).max()
+    keep = np.abs(y * root) > _VANISHED * np.abs(y * root).max()
     if not signed or keep.sum() < 10:
         return nothing
     coordinates = X[keep].copy()
@@ -126,7 +128,7 @@ def _polynomial_gradients(Z: np.ndarray, target: np.ndarray) -> np.ndarray | Non
         powers = np.array([np.bincount(t, minlength=n) if t else np.zeros(n, int) for t in terms])  # (M, n)
         phi = np.stack([np.prod(Z[:, list(t)], axis=1) for t in terms], axis=1)
         q, r = np.linalg.qr(phi)
-        if np.abs(np.diag(r)).min() < 1e-10 * np.abs(np.diag(r)).max():
+        if np.abs(np.diag(r)).min() < _RANK * np.abs(np.diag(r)).max():
             break
         coefficients = np.linalg.solve(r, q.T @ target)
         residual = target - phi @ coefficients

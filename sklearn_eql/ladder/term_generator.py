@@ -14,6 +14,7 @@ from sklearn_eql.sparse.problem import Problem
 EXPONENTS = (-2.0, -1.0, -1.0, -0.5, 0.5, 1.0, 1.0, 2.0)
 _POWERS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)  # of sums
 _FREQUENCIES = (0.4, 16.0)  # start values of sine and cosine arguments, root mean square
+_CLEAR_WAVE = 0.1  # loss, relative to that of a quadratic form
 _RATES = (0.1, 4.0)  # of exponential and tanh arguments
 
 Terms = list[list]
@@ -61,7 +62,7 @@ class TermGenerator:
     @property
     def oscillates(self) -> bool:
         """Whether a wave explains most of what a quadratic form leaves over."""
-        return bool(self.waves) and self.waves[0].loss < 0.1
+        return bool(self.waves) and self.waves[0].loss < _CLEAR_WAVE
 
     # Pieces ----------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from sklearn_eql.primitives import EXPONENTS, Primitive
+from sklearn_eql.primitives import POWERS, Primitive
 from sklearn_eql.sparse.editing import EditableStructure, Node
 from sklearn_eql.sparse.rows import common_signs, extremes
 from sklearn_eql.sparse.structure import Structure
@@ -176,8 +176,7 @@ class _Factoring:
             return None
         if node.primitive == "pow":
             return node.args[1][0][1] if len(node.args[1]) == 1 and node.args[1][0][0] == 0 else None
-        exponent = EXPONENTS.get(node.primitive, 1)
-        return float(exponent) if exponent != 1 else None
+        return POWERS.get(node.primitive)
 
     def _is_log(self, source: int | Node) -> bool:
         if not isinstance(source, Node) or source.primitive != "log" or len(source.args[0]) != 1:

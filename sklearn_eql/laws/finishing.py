@@ -25,7 +25,7 @@ from sklearn_eql.symbolic.spelling import spellings
 from sklearn_eql.symbolic.tidy import tidy
 from sklearn_eql.symbolic.written import constant_bits, price
 
-_REFINE_STEPS = 40
+_REFINE_STEPS = 40  # of Levenberg-Marquardt, at most; not tuned
 _DUST = 1e-13  # relative size of a term that is rounding
 _RERANKED_AT_ONCE = 16  # structures
 _POLISH_STEPS = 4  # on all rows, from the optimum on a sample

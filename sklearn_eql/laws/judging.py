@@ -18,7 +18,7 @@ from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import free_mask
 from sklearn_eql.symbolic.equation import Equation
 
-TIDY_STEPS = 12
+TIDY_STEPS = 12  # of Levenberg-Marquardt, at most, from the optimum with one constant more; not tuned
 SAMPLE_ROWS = 1000  # on which laws are finished where there are more rows; the front is then refitted on all
 
 

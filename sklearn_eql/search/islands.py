@@ -44,7 +44,7 @@ _ENDED = ("exact", "noise", "interrupted")  # no further search can do better
 _OPENING_GENERATIONS = 2  # generations
 _FINISHING_SHARE, _FINISHING_SECONDS = 0.2, 10.0  # of max_time, kept for refinement
 _N_SEEDS = 32  # laws of the ladder that evolution starts from
-_RERANKED_PER_SIZE = 20
+_RERANKED_PER_SIZE = 20  # members of each size, as the archive of one island keeps
 _N_RERANKED = 96  # members by score that are refitted on more rows than the search saw, beside the front
 
 

@@ -27,6 +27,8 @@ _TRACE_LOSS = (
 )
 _WIDTH, _EXACT_WIDTH = 16, 2  # laws simplified at a time; where they are exact, nothing else can win
 _SHARE_PER_ROUND = 0.1  # of the terms of a network, removed in one round (at least one)
+_DEPENDENT = 1e-14  # of the length of a column, rounding: what is left of one that depends on the others
+_RIDGE = 1e-9  # of the diagonal: dense networks have more coefficients than their rows tell apart
 _HOPELESS_LOSS = 0.9  # relative loss from which a network is not pruned further
 
 
@@ -77,7 +79,7 @@ def _elimination(structure: Structure, problem: Problem) -> tuple[list[int], np.
         # Rows of R**-1 have the norms of the roots of [(J'J)**-1]_kk, without squaring the condition number.
         r = np.linalg.qr(columns[left].T, mode="r")
         diagonal = np.abs(np.diag(r))
-        r[np.diag_indices_from(r)] += np.where(diagonal < 1e-14, 1e-14, 0.0)
+        r[np.diag_indices_from(r)] += np.where(diagonal < _DEPENDENT, _DEPENDENT, 0.0)
         inverse = np.linalg.solve(r, np.eye(len(r)))
         norms = np.linalg.norm(inverse, axis=1)
         saliency = (weights[left] / norms) ** 2
@@ -185,7 +187,7 @@ def _least_salient(structure: Structure, problem: Problem, count: int) -> list[t
     if not np.isfinite(matrix).all():
         return []
     scale = np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
-    normal = matrix / np.outer(scale, scale) + 1e-9 * np.eye(len(values))
+    normal = matrix / np.outer(scale, scale) + _RIDGE * np.eye(len(values))
     saliency = (values * scale) ** 2 / np.diag(np.linalg.inv(normal))
     places = _free_places(structure)
     return [places[k] for k in np.argsort(saliency)[:count]]

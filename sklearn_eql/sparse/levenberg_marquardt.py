@@ -19,7 +19,8 @@ from sklearn_eql.sparse.batch import Expansion, SparseBatch
 from sklearn_eql.sparse.rows import BLOCK, ScaledRows
 from sklearn_eql.sparse.structure import Structure
 
-_DAMPING_START, _DAMPING_MIN, _DAMPING_MAX = 1e-2, 1e-12, 1e10
+_DAMPING_START = 1e-2  # of the diagonal of the curvature: starts are anywhere, a full Gauss-Newton step may lead astray
+_DAMPING_MIN, _DAMPING_MAX = 1e-12, 1e10  # less changes no digit that counts, with more no step moves a coefficient
 _JITTER = 1e-13  # relative to the diagonal: keeps a rank-deficient system solvable without moving its solution
 _ROWS_AT_ONCE = 50_000  # structures times rows in one batch: bounds the memory, and more is no faster
 

@@ -13,7 +13,7 @@ from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 
 _MAX_DISTANCE = 0.2  # from the half-integer that an exponent is put to
-_STEPS = 12
+_STEPS = 12  # of Levenberg-Marquardt, at most, from the optimum with free exponents; not tuned
 
 
 def snap(result: FitResult, problem: Problem) -> FitResult:

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 import sympy
 
 from sklearn_eql.primitives import PRIMITIVES, Primitive
-from sklearn_eql.symbolic.equation import Affine, Equation
+from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 from sklearn_eql.symbolic.graph import is_builtin, is_constant
 
 # What the printed form of a function adds to its argument; everything else adds one per function.
@@ -77,10 +77,25 @@ def equation_complexity(equation: Equation, primitives: Mapping[str, Primitive] 
     For canonical equations it is within a few counts of the printed form; the difference is what SymPy merges, such
     as ``x*x**1.7``.
     """
-    names: list[str] = [""] * (equation.n_features + 1) + [unit.primitive for unit in equation.units]
-    costs: list[int] = [1] * (equation.n_features + 1)
+    counted = _Counted(equation.n_features, primitives)
+    for unit in equation.units:
+        counted.add(unit)
+    return counted.linear(equation.output)
 
-    def linear(form: Affine, factor: bool = False) -> int:
+
+class _Counted:
+    """Costs of the sources of an equation, one unit after another."""
+
+    def __init__(self, n_features: int, primitives: Mapping[str, Primitive]) -> None:
+        self.primitives = primitives
+        self.names = [""] * (n_features + 1)
+        self.costs = [1] * (n_features + 1)
+
+    def add(self, unit: Unit) -> None:
+        self.costs.append(self._of(unit))
+        self.names.append(unit.primitive)
+
+    def linear(self, form: Affine, factor: bool = False) -> int:
         """Cost of a linear form; `factor` if a number multiplies it inside its function."""
         if not form:
             return 1
@@ -88,32 +103,27 @@ def equation_complexity(equation: Equation, primitives: Mapping[str, Primitive] 
         for source, c in form:
             scaled = source != 0 and (factor or abs(c) != 1)
             # k/g spares the power of 1/g
-            total += costs[source] + (1 if scaled and names[source] == "inv" else 2 if scaled else 0)
+            total += self.costs[source] + (1 if scaled and self.names[source] == "inv" else 2 if scaled else 0)
         return total
 
-    def exponential(form: Affine) -> int:
-        """``exp``, which prints logarithms in its argument as powers."""
-        powers = [(s, c) for s, c in form if names[s] == "log" and is_builtin("log", primitives)]
-        rest = tuple(term for term in form if term not in powers)
-        bases = sum(costs[s] + (0 if (2 * c).is_integer() else 1) for s, c in powers)
-        return bases + max(0, len(powers) - 1) + ((1 + linear(rest) + bool(powers)) if rest else 0)
+    def _of(self, unit: Unit) -> int:
+        name, args = unit.primitive, unit.args
+        if not is_builtin(name, self.primitives):
+            return 1 + sum(map(self.linear, args)) + max(0, len(args) - 1)
+        if name == "exp":
+            return self._exponential(args[0])
+        if name == "pow" and is_constant(args[1]):
+            exponent = sum(c for _, c in args[1])
+            return self.linear(args[0]) + (1 if (2 * exponent).is_integer() else 2)
+        if len(args) == 2:
+            return self.linear(args[0]) + (3 if name == "mul10" else 1) + self.linear(args[1])
+        if not args:
+            return 1
+        return function_cost(name) + self.linear(args[0], factor=name in _INNER_FACTOR)
 
-    for unit in equation.units:
-        name = unit.primitive
-        if not is_builtin(name, primitives):
-            cost = 1 + sum(map(linear, unit.args)) + max(0, len(unit.args) - 1)
-        elif name == "exp":
-            cost = exponential(unit.args[0])
-        elif name == "pow" and is_constant(unit.args[1]):
-            exponent = sum(c for _, c in unit.args[1])
-            cost = linear(unit.args[0]) + (1 if (2 * exponent).is_integer() else 2)
-        elif name in ("mul", "div", "pow"):
-            cost = linear(unit.args[0]) + 1 + linear(unit.args[1])
-        elif name == "mul10":
-            cost = linear(unit.args[0]) + 3 + linear(unit.args[1])
-        elif name == "const":
-            cost = 1
-        else:
-            cost = function_cost(name) + linear(unit.args[0], factor=name in _INNER_FACTOR)
-        costs.append(cost)
-    return linear(equation.output)
+    def _exponential(self, form: Affine) -> int:
+        """``exp``, which prints logarithms in its argument as powers."""
+        powers = [(s, c) for s, c in form if self.names[s] == "log" and is_builtin("log", self.primitives)]
+        rest = tuple(term for term in form if term not in powers)
+        bases = sum(self.costs[s] + (0 if (2 * c).is_integer() else 1) for s, c in powers)
+        return bases + max(0, len(powers) - 1) + ((1 + self.linear(rest) + bool(powers)) if rest else 0)

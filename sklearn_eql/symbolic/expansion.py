@@ -16,7 +16,7 @@ from itertools import product
 import numpy as np
 import torch
 
-from sklearn_eql.primitives import Primitive
+from sklearn_eql.primitives import POWERS, Primitive
 from sklearn_eql.symbolic.constants import candidates
 from sklearn_eql.symbolic.equation import Affine, Equation
 from sklearn_eql.symbolic.graph import is_builtin
@@ -26,12 +26,11 @@ Sum = dict  # of monomial: coefficient
 Frozen = tuple  # of (monomial, coefficient)
 
 ONE: Monomial = ()
-EXPONENTS = {"square": 2.0, "cube": 3.0, "inv": -1.0, "sqrt": 0.5}
 _MAX_PRODUCTS = 16  # of terms, in a product that is multiplied out; more are nobody's idea of readable
 _MAX_POWER = 3.0  # to which sums are multiplied out
 _ROUNDING = 1e-13  # relative; what a few dozen operations leave
 _MOST_SWITCHES = 3  # columns with two values, of which a function is looked up at all corners
-_LARGEST_SHIFT = 30.0  # exp(b) is a factor of a readable law up to here
+LARGEST_SHIFT = 30.0  # exp(b) is a factor of a readable law up to here
 
 
 @cache
@@ -105,8 +104,8 @@ class Algebra:
                 return args[0]
             if name == "const":
                 return {ONE: 1.0}
-            if name in EXPONENTS:
-                return self.power(args[0], EXPONENTS[name])
+            if name in POWERS:
+                return self.power(args[0], POWERS[name])
             if name in ("mul", "mul10"):
                 return self.times(args[0], scaled(args[1], 10.0 if name == "mul10" else 1.0))
             if name == "div":
@@ -123,7 +122,7 @@ class Algebra:
         front, switched, rest = {ONE: 1.0}, {}, {}
         for monomial, c in form.items():
             [(atom, exponent)] = monomial if len(monomial) == 1 else [(("",), 0.0)]
-            if monomial == ONE and abs(c) < _LARGEST_SHIFT:
+            if monomial == ONE and abs(c) < LARGEST_SHIFT:
                 front = scaled(front, math.exp(c))
             elif atom[:2] == ("f", "log") and exponent == 1 and is_builtin("log", self.primitives):
                 front = self.times(front, self.power(dict(atom[2][0]), cleaned(c)))

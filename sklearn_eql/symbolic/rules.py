@@ -12,12 +12,11 @@ import sys
 
 import torch
 
-from sklearn_eql.primitives import EXPONENTS
+from sklearn_eql.primitives import POWERS
 from sklearn_eql.symbolic.graph import Form, Graph, OutOfRangeError, added, is_builtin, is_constant, scaled
 
 _EPS = 4 * sys.float_info.epsilon  # a few roundings
-_EXPONENTS = {name: float(exponent) for name, exponent in EXPONENTS.items() if exponent != 1}
-_POWERS = {exponent: name for name, exponent in _EXPONENTS.items()}
+_BY_EXPONENT = {exponent: name for name, exponent in POWERS.items()}
 _HALF_PERIODS = {"sin": math.pi, "cos": math.pi, "sin2pi": 0.5}
 
 
@@ -38,7 +37,7 @@ class Rules:
         self._builtin = {name for name in graph.primitives if is_builtin(name, graph.primitives)}
         self._identities = {
             "id": lambda name, args: args[0],
-            **dict.fromkeys(_EXPONENTS, self._power),
+            **dict.fromkeys(POWERS, self._power),
             "pow": self._pow,
             "mul": self._product,
             "div": self._product,
@@ -111,8 +110,8 @@ class Rules:
     def _as_power(self, form: Form) -> tuple[Form, float]:
         """``(base, exponent)`` of a form that is a power, ``(form, 1)`` of any other."""
         name, args = self._single(form)
-        if name in _EXPONENTS:
-            return args[0], _EXPONENTS[name]
+        if name in POWERS:
+            return args[0], POWERS[name]
         if name == "pow" and is_constant(args[1]):
             return args[0], args[1].get(0, 0.0)
         return form, 1.0
@@ -122,8 +121,8 @@ class Rules:
 
         A free exponent is made only of a free exponent: ``(1/x)**2`` gains no parameter.
         """
-        if exponent in _POWERS and _POWERS[exponent] in self._builtin:
-            return self._power(_POWERS[exponent], [base]) or self._rescaled(_POWERS[exponent], [base])
+        if exponent in _BY_EXPONENT and _BY_EXPONENT[exponent] in self._builtin:
+            return self._power(_BY_EXPONENT[exponent], [base]) or self._rescaled(_BY_EXPONENT[exponent], [base])
         if exponent in (0.0, 1.0):
             return base if exponent == 1 else {0: 1.0}
         if "pow" in self._builtin and any(not part.is_integer() and part != 0.5 for part in parts):
@@ -132,7 +131,7 @@ class Rules:
         return None
 
     def _power(self, name: str, args: list[Form]) -> Form | None:
-        outer = _EXPONENTS[name]
+        outer = POWERS[name]
         form, factor = self._pull_scale(args[0], outer)
         if outer.is_integer() and form[self._graph.leading(form)] < 0:
             form, factor = scaled(form, -1.0), factor * (-1.0) ** outer
@@ -150,8 +149,8 @@ class Rules:
         base, exponent = args
         if is_constant(exponent):
             outer = exponent.get(0, 0.0)
-            if outer in (0.0, 1.0) or (outer in _POWERS and _POWERS[outer] in self._builtin):
-                return {0: 1.0} if outer == 0 else base if outer == 1 else self.build(_POWERS[outer], [base])
+            if outer in (0.0, 1.0) or (outer in _BY_EXPONENT and _BY_EXPONENT[outer] in self._builtin):
+                return {0: 1.0} if outer == 0 else base if outer == 1 else self.build(_BY_EXPONENT[outer], [base])
             base, factor = self._pull_scale(base, outer)
             inner_name, inner_args = self._single(base)
             if inner_name == "exp":

@@ -27,6 +27,7 @@ from sklearn_eql.primitives import Primitive
 from sklearn_eql.symbolic.canonical import canonicalize
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.expansion import (
+    LARGEST_SHIFT,
     ONE,
     Algebra,
     Frozen,
@@ -43,7 +44,6 @@ from sklearn_eql.symbolic.graph import Graph
 from sklearn_eql.symbolic.written import Term, Tree, Writer, cost_of_term, price, written
 
 _MANY_TERMS = 8  # of a sum; longer ones are not searched for partial factors
-_LARGEST_SHIFT = 30.0  # exp(b) is a factor of a readable law up to here
 _CHECKED = 1e-12  # relative error of coefficients multiplied out again
 _MANY_SUMS = 2  # in one product, whose scales are tried in all combinations
 
@@ -131,7 +131,7 @@ class Speller:
         shift = terms.pop(ONE, 0.0)
         for monomial, c in form:
             [(atom, exponent)] = monomial if len(monomial) == 1 else [(("",), 0.0)]
-            if shift and atom[:2] == ("f", "log") and exponent == 1 and abs(shift / c) < _LARGEST_SHIFT:
+            if shift and atom[:2] == ("f", "log") and exponent == 1 and abs(shift / c) < LARGEST_SHIFT:
                 inner = self.tree(frozen(scaled(atom[2][0], math.exp(shift / c))))
                 rest = [self._term(k, m) for m, k in terms.items() if m != monomial]
                 yield written([*rest, (c, ((("f", "log", (inner,)), 1.0),))])
@@ -248,12 +248,12 @@ class Speller:
 
 def _shifts(form: Frozen, c: float) -> Iterator[float]:
     """Constants in an exponential that take the factor `c` in, or complete a square."""
-    if c not in (1.0, -1.0) and abs(math.log(abs(c))) < _LARGEST_SHIFT:
+    if c not in (1.0, -1.0) and abs(math.log(abs(c))) < LARGEST_SHIFT:
         yield math.log(abs(c))
     terms = dict(form)
     for monomial, b in form:
         a = terms.get(tuple((atom, 2 * e) for atom, e in monomial))
-        if monomial != ONE and a and abs(b * b / (4 * a)) < _LARGEST_SHIFT:
+        if monomial != ONE and a and abs(b * b / (4 * a)) < LARGEST_SHIFT:
             yield b * b / (4 * a)
 
 

@@ -20,9 +20,9 @@ _UNKNOWN_WIDTH = 1e-3  # relative half width where there are no standard errors
 _ROUNDING = 1e-9  # relative; a converged refinement leaves this much, whatever its standard errors say
 _MAX_WIDTH = 0.05  # relative; a coefficient known less well is no evidence for any constant ...
 _WIDEST_SIMPLE = 0.15  # ... but for 1, 2 or 1/2, which most coefficients of laws are
-_SIMPLE_COST = 2.0  # bits
+_SIMPLE_COST = 2.0  # bits: no more than 1/2, 4, 10 or pi
 _MAX_CANDIDATES = 3  # per coefficient
-_ANY_COST = math.inf
+_ANY_COST = math.inf  # bits
 _SHARP_WIDTH = 1e-6  # relative half width of an interval in which a constant of any cost is evidence of itself
 _LATER_COST = 4.0  # bits; once other constants are taken for granted, only simple ones are evidence of themselves
 
