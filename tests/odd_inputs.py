@@ -6,6 +6,7 @@ knows the names under which a message may complain about it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -111,7 +112,8 @@ def _change_data(case: OddFit, changes: dict[str, Callable[[Any, Draw], Any]], d
     case.changes.append(f"{change} in {name}")
     case.blamed.add(name)
     try:
-        with np.errstate(all="ignore"):
+        with warnings.catch_warnings():  # what is made here may overflow, or be empty
+            warnings.simplefilter("ignore")
             case.data[name] = changes[change](case.data[name], draw)
     except (TypeError, ValueError, AttributeError, LookupError, OverflowError, RuntimeError, NotImplementedError):
         case.changes[-1] += " (not possible)"  # text cannot be multiplied, a number has no rows
