@@ -82,6 +82,8 @@ LADDER: tuple[Family, ...] = (
     Family("two powers", repeated(partial(shapes.power_sum, n_terms=2), 24), _ALL),
     Family("distances", repeated(shapes.distances, 48), ("identity", "inv", "sqrt", "exp"), ("square",)),
     Family("function of one monomial", shapes.hinted_functions, _MAIN, round_exponents=True),
+    Family("bell", shapes.bells, ("identity",), ("exp", "square")),
+    Family("step", shapes.steps, ("identity",), ("sigmoid",)),
     Family("scaled wave", shapes.scaled_waves, ("identity", "sqrt"), ("sin", "cos", "square")),
     Family("dictionary", shapes.dictionary_subsets, ("identity", "inv", "sqrt"), ("mul",)),
     Family("three powers", repeated(partial(shapes.power_sum, n_terms=3), 32), _MAIN),

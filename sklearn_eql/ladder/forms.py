@@ -19,6 +19,7 @@ from sklearn_eql.sparse.editing import Node
 _MAX_NUMERATOR_TERMS = 20  # terms of the numerator of a rational form
 _MAX_DENOMINATORS = 120  # denominators tried
 _MAX_WAVES = 6  # arguments, likeliest first, that interference is tried with; not tuned
+_PEAK = 0.95  # quantile of the distances from the median above which rows are near the top of a bell
 _MAX_DICTIONARY_FEATURES = 5  # for a dictionary of functions
 
 
@@ -235,6 +236,43 @@ def growth(generator: TermGenerator) -> Iterator[Terms]:
     logs: Terms = [[generator.log(f), 1.0] for f in sorted([f for f in order if f in signed][:most])]
     for terms in [plain + logs] if len(order) + len(signed) <= most else [plain, logs] if logs else [plain]:
         yield [[0, 1.0], *terms]
+
+
+def bells(generator: TermGenerator) -> Iterator[Terms]:
+    """``c0 + c1*exp(-(x - m)**2/(2*s**2))`` of one feature, around its extreme and around its middle.
+
+    A target of both signs, noise in the tails included, has no logarithm that would be a quadratic form.
+    """
+    y = generator.problem.y.numpy()
+    peaks = np.abs(y - np.median(y))
+    for f in _few_features(generator):
+        x = generator.rows[:, f - 1]
+        spread = float(np.std(x))
+        for centre in (float(np.mean(x[peaks >= np.quantile(peaks, _PEAK)])), float(np.median(x))):
+            for width in (0.1 * spread, 0.3 * spread, spread):
+                distance = Node("square", [[[f, 1.0], [0, -centre]]])
+                yield from _with_and_without_constant(Node("exp", [[[distance, -0.5 / width**2]]]))
+
+
+def steps(generator: TermGenerator) -> Iterator[Terms]:
+    """``c0 + c1*sigmoid(k*(x - m))`` of one feature, around its quantiles."""
+    for f in _few_features(generator):
+        x = generator.rows[:, f - 1]
+        for centre in np.quantile(x, (0.1, 0.3, 0.5, 0.7, 0.9)).tolist():
+            for slope in (3.0 / float(np.std(x)), 30.0 / float(np.std(x))):
+                yield from _with_and_without_constant(Node("sigmoid", [[[f, slope], [0, -slope * centre]]]))
+
+
+def _with_and_without_constant(node: Node) -> Iterator[Terms]:
+    """Few rows may support three coefficients, but not four."""
+    yield [[node, 1.0]]
+    yield [[0, 1.0], [node, 1.0]]
+
+
+def _few_features(generator: TermGenerator) -> list[int]:
+    """Those that the target depends on most."""
+    importances = generator.problem.importances
+    return sorted(generator.features, key=lambda f: -importances[f - 1])[:_MAX_DICTIONARY_FEATURES]
 
 
 def hinted_functions(generator: TermGenerator) -> Iterator[Terms]:

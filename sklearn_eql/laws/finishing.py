@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
 
 from sklearn_eql.laws.common_factors import factored
+from sklearn_eql.laws.completed_squares import with_completed_squares
 from sklearn_eql.laws.judging import SAMPLE_ROWS, TIDY_STEPS, Table
 from sklearn_eql.laws.law import SAME_LOSS, Law, shortlist
 from sklearn_eql.laws.scales import with_scales_moved
@@ -119,11 +120,24 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
         held, held_loss = table.refit(equation, free & ~known, _REFINE_STEPS)
         if table.accepts(loss, held_loss, int(known.sum())):
             loose, given = held, {i: equation.coefficients()[i] for i in np.flatnonzero(known).tolist()}
+    equation, tidied = _tidied(loose, loss, given, table)
+    completed = with_completed_squares(loose, primitives)
+    if completed != loose:
+        _, same = table.refit(completed, np.zeros(len(completed.coefficients()), dtype=bool))
+        if same <= max(loss * (1 + SAME_LOSS), scaling.exact):
+            other = _tidied(completed, loss, {}, table)
+            equation, tidied = min((equation, tidied), other, key=lambda law: price(law[0], primitives))
+    return as_law(equation, tidied, result.trial, table)
+
+
+def _tidied(loose: Equation, loss: float, given: Mapping[int, float], table: Table) -> tuple[Equation, float]:
+    """A refined law with constants recognised, as it is printed, and its relative loss."""
+    primitives = table.primitives
     errors = table.errors(loose)
     equation, _ = tidy(loose, loss, table.refit, table.accepts, primitives, errors, table.errors, given)
     equation = canonicalize(equation, primitives)
     tidied = _loss(equation, table)  # with what is fixed, where `loss` is that of all free
-    return as_law(*readable(equation, tidied, table), result.trial, table)
+    return readable(equation, tidied, table)
 
 
 def _loss(equation: Equation, table: Table) -> float:

@@ -22,6 +22,10 @@ from sklearn_eql.sparse.structure import Structure
 _DAMPING_START = 1e-2  # of the diagonal of the curvature: starts are anywhere, a full Gauss-Newton step may lead astray
 _DAMPING_MIN, _DAMPING_MAX = 1e-12, 1e10  # less changes no digit that counts, with more no step moves a coefficient
 _JITTER = 1e-13  # relative to the diagonal: keeps a rank-deficient system solvable without moving its solution
+MAX_EXPONENT = 15.0
+"""The force between two atoms has an exponent of 13. Larger ones that fit are exponentials, or bells, of a feature that
+hardly varies: ``x**241 / (...)`` is no law, and nothing that float64 holds a little way off the data."""
+
 _ROWS_AT_ONCE = 50_000  # structures times rows in one batch: bounds the memory, and more is no faster
 
 
@@ -68,7 +72,8 @@ def levenberg_marquardt(
     Parameters
     ----------
     structures : sequence of Structure
-        Starting points. A structure that is not finite on every row ends with an infinite loss.
+        Starting points. A structure that is not finite on every row ends with an infinite loss, and so does one with
+        an exponent over `MAX_EXPONENT`; steps to such exponents are not taken.
     X : Tensor or ScaledRows (N, n_features)
     y : Tensor (N,) or (T, N)
     sample_weight : Tensor (N,) or (T, N) with mean 1, or None
@@ -107,6 +112,8 @@ def levenberg_marquardt(
     blocks = _blocks(X, y, sample_weight, block)
     batch = SparseBatch(structures, primitives, blocks[0].X)
     best = _linearize(batch, batch.theta, blocks)
+    is_exponent = _exponents_of(batch)
+    best.loss[torch.tensor([s.largest_exponent > MAX_EXPONENT for s in batch.structures])] = math.inf
     n_trials = len(structures)
     damping = torch.full((n_trials,), _DAMPING_START, dtype=torch.float64)
     active = torch.isfinite(best.loss) & (best.loss > floor) & batch.inner_mask.any(dim=1)
@@ -116,13 +123,23 @@ def levenberg_marquardt(
             break
         step = _damped_step(best, damping)
         trial = _linearize(batch, best.theta + step, blocks)
-        better = active & (trial.loss < best.loss)
+        is_law = ((trial.theta.abs() <= MAX_EXPONENT) | ~is_exponent).all(dim=1)
+        better = active & is_law & (trial.loss < best.loss)
         small = trial.loss > best.loss * (1 - tol)
         best.update(trial, better)
         damping = torch.where(better, damping / 5, damping * 4).clamp(_DAMPING_MIN, _DAMPING_MAX)
         idle = torch.where(better & ~small, 0, idle + 1)
         active = active & (best.loss > floor) & (idle < 6)
     return _collect(batch, best)
+
+
+def _exponents_of(batch: SparseBatch) -> torch.Tensor:
+    """Which of the inner coefficients are exponents, bool (T, K)."""
+    found = torch.zeros_like(batch.inner_mask)
+    for t, structure in enumerate(batch.structures):
+        flags = structure.exponent_flags
+        found[t, : len(flags)] = torch.tensor(flags, dtype=torch.bool)
+    return found
 
 
 @dataclass(frozen=True)

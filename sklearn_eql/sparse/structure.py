@@ -8,7 +8,7 @@ constant 1, then the features, then the units in order.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -94,6 +94,28 @@ class Structure:
     def n_free(self) -> int:
         """Number of free coefficients."""
         return sum(free for form in self.forms() for _, _, free in form)
+
+    @property
+    def largest_exponent(self) -> float:
+        """Magnitude of the largest constant exponent of a power, 0 if there is none."""
+        found = ((self._is_exponent(u, a, s), c) for u, a, s, c, _ in self._inner_terms())
+        return max((abs(c) for is_exponent, c in found if is_exponent), default=0.0)
+
+    @cached_property
+    def exponent_flags(self) -> tuple[bool, ...]:
+        """Which of the free coefficients of the units are constant exponents of powers, in their order."""
+        return tuple(self._is_exponent(u, a, s) for u, a, s, _, free in self._inner_terms() if free)
+
+    def _inner_terms(self) -> Iterator[tuple[SparseUnit, int, int, float, bool]]:
+        for unit in self.units:
+            for a, arg in enumerate(unit.args):
+                yield from ((unit, a, *term) for term in arg)
+
+    def _is_exponent(self, unit: SparseUnit, argument: int, source: int) -> bool:
+        if unit.primitive == "exp":  # of the logarithm of a feature
+            first = 1 + self.n_features
+            return source >= first and self.depths[source - first] == 0
+        return unit.primitive == "pow" and argument == 1 and source == 0 and len(unit.args[1]) == 1
 
     def forms(self) -> list[tuple[Term, ...]]:
         """Every linear form: arguments of the units in order, then the output."""
