@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import sympy
@@ -19,7 +19,7 @@ def equation_text(expr: sympy.Expr, precision: int = 3) -> str:
 
     Integers, fractions and named constants are exact and stay as they are.
     """
-    rounded = expr.xreplace({number: sympy.Float(number, precision) for number in expr.atoms(sympy.Float)})
+    rounded = replaced(expr, {number: sympy.Float(number, precision) for number in expr.atoms(sympy.Float)})
     return sympy.sstr(rounded, full_prec=False)
 
 
@@ -70,4 +70,21 @@ def _is_free(name: str) -> bool:
 
 def renamed(expr: sympy.Expr, names: dict[str, str]) -> sympy.Expr:
     """The same law in other names."""
-    return expr.xreplace({symbol: sympy.Symbol(names.get(symbol.name, symbol.name)) for symbol in expr.free_symbols})
+    return replaced(expr, {s: sympy.Symbol(names.get(s.name, s.name)) for s in expr.free_symbols})
+
+
+def replaced(expr: sympy.Expr, mapping: Mapping[sympy.Expr, sympy.Expr]) -> sympy.Expr:
+    """As ``expr.xreplace(mapping)`` for symbols and numbers, but products, sums and powers stay as they are written.
+
+    SymPy would write ``exp(300.5 - x)`` as ``exp(300.5)*exp(-x)`` and ``0.1*(x - 1.7e9)`` as ``0.1*x - 1.7e8``, which
+    overflow or cancel where the original does not.
+    """
+    if expr in mapping:
+        return mapping[expr]
+    args = [replaced(arg, mapping) for arg in expr.args]
+    if all(new is old for new, old in zip(args, expr.args, strict=True)):
+        return expr
+    written = isinstance(expr, sympy.Add | sympy.Mul | sympy.Pow | sympy.exp)
+    if written and any(arg.free_symbols for arg in args):
+        return expr.func(*args, evaluate=False)
+    return expr.func(*args)

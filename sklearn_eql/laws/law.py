@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from itertools import groupby, pairwise
 
 from sklearn_eql.sparse.description_length import description_length
-from sklearn_eql.symbolic.equation import Equation, Unit
+from sklearn_eql.symbolic.equation import Equation, Frame, Unit
 
 SAME_LOSS = 1e-9  # relative; closer losses, of coefficients fitted to convergence, are one law written in two ways
 
@@ -118,4 +118,8 @@ def law_from_record(record: dict) -> Law:
     units = tuple(Unit(u["primitive"], tuple(map(affine, u["args"]))) for u in equation["units"])
     # Numbers that the version of the record did not have yet are zero; those that this one does not know are left out.
     numbers = {field.name: record.get(field.name, 0) for field in fields(Law)}
-    return Law(**{**numbers, "equation": Equation(equation["n_features"], units, affine(equation["output"]))})
+    frame = equation.get("frame")  # None in records of versions that had none
+    if frame is not None:
+        frame = Frame(*(tuple(map(float, frame[name])) for name in ("origins", "units")), float(frame["y_unit"]))
+    read = Equation(equation["n_features"], units, affine(equation["output"]), frame)
+    return Law(**{**numbers, "equation": read})

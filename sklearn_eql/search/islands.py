@@ -22,7 +22,7 @@ from sklearn_eql.ladder.climb import LADDER, Climb, climb
 from sklearn_eql.ladder.families import GROWTH
 from sklearn_eql.laws.finishing import finish, rerank
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
-from sklearn_eql.laws.law import Law
+from sklearn_eql.laws.law import Law, shortlist
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.dense_trials import GradientSettings, train_trials
 from sklearn_eql.search.evolution import EvolutionResult, EvolutionSettings, evolve
@@ -31,16 +31,23 @@ from sklearn_eql.sparse.columns import Columns, further_columns
 from sklearn_eql.sparse.elimination import eliminate, simplify
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem, Scaling, make_problem
-from sklearn_eql.sparse.rows import RowView
+from sklearn_eql.sparse.rows import RowView, extremes
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import Deadline, flag_of_interruption, interruption_ignored
 from sklearn_eql.symbolic.canonical import free_mask, rescale
+from sklearn_eql.symbolic.complexity import equation_complexity
+from sklearn_eql.symbolic.equation import Equation, Frame
+from sklearn_eql.symbolic.frames import FAR, TOO_FAR, frame_of, in_own_units, reframed
 
 _FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front
 _N_ELIMINATED = 2  # members by score that lose superfluous terms before they are refined
 _N_SHORTER = 6  # members of the front below an exact law that are refined
 _FURTHER_CLIMBS = 2  # with other columns of a wide table
 _ENDED = ("exact", "noise", "interrupted")  # no further search can do better
+_BRIEF_FAMILIES = 8  # of the ladder: up to functions of one monomial
+_BRIEF_SHARE = 0.3  # of the time
+_READABLE_DIGITS, _READABLE_LOSS = 6, 1e-3  # what a reader keeps of a constant, and may lose of the law
+_SUBNORMAL = float(np.finfo(np.float64).smallest_subnormal)  # absolute rounding error of the smallest numbers
 _OPENING_GENERATIONS = 2  # generations
 _FINISHING_SHARE, _FINISHING_SECONDS = 0.2, 10.0  # of max_time, kept for refinement
 _N_SEEDS = 32  # laws of the ladder that evolution starts from
@@ -90,13 +97,92 @@ def search(
 ) -> SearchResult:
     """Find laws for `y` (n_samples,) over `X` (n_samples, n_features), starting from `initial` ones if there are any.
 
+    Columns far from zero are read from an origin near the data as well, and the laws of both searches compared, unless
+    the user's own zero leads to an exact law at once.
+    """
+    first, last = _frames(X, y, settings)
+    rows = (X, y, sample_weight)
+    if first == last:
+        return _search_in(last, *rows, settings, initial, seed, deadline)
+    brief = replace(
+        settings,
+        evolution=replace(settings.evolution, n_generations=min(1, settings.evolution.n_generations)),
+        n_families=min(_BRIEF_FAMILIES, len(LADDER) if settings.n_families is None else settings.n_families),
+    )
+    until = time.time() + _BRIEF_SHARE * (deadline - time.time()) if math.isfinite(deadline) else deadline
+    try:
+        outer = _search_in(first, *rows, brief, initial, seed, until)
+    except AllTrialsFailedError:  # nothing is finite so far from the data
+        return _search_in(last, *rows, settings, initial, seed, deadline)
+    if outer.interrupted:
+        return outer
+    sample = _sample_of(X)
+    kept = [law for law in outer.front if _is_readable(law, sample, settings.primitives)]
+    if kept and outer.stop_reason == "exact" and kept[-1].level <= kept[-1].exact:
+        return replace(outer, front=kept)
+    return _merged(replace(outer, front=kept), _search_in(last, *rows, settings, initial, seed, deadline))
+
+
+def _sample_of(X: np.ndarray | RowView) -> np.ndarray:
+    """Rows from the whole table, about as many as laws are finished on."""
+    return X[:: max(1, len(X) // SAMPLE_ROWS)]
+
+
+def _is_readable(law: Law, X: np.ndarray, primitives: Mapping[str, Primitive]) -> bool:
+    """Whether the law with constants of six digits is still that law, to a thousandth of the spread of its values.
+
+    Far from the data's zero ``3*(x - 2460000)`` is a small difference of large numbers, which a reader cannot use.
+    """
+    values = [float(f"{c:.{_READABLE_DIGITS - 1}e}") for c in law.equation.coefficients()]
+    rounded = law.equation.with_coefficients(np.array(values))
+    values = law.equation.evaluate(X, primitives)
+    unit = float(np.abs(values).max()) or 1.0
+    difference = rounded.evaluate(X, primitives) / unit - values / unit
+    return bool(np.sqrt(np.mean(difference**2)) <= _READABLE_LOSS * np.std(values / unit) + _SUBNORMAL)
+
+
+def _frames(X: np.ndarray | RowView, y: np.ndarray, settings: SearchSettings) -> tuple[Frame | None, Frame | None]:
+    """Where to look for a law first, briefly, and then: with as few and with as many origins as make sense."""
+    X, y = np.stack(extremes(X)), np.array([y.min(), y.max()])  # which is all that matters
+    if not settings.scale:
+        return (frame_of(X, y, math.inf),) * 2
+    last = frame_of(X, y, FAR)
+    return (last if settings.method == "gradient" else frame_of(X, y, TOO_FAR)), last
+
+
+def _merged(first: SearchResult, last: SearchResult) -> SearchResult:
+    """The laws of two searches; the search that found the best one tells why it ended."""
+    front = shortlist([*first.front, *last.front], last.n_rows)
+    best = min(front, key=lambda law: law.description_length(last.n_rows))
+    reason = "interrupted" if last.interrupted else (last if best in last.front else first).stop_reason
+    curve = [*first.loss_curve, *last.loss_curve]
+    return SearchResult(front, reason, first.n_iter + last.n_iter, curve, last.n_rows, last.interrupted)
+
+
+def _search_in(
+    frame: Frame | None,
+    X: np.ndarray | RowView,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    settings: SearchSettings,
+    initial: Sequence[Law],
+    seed: int,
+    deadline: float,
+) -> SearchResult:
+    """Find laws in one frame.
+
     Seeds of all islands are drawn before any work starts and their results are taken in order, so the outcome depends
     neither on ``n_jobs`` nor on which island ends first.
     """
     search_until = deadline
     if math.isfinite(deadline):  # refinement takes its share
         search_until -= max(0.0, min(_FINISHING_SHARE * (deadline - time.time()), _FINISHING_SECONDS))
-    scaling = Scaling.of(X, y, settings.scale, settings.resolution, sample_weight)
+    given, resolution = _sample_of(X), settings.resolution
+    if frame is not None:
+        sizes = [*np.abs(extremes(X)).max(axis=0).tolist(), float(np.abs(y).max())]
+        resolution = max(resolution, *(_SUBNORMAL / size for size in sizes if size))
+        X, y = frame.inside(X[:]), y / frame.y_unit
+    scaling = Scaling.of(X, y, settings.scale, resolution, sample_weight)
     with_rows = partial(
         make_problem,
         X,
@@ -114,7 +200,8 @@ def search(
     judge = with_rows(max_rows=max(settings.max_rows, SAMPLE_ROWS))
     table = Table(X, y, sample_weight, scaling, settings.primitives, seed, deadline)
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
-    starts = [_scaled_structure(law, scaling, settings.primitives) for law in initial]
+    before = [reframed(law.equation, frame, settings.primitives) for law in initial]
+    starts = [_scaled_structure(equation, scaling, settings.primitives) for equation in before if equation is not None]
     tasks = _tasks(problem, judge, settings, starts, seeds)
     parallel = len(tasks) > 1 and effective_n_jobs(settings.n_jobs) > 1
     run = partial(_in_parallel, n_jobs=settings.n_jobs) if parallel else _in_turn
@@ -143,6 +230,8 @@ def search(
     reason = "interrupted" if interrupted else best[-1].stop_reason
     if reason == "exact" and not any(table.is_met(law.equation) for law in laws):
         reason = "sample"
+    if frame is not None:
+        laws = shortlist([_framed(law, frame, given, settings.primitives) for law in laws], len(table.y))
     n_iter = sum(run.n_generations for history in histories for run in history)
     loss_curve = [loss for run in best for loss in run.loss_curve]
     return SearchResult(laws, reason, n_iter, loss_curve, len(table.y), interrupted)
@@ -290,9 +379,23 @@ def _train_trials(problem: Problem, settings: SearchSettings, seed: int, deadlin
         return [train_trials(problem, settings.gradient, seed, deadline, settings.verbose)]
 
 
-def _scaled_structure(law: Law, scaling: Scaling, primitives: Mapping[str, Primitive]) -> Structure:
+def _framed(law: Law, frame: Frame, X: np.ndarray, primitives: Mapping[str, Primitive]) -> Law:
+    """A law that was found in a frame, as the user reads it."""
+    equation = in_own_units(replace(law.equation, frame=frame), X, primitives)
+    sources = {source for form in equation.forms() for source, _ in form}
+    n_origins = sum(origin != 0 and f in sources for f, origin in enumerate(frame.origins, start=1))
+    return replace(
+        law,
+        equation=equation,
+        loss=law.loss * frame.y_unit * frame.y_unit,  # infinite, not an error, for y of 1e200
+        complexity=equation_complexity(equation, primitives),
+        n_symbols=law.n_symbols + 2 * n_origins,
+    )
+
+
+def _scaled_structure(equation: Equation, scaling: Scaling, primitives: Mapping[str, Primitive]) -> Structure:
     """A law of an earlier fit in the units of this search."""
-    equation = rescale(law.equation, 1 / scaling.x, 1 / scaling.y, primitives)
+    equation = rescale(replace(equation, frame=None), 1 / scaling.x, 1 / scaling.y, primitives)
     return Structure.from_equation(equation, free_mask(equation, primitives))
 
 

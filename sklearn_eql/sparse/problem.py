@@ -245,7 +245,8 @@ def is_exact(structure: Structure, problem: Problem) -> bool:
         return True
     weight = (rounding.min() / rounding) ** 2
     weight = weight / weight.mean()
-    even = replace(problem, sample_weight=weight, exact=largest**2 * float((weight * rounding**2).mean()) / 100)
+    met = largest**2 * float((weight * rounding**2).mean()) / len(weight)  # loss that no row exceeds alone
+    even = replace(problem, sample_weight=weight, exact=100 * met)  # the fit goes on to a hundredth of it
     [fitted] = even.fit([structure], _EVEN_STEPS) or [None]
     if fitted is None or not math.isfinite(fitted.loss):
         return False
@@ -262,7 +263,8 @@ def misses(
 ) -> tuple[float, torch.Tensor]:
     """Largest residual of the rows, relative to what rounding is relative to, and that for each row, (N,).
 
-    Rounding comes with the target, with the terms of the law, and with the features, as the law passes it on.
+    Rounding comes with the target, with the terms of the law, and with the features, as the law passes it on. A target
+    of zero has none: it is met to that of the smallest other one.
     """
     with torch.enable_grad():
         X = X.clone().requires_grad_()
@@ -272,6 +274,7 @@ def misses(
     sources = equation.sources(X, primitives)
     terms = sum((np.abs(c * sources[s]) for s, c in equation.output), np.zeros(len(y)))
     rounding = y.abs() + torch.as_tensor(terms) + (slopes * X).abs().sum(dim=1)
-    rounding = rounding.clamp(min=float(rounding.max()) * 1e-300 or 1.0)
+    sizes = y.abs()
+    rounding = rounding.maximum(sizes[sizes > 0].min() if bool(sizes.any()) else torch.ones(()))
     missed = float(((y - values).abs() / rounding).max())
     return (missed if math.isfinite(missed) else math.inf), rounding

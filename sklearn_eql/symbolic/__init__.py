@@ -3,7 +3,7 @@
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, structure_key
 from sklearn_eql.symbolic.complexity import complexity, equation_complexity
 from sklearn_eql.symbolic.constants import Constant, candidates, recognise
-from sklearn_eql.symbolic.equation import Affine, Equation, Unit
+from sklearn_eql.symbolic.equation import Affine, Equation, Frame, Unit
 from sklearn_eql.symbolic.export import EquationModule, to_latex, to_sympy, to_torch_module
 from sklearn_eql.symbolic.tidy import tidy
 
@@ -12,6 +12,7 @@ __all__ = [
     "Constant",
     "Equation",
     "EquationModule",
+    "Frame",
     "Unit",
     "candidates",
     "canonicalize",

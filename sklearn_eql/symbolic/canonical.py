@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def rescale(
 
     units = tuple(Unit(unit.primitive, tuple(map(unscale, unit.args))) for unit in equation.units)
     output = tuple((s, c * float(y_scale)) for s, c in unscale(equation.output))
-    return canonicalize(Equation(equation.n_features, units, output), primitives)
+    return canonicalize(replace(equation, units=units, output=output), primitives)
 
 
 def canonicalize(equation: Equation, primitives: Mapping[str, Primitive] = PRIMITIVES) -> Equation:
@@ -55,10 +56,10 @@ def canonicalize(equation: Equation, primitives: Mapping[str, Primitive] = PRIMI
     """
     for limit in _LIMITS:
         try:
-            return _rewritten(equation, primitives, limit)
+            return replace(_rewritten(equation, primitives, limit), frame=equation.frame)
         except OutOfRangeError:
             continue
-    return _without_dead_parts(equation, primitives)
+    return replace(_without_dead_parts(equation, primitives), frame=equation.frame)
 
 
 def _rewritten(equation: Equation, primitives: Mapping[str, Primitive], limit: float) -> Equation:
@@ -123,4 +124,4 @@ def structure_key(equation: Equation, primitives: Mapping[str, Primitive] = PRIM
     graph = Graph(equation.n_features, primitives)
     output = _verbatim(graph, equation)
     n_coefficients = sum(len(form) for unit in equation.units for form in unit.args) + len(equation.output)
-    return (equation.n_features, len(equation.units), n_coefficients, graph.structure(output))
+    return (equation.n_features, len(equation.units), n_coefficients, graph.structure(output), equation.frame)

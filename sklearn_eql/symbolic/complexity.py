@@ -77,7 +77,7 @@ def equation_complexity(equation: Equation, primitives: Mapping[str, Primitive] 
     For canonical equations it is within a few counts of the printed form; the difference is what SymPy merges, such
     as ``x*x**1.7``.
     """
-    counted = _Counted(equation.n_features, primitives)
+    counted = _Counted(equation, primitives)
     for unit in equation.units:
         counted.add(unit)
     return counted.linear(equation.output)
@@ -86,10 +86,10 @@ def equation_complexity(equation: Equation, primitives: Mapping[str, Primitive] 
 class _Counted:
     """Costs of the sources of an equation, one unit after another."""
 
-    def __init__(self, n_features: int, primitives: Mapping[str, Primitive]) -> None:
+    def __init__(self, equation: Equation, primitives: Mapping[str, Primitive]) -> None:
         self.primitives = primitives
-        self.names = [""] * (n_features + 1)
-        self.costs = [1] * (n_features + 1)
+        self.names = [""] * (equation.n_features + 1)
+        self.costs = [1, *(_of_feature(equation, f) for f in range(equation.n_features))]
 
     def add(self, unit: Unit) -> None:
         self.costs.append(self._of(unit))
@@ -127,3 +127,9 @@ class _Counted:
         rest = tuple(term for term in form if term not in powers)
         bases = sum(self.costs[s] + (0 if (2 * c).is_integer() else 1) for s, c in powers)
         return bases + max(0, len(powers) - 1) + ((1 + self.linear(rest) + bool(powers)) if rest else 0)
+
+
+def _of_feature(equation: Equation, feature: int) -> int:
+    """A feature, an origin that is subtracted and a unit that it is divided by."""
+    frame = equation.frame
+    return 1 if frame is None else 1 + 2 * (frame.origins[feature] != 0) + 2 * (frame.units[feature] != 1)

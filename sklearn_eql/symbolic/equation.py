@@ -7,7 +7,8 @@ Sources are numbered ``0`` (the constant 1), ``1 .. n_features`` (the features) 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ import torch
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 
 _ROWS_AT_ONCE = 2**14  # of `Equation.evaluate`: 128 kB for each feature and unit
+
+Rows = TypeVar("Rows", np.ndarray, torch.Tensor)
 
 Affine = tuple[tuple[int, float], ...]
 """A linear form: ``((source, coefficient), ...)``, sources ascending and distinct."""
@@ -29,16 +32,44 @@ class Unit:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """Origins and units of a law: it reads ``(x - origin) / unit`` of each feature, and gives ``y / y_unit``.
+
+    For data whose own would cancel or overflow: seconds since 1970 over an hour, or numbers near the ends of float64.
+    """
+
+    origins: tuple[float, ...]
+    units: tuple[float, ...]
+    y_unit: float = 1.0
+
+    def inside(self, X: Rows) -> Rows:
+        """Rows ``(n_samples, n_features)`` as the law reads them."""
+        if isinstance(X, np.ndarray):
+            return (X - np.array(self.origins)) / np.array(self.units)
+        return (X - X.new_tensor(self.origins)) / X.new_tensor(self.units)
+
+    def of_columns(self, columns: list[int]) -> Frame:
+        """The frame of a law over some of the columns."""
+        chosen = ([values[column] for column in columns] for values in (self.origins, self.units))
+        return Frame(*map(tuple, chosen), self.y_unit)
+
+    def is_moved(self, feature: int) -> bool:
+        """Whether a feature, numbered from 0, is read from another origin or in another unit."""
+        return self.origins[feature] != 0 or self.units[feature] != 1
+
+
+@dataclass(frozen=True)
 class Equation:
-    """``y = sum(c * source for source, c in output)`` over features and units."""
+    """``y = sum(c * source for source, c in output)`` over features and units, in a frame if there is one."""
 
     n_features: int
     units: tuple[Unit, ...]
     output: Affine
+    frame: Frame | None = None
 
     def coefficients(self) -> np.ndarray:
         """Every coefficient, shape ``(n_coefficients,)``: arguments of the units in order, then the output."""
-        return np.array([c for form in self._forms() for _, c in form], dtype=np.float64)
+        return np.array([c for form in self.forms() for _, c in form], dtype=np.float64)
 
     def with_coefficients(self, values: np.ndarray) -> Equation:
         """The same equation with other coefficients, in the order of `coefficients`."""
@@ -48,22 +79,24 @@ class Equation:
             return tuple((source, next(stream)) for source, _ in form)
 
         units = tuple(Unit(unit.primitive, tuple(refill(form) for form in unit.args)) for unit in self.units)
-        return Equation(self.n_features, units, refill(self.output))
+        return replace(self, units=units, output=refill(self.output))
 
-    def _forms(self) -> list[Affine]:
+    def forms(self) -> list[Affine]:
+        """Every linear form: arguments of the units in order, then the output."""
         return [form for unit in self.units for form in unit.args] + [self.output]
 
     def of_used_columns(self) -> tuple[Equation, list[int]]:
         """The same law over the features that it reads, and the columns these are, ascending."""
         first = 1 + self.n_features
-        columns = sorted({s - 1 for form in self._forms() for s, _ in form if 0 < s < first})
+        columns = sorted({s - 1 for form in self.forms() for s, _ in form if 0 < s < first})
         number = {0: 0} | {1 + column: 1 + i for i, column in enumerate(columns)}
 
         def renumbered(form: Affine) -> Affine:
             return tuple((number[s] if s < first else s - self.n_features + len(columns), c) for s, c in form)
 
         units = tuple(Unit(unit.primitive, tuple(map(renumbered, unit.args))) for unit in self.units)
-        return Equation(len(columns), units, renumbered(self.output)), columns
+        frame = None if self.frame is None else self.frame.of_columns(columns)
+        return Equation(len(columns), units, renumbered(self.output), frame), columns
 
     def evaluate(self, X: np.ndarray, primitives: Mapping[str, Primitive] = PRIMITIVES) -> np.ndarray:
         """Values of the law, shape ``(n_samples,)``, for `X` of shape ``(n_samples, n_features)``, in float64.
@@ -79,14 +112,20 @@ class Equation:
 
     def forward(self, X: torch.Tensor, primitives: Mapping[str, Primitive] = PRIMITIVES) -> torch.Tensor:
         """As `evaluate`, on a float tensor ``(n_samples, n_features)``; differentiable."""
-        return _linear(self.output, self._sources(X, primitives))
+        values = _linear(self.output, self._sources(X, primitives))
+        return values if self.frame is None or self.frame.y_unit == 1 else values * self.frame.y_unit
 
     def sources(self, X: torch.Tensor, primitives: Mapping[str, Primitive] = PRIMITIVES) -> list[np.ndarray]:
-        """Values of every source, each of shape ``(n_samples,)``: the constant, the features, the units."""
+        """Values of every source, each of shape ``(n_samples,)``: the constant, the features, the units.
+
+        In the frame of the equation, if it has one.
+        """
         return [source.numpy() for source in self._sources(X, primitives)]
 
     def _sources(self, X: torch.Tensor, primitives: Mapping[str, Primitive]) -> list[torch.Tensor]:
         one = X.new_ones(len(X))
+        if self.frame is not None:
+            X = self.frame.inside(X)
         sources = [one, *X.unbind(dim=1)]
         for unit in self.units:
             args = [_linear(form, sources) for form in unit.args] or [one]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 
 import sympy
 import torch
 
+from sklearn_eql._display import replaced
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.symbolic.constants import recognise
-from sklearn_eql.symbolic.equation import Affine, Equation
-from sklearn_eql.symbolic.graph import is_builtin
+from sklearn_eql.symbolic.equation import Affine, Equation, Frame
+from sklearn_eql.symbolic.graph import OutOfRangeError, is_builtin
 
+_EXPONENTIALS = {"exp": 1, "sigmoid": 1, "sigmoid20": 20}  # and what they multiply their arguments by
+_MAX_SHIFT = 30.0  # constants inside them that may become factors: exp(30) is 1e13, far from the ends of float64
 _PLAIN_NAME = re.compile(r"[A-Za-z]+(_?[A-Za-z0-9]+)?")
 _LATEX_SPECIAL = {c: f"\\{c}" for c in "_%&#${}"} | {
     "\\": r"\textbackslash{}",
@@ -48,15 +53,68 @@ def to_sympy(
     """
     if len(names) != equation.n_features:
         raise ValueError(f"names has {len(names)} entries for {equation.n_features} features. Give one per feature.")
-    sources: list[sympy.Expr] = [sympy.Integer(1), *map(sympy.Symbol, names)]
-    for unit in equation.units:
-        if unit.primitive == "exp" and is_builtin("exp", primitives):
-            sources.append(_exponential(equation, unit.args[0], sources, primitives))
-        else:
-            args = [_linear(form, sources) for form in unit.args]
-            sources.append(sympy.sympify(primitives[unit.primitive].sympy_fn(*args)))
-    expr = _with_folded_numbers(_linear(equation.output, sources))
+    symbols = list(map(sympy.Symbol, names))
+    written: dict[sympy.Expr, sympy.Expr] = {}  # symbols, and what is written in their place when all else is done
+    try:
+        expr = _with_folded_numbers(_in_symbols(equation, symbols, primitives, written))
+    except OutOfRangeError:  # one number would stand for several, and be none of float64
+        with sympy.evaluate(False):
+            expr = _in_symbols(equation, symbols, primitives, written)
+    frame = equation.frame
+    if frame is not None:
+        expr = _times(frame.y_unit, expr)
+        written |= {s: _moved(s, frame, f) for f, s in enumerate(symbols) if frame.is_moved(f)}
+    if written:
+        expr = replaced(expr, written)
     return expr if precision is None else _rounded(expr, precision)
+
+
+def _in_symbols(
+    equation: Equation,
+    symbols: Sequence[sympy.Symbol],
+    primitives: Mapping[str, Primitive],
+    written: dict[sympy.Expr, sympy.Expr],
+) -> sympy.Expr:
+    """The law in the given symbols; large constants inside exponentials are put into `written` and stood for."""
+    sources: list[sympy.Expr] = [sympy.Integer(1), *symbols]
+    for unit in equation.units:
+        args = [_linear(form, sources) for form in unit.args]
+        if unit.primitive in _EXPONENTIALS and is_builtin(unit.primitive, primitives):
+            shift = dict(unit.args[0]).get(0, 0.0)
+            if abs(shift) * _EXPONENTIALS[unit.primitive] > _MAX_SHIFT:
+                symbol = sympy.Dummy("shift")
+                written[symbol] = _number(shift)
+                args = [_linear(tuple(t for t in unit.args[0] if t[0] != 0), sources) + symbol]
+            else:
+                symbol = None
+            if unit.primitive == "exp":
+                sources.append(_exponential(equation, unit.args[0], sources, primitives, symbol))
+                continue
+        sources.append(sympy.sympify(primitives[unit.primitive].sympy_fn(*args)))
+    return _linear(equation.output, sources)
+
+
+def _moved(symbol: sympy.Symbol, frame: Frame, feature: int) -> sympy.Expr:
+    """``(x - origin) / unit``, as it stands."""
+    origin, unit = frame.origins[feature], frame.units[feature]
+    expr = symbol
+    if origin != 0:
+        expr = sympy.Add(expr, -sympy.Rational(repr(origin)), evaluate=False)  # a decimal would be rounded in print
+    if unit != 1:
+        expr = sympy.Mul(expr, sympy.Pow(sympy.Float(unit), -1, evaluate=False), evaluate=False)
+    return expr
+
+
+def _times(unit: float, expr: sympy.Expr) -> sympy.Expr:
+    """The law times a unit: as one number where there is one and float64 holds it, but not inside a sum."""
+    if unit == 1:
+        return expr
+    if not expr.is_Add:
+        try:
+            return _with_folded_numbers(sympy.Float(unit) * expr)
+        except OutOfRangeError:
+            pass
+    return sympy.Mul(sympy.Float(unit), expr, evaluate=False)
 
 
 def _linear(form: Affine, sources: list[sympy.Expr]) -> sympy.Expr:
@@ -64,17 +122,22 @@ def _linear(form: Affine, sources: list[sympy.Expr]) -> sympy.Expr:
 
 
 def _exponential(
-    equation: Equation, form: Affine, sources: list[sympy.Expr], primitives: Mapping[str, Primitive]
+    equation: Equation,
+    form: Affine,
+    sources: list[sympy.Expr],
+    primitives: Mapping[str, Primitive],
+    shift: sympy.Symbol | None,
 ) -> sympy.Expr:
-    """``exp`` of a linear form, its logarithms as powers."""
+    """``exp`` of a linear form, its logarithms as powers; `shift` stands for its constant, if that is large."""
     factors, rest = [], []
     for source, c in form:
         unit = equation.units[source - equation.n_features - 1] if source > equation.n_features else None
         if unit is not None and unit.primitive == "log" and is_builtin("log", primitives):
             factors.append(_linear(unit.args[0], sources) ** _number(c))
-        else:
+        elif source != 0 or shift is None:
             rest.append((source, c))
-    return sympy.Mul(*factors, sympy.exp(_linear(tuple(rest), sources)))
+    argument = _linear(tuple(rest), sources)
+    return sympy.Mul(*factors, sympy.exp(argument if shift is None else argument + shift))
 
 
 def _number(value: float) -> sympy.Expr:
@@ -88,7 +151,11 @@ def _with_folded_numbers(expr: sympy.Expr) -> sympy.Expr:
         return expr
     if not expr.free_symbols:
         value = expr.evalf(25)
-        return _number(float(value)) if value.is_real and value.is_finite else expr
+        if not (value.is_real and value.is_finite):
+            return expr
+        if value != 0 and not sys.float_info.min <= abs(float(value)) < math.inf:
+            raise OutOfRangeError(f"{value} is out of the range of float64")
+        return _number(float(value))
     args = [_with_folded_numbers(arg) for arg in expr.args]
     if expr.is_Mul or expr.is_Add:
         number = _with_folded_numbers(expr.func(*(arg for arg in args if not arg.free_symbols)))
@@ -101,7 +168,7 @@ def _with_folded_numbers(expr: sympy.Expr) -> sympy.Expr:
 
 def _rounded(expr: sympy.Expr, precision: int) -> sympy.Expr:
     digits = {f: sympy.Float(f"{float(f):.{precision - 1}e}", precision) for f in expr.atoms(sympy.Float)}
-    return expr.xreplace(digits)
+    return replaced(expr, digits)
 
 
 def to_latex(expr: sympy.Expr, precision: int | None = 3) -> str:
@@ -140,6 +207,9 @@ class EquationModule(torch.nn.Module):
         return values[0] if self._squeeze else torch.stack(values, dim=1)
 
     def _one(self, equation: Equation, coefficients: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
+        frame = equation.frame
+        if frame is not None:
+            X = frame.inside(X)
         sources = [torch.ones_like(X[:, 0]), *X.unbind(dim=1)]  # (n,) each
         stream = iter(coefficients.to(X.dtype).unbind())
 
@@ -149,7 +219,7 @@ class EquationModule(torch.nn.Module):
         for unit in equation.units:
             args = [linear(form) for form in unit.args] or [sources[0]]
             sources.append(self._primitives[unit.primitive].torch_fn(*args))
-        return linear(equation.output)
+        return linear(equation.output) * (1.0 if frame is None else frame.y_unit)
 
 
 def to_torch_module(

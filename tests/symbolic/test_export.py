@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from symbolic_laws import assert_same_values, random_equation, sample
 
 from sklearn_eql.symbolic import (
     Equation,
+    Frame,
     Unit,
     canonicalize,
     complexity,
@@ -33,6 +35,13 @@ def _values(expr, names, X):
     f = sympy.lambdify(list(map(sympy.Symbol, names)), expr, "numpy")
     with np.errstate(all="ignore"):
         return np.broadcast_to(np.asarray(f(*X.T.astype(complex))).real, len(X))
+
+
+def _real_values(expr, names, X):
+    """As NumPy computes them in float64; shape (n,)."""
+    f = sympy.lambdify(list(map(sympy.Symbol, names)), expr, "numpy")
+    with np.errstate(over="ignore"):  # exp(1000) is infinite, and 1/(1 + exp(1000)) zero
+        return np.broadcast_to(np.asarray(f(*X.T), dtype=float), len(X))
 
 
 @pytest.mark.parametrize("block", range(6))
@@ -172,3 +181,35 @@ def test_complexity_of_equations_agrees_with_their_printed_form():
     assert np.mean(np.equal(differences, 0)) > 0.75
     assert np.max(np.abs(differences)) <= 8
     assert equation_complexity(law) == complexity(law)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "sigmoid20", "exp"])
+@pytest.mark.parametrize("slope", [3.0, 450.0, -1e5])
+def test_steep_functions_are_printed_as_they_are_computed(name, slope):
+    rows = np.linspace(2, 4, 41)[:, None]
+    law = Equation(1, (Unit(name, (((0, -3.01 * slope), (1, slope)),)),), ((2, 1.7),))
+    if name == "exp":  # of what stays small
+        bell = Unit("square", (((0, -3.0), (1, 1.0)),))
+        law = Equation(1, (bell, Unit(name, (((0, 700.5), (2, -800.0)),))), ((3, 1.7e-100),))
+    expr = to_sympy(law, ["x"])
+    np.testing.assert_allclose(_real_values(expr, ["x"], rows), law.evaluate(rows), rtol=1e-9, atol=1e-300)
+    assert expr.free_symbols == {sympy.Symbol("x")}
+
+
+def test_a_law_in_a_frame_reads_origins_and_units():
+    frame = Frame((2_460_000.0, 0.0), (1.0, 1e200), 1e-250)
+    law = Equation(2, (Unit("exp", (((1, -0.125),),)), Unit("square", (((2, 1.0),),))), ((3, 5.0), (4, 3.0)), frame)
+    rows = np.column_stack([2_460_000 + np.linspace(0, 30, 31), 1e200 * np.linspace(1, 2, 31)])
+    expr = to_sympy(law, ["t", "x"])
+    assert str(expr) == "1.0e-250*(3*(x/1.0e+200)**2 + 5*exp(-(t - 2460000)/8))"
+    expected = 1e-250 * (5 * np.exp(-np.linspace(0, 30, 31) / 8) + 3 * np.linspace(1, 2, 31) ** 2)
+    np.testing.assert_allclose(law.evaluate(rows), expected, rtol=1e-12)
+    np.testing.assert_allclose(_real_values(expr, ["t", "x"], rows), expected, rtol=1e-12)
+    np.testing.assert_allclose(to_torch_module(law)(torch.from_numpy(rows)).detach(), expected, rtol=1e-12)
+    assert complexity(law) == complexity(replace(law, frame=None)) + 4
+
+
+def test_numbers_that_float64_does_not_hold_are_not_multiplied_out():
+    law = Equation(1, (Unit("square", (((1, 1e-200),),)),), ((2, 3.0),))
+    rows = 1e200 * np.linspace(1, 2, 5)[:, None]
+    np.testing.assert_allclose(_real_values(to_sympy(law, ["x"]), ["x"], rows), law.evaluate(rows), rtol=1e-12)
