@@ -126,14 +126,23 @@ def test_a_column_costs_more_where_there_are_more_to_choose_from():
     assert NATS_PER_SYMBOL * (two - one - 1) == pytest.approx(2 * np.log(100))
 
 
-def test_columns_of_noise_are_no_law_though_there_are_a_thousand():
+def test_columns_of_noise_are_no_law_though_there_are_a_thousand(monkeypatch):
     X = table(1000, None)
-    y = np.random.default_rng(1).normal(size=len(X))
-    best = np.argsort(-np.abs(np.corrcoef(X.T, y)[-1, :-1]))[:4]
+    y = left = np.random.default_rng(1).normal(size=len(X))
+    chosen = []
+    for _ in range(5):  # the columns that look best beside those chosen before
+        chosen.append(int(np.argmax(np.abs(np.corrcoef(X.T, left)[-1, :-1]))))
+        left = y - X[:, chosen] @ np.linalg.lstsq(X[:, chosen], y, rcond=None)[0]
     problem = make_problem(X, y, None, Scaling.of(X, y), PRIMITIVES, {"id": 1}, 2, 200, 0)
-    archive = Archive(len(y), problem.exact)
     lines = [
-        Structure(1000, (), tuple((1 + int(k), 1.0, True) for k in sorted(best[:count]))) for count in (1, 2, 3, 4)
+        Structure(1000, (), tuple((1 + k, 1.0, True) for k in sorted(chosen[:count]))) for count in (1, 2, 3, 4, 5)
     ]
-    archive.add(problem.fit(lines, 5))
-    assert archive.ranked()[0].structure.key == lines[0].key
+
+    def shortest():
+        archive = Archive(len(y), problem.exact)
+        archive.add(problem.fit([Structure(1000, line.units, line.output) for line in lines], 5))
+        return archive.ranked()[0].structure.size
+
+    assert shortest() == 1
+    monkeypatch.setattr("sklearn_eql.sparse.structure._FAMILIAR", 1000)  # as if there were no choice
+    assert shortest() > 1
