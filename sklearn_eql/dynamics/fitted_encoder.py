@@ -62,7 +62,8 @@ class FittedEncoder:
     ) -> FittedEncoder:
         """The encoder trained on to give the `latents` (N, L) of the windows, whatever their scale.
 
-        `windows` (N, W, S) need not be those it was trained on before.
+        `windows` (N, W, S) need not be those it was trained on before. With no steps only the scale and the mixture of
+        latents are fitted, which takes a moment: it is what is left where Ctrl-C ends the training.
         """
         offset = latents.mean(axis=0)
         scale = latents.std(axis=0)

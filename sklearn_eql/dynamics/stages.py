@@ -37,7 +37,7 @@ _SPREAD = 0.2  # of the way from one latent to another
 _TRAINING_SHARE, _SEARCH_SHARE = 0.5, 0.8  # of max_time, when these stages are to be over
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FitSettings:
     """Everything a fit needs beside the series."""
 

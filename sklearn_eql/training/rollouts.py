@@ -35,7 +35,7 @@ class Series:
     unit: float = 1.0  # one for all states, so that squares of 1e20 stay within float32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecurrentSettings:
     """How encoder and cell are trained."""
 

@@ -54,7 +54,7 @@ def settings(*phases, **changes):
         "any_start": True,
         "increments": True,
     }
-    return RecurrentSettings(tuple(phases), **{**given, **changes})
+    return RecurrentSettings(phases=tuple(phases), **{**given, **changes})
 
 
 def test_training_lowers_the_loss_and_tells_its_course(series):
