@@ -13,6 +13,14 @@ class SearchInterruptedWarning(UserWarning):
     """``fit`` was interrupted (Ctrl-C); the best equation found until then was kept."""
 
 
+class UnusedLatentWarning(UserWarning):
+    """A law does not depend on a hidden parameter that it was offered."""
+
+
+class NoLawWarning(UserWarning):
+    """What was found does not describe the data: its errors are larger than noise would make them."""
+
+
 class RolloutWarning(RuntimeWarning):
     """A roll-out left the numbers a computer can hold; it was stopped and what was finite returned."""
 

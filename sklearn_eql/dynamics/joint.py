@@ -51,6 +51,18 @@ class JointProblem:
         n_places = self.target.shape[2] * self.phi.shape[2] * len(self.powers)
         return float(np.log(self.n_rows) + 2 * np.log(max(n_places if self.n_places is None else self.n_places, 2)))
 
+    def latent_price(self, n_used: int) -> float:
+        """What `n_used` latents cost that are free for every series, in the units of `JointFit.description`.
+
+        Each is a parameter that is read off the numbers of one series (Schwarz, 1978), and takes as much of the noise
+        with it: the variance is that of the degrees of freedom that are left.
+        """
+        if not n_used or not self.free_latents:
+            return 0.0
+        n_series, n_steps, n_equations = self.target.shape
+        per_series = n_steps * n_equations
+        return n_series * (n_used * float(np.log(per_series)) - per_series * float(np.log1p(-n_used / per_series)))
+
     def latent_monomials(self, z: np.ndarray) -> np.ndarray:
         """``z**m``, ``(N, M)``."""
         return np.prod(z[:, None, :] ** self.powers, axis=2)
@@ -87,11 +99,17 @@ class JointFit:
     def n_free(self) -> int:
         return int(self.active.sum())
 
+    def used_latents(self, problem: JointProblem) -> np.ndarray:
+        """Which latents the law reads, bool ``(L,)``."""
+        return (problem.powers[self.active.any(axis=(0, 1))] > 0).any(axis=0)
+
     def description(self, problem: JointProblem, price: float) -> float:
-        """What the law costs: bits of its residuals (times 2 ln 2), and `price` per word of free coefficients."""
+        """What the law costs: bits of its residuals (times 2 ln 2), `price` per word of free coefficients, and the
+        latents of all series."""
         rows = problem.n_rows
         words = float((self.active.sum(axis=(0, 2)) * problem.words).sum())
-        return rows * float(np.log(np.maximum(self.loss, problem.floor)).sum()) + price * words
+        latents = problem.latent_price(int(self.used_latents(problem).sum()))
+        return rows * float(np.log(np.maximum(self.loss, problem.floor)).sum()) + price * words + latents
 
 
 @dataclass(frozen=True)

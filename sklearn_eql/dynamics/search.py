@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from sklearn_eql.dynamics.library import (
 )
 from sklearn_eql.dynamics.runge_kutta import N_ROUGH, mean_velocity
 from sklearn_eql.dynamics.stepwise import discover
+from sklearn_eql.dynamics.varying_coefficients import latents_from_coefficients
 from sklearn_eql.primitives import Primitive
 
 _MAX_SERIES, _MAX_STEPS = 200, 25  # on which terms are searched for
@@ -66,29 +68,83 @@ class Motion:
 
 
 def find_motion(
-    states: np.ndarray, latents: np.ndarray, settings: MotionSettings, seed: int, deadline: float
+    states: np.ndarray, candidates: Sequence[np.ndarray], settings: MotionSettings, seed: int, deadline: float
 ) -> Motion:
-    """The shortest law that explains `states` (N, K + 1, S), one step ahead, from rough `latents` (N, L).
+    """The shortest law that explains `states` (N, K + 1, S), one step ahead, from rough latents, each (N, L).
 
-    Products of states are tried first; functions of the states where those do not do.
+    Small libraries of terms are tried first: products of low degree, then of higher ones, functions of the states
+    where those do not do. So are few latents: the law that is found has as many as it needs, which may be none.
     """
-    few = _sample(states, seed)
-    moved = states[few[0]][:, few[1]]
+    rows, steps = _sample(states, seed)
     best: Motion | None = None
-    for primitives in ({}, settings.primitives):
-        if best is not None and (
-            best.law.loss.max() < _GOOD_LOSS or not functions_of_a_state(primitives) or time.time() > deadline
-        ):
-            break
-        motion = _search(moved, latents[few[0]], replace(settings, primitives=primitives), deadline)
+    for motion in _motions(states[rows][:, steps], [latents[rows] for latents in candidates], settings, deadline):
         if best is None or motion.cost < best.cost:
             best = motion
-    return _on_all(best, states, latents, few[0], settings)
+        if motion.law.loss.max() < _GOOD_LOSS:
+            break
+    return _on_all(best, states, np.concatenate(candidates, axis=1), rows, settings)
+
+
+def _motions(states, candidates, settings: MotionSettings, deadline: float) -> Iterator[Motion]:
+    """Laws from every library, number of latents and start; when time is up, the one that there is always time for."""
+    for library, n_latents in product(_libraries(settings), range(candidates[0].shape[1] + 1)):
+        for latents in _starts(states, candidates, n_latents, library):
+            if time.time() > deadline:
+                yield _search(states, candidates[0], replace(settings, primitives={}), deadline)
+                return
+            yield _search(states, latents, library, deadline)
+
+
+def _starts(states, candidates, n_latents: int, library: MotionSettings) -> Iterator[np.ndarray]:
+    """Rough latents (N, n_latents): those that networks found, and those that coefficients of their own would be."""
+    if not n_latents:
+        yield np.empty((len(states), 0))
+        return
+    yield from (_leading(latents, n_latents) for latents in candidates)
+    problem = _library_problem(states, n_latents, library).problem
+    own = latents_from_coefficients(problem.phi, problem.target, n_latents)
+    if own is not None:
+        yield own
+
+
+def with_all_latents(motion: Motion, n_latents: int) -> Motion:
+    """The same law among `n_latents` latents, zero where it does not read them."""
+    law, old = motion.law, motion.problem.powers
+    missing = n_latents - old.shape[1]
+    powers = latent_powers(n_latents, int(old.sum(axis=1).max()))
+    order = {tuple(power): place for place, power in enumerate(powers.tolist())}
+    places = [order[(*power, *(0,) * missing)] for power in old.tolist()]
+    shape = (*law.active.shape[:2], len(powers))
+    active, coefficients = np.zeros(shape, dtype=bool), np.zeros(shape)
+    active[:, :, places], coefficients[:, :, places] = law.active, law.coefficients
+    latents = np.where(law.used_latents(motion.problem), law.latents, 0.0)
+    law = replace(law, active=active, coefficients=coefficients, latents=np.pad(latents, ((0, 0), (0, missing))))
+    return replace(motion, problem=replace(motion.problem, powers=powers), law=law)
 
 
 def with_standard_latents(motion: Motion, scale: float) -> Motion:
     """The same law in latents of mean 0 and standard deviation `scale`."""
     return replace(motion, law=standardised(motion.problem, motion.law, scale))
+
+
+def _libraries(settings: MotionSettings) -> Iterator[MotionSettings]:
+    """What terms may be made of, fewest terms first."""
+    for degree in range(1, settings.max_degree + 1):
+        yield replace(settings, primitives={}, max_degree=degree)
+    if functions_of_a_state(settings.primitives):
+        yield settings
+
+
+def _leading(latents: np.ndarray, n_latents: int) -> np.ndarray:
+    """The `n_latents` directions in which rough latents (N, L) differ most, all of them as they are."""
+    if n_latents == latents.shape[1]:
+        return latents
+    standard = _standard(latents)
+    return standard @ np.linalg.svd(standard, full_matrices=False)[2][:n_latents].T
+
+
+def _has_functions(primitives: Mapping[str, Primitive]) -> bool:
+    return any(p.arity == 1 and p.name not in ("id", "square", "cube") for p in primitives.values())
 
 
 def _sample(states: np.ndarray, seed: int) -> tuple[np.ndarray, slice]:
@@ -100,12 +156,8 @@ def _sample(states: np.ndarray, seed: int) -> tuple[np.ndarray, slice]:
 
 
 def _search(states: np.ndarray, latents: np.ndarray, settings: MotionSettings, deadline: float) -> Motion:
-    here = states[:, :-1]
-    flat = here.reshape(-1, states.shape[2])
-    terms = state_terms(flat, settings.primitives, settings.max_degree)
-    scale = np.array([np.sqrt(np.mean(evaluate(t, flat, settings.primitives) ** 2)) for t in terms])
-    degrees = np.array([term.degree for term in terms])
-    motion = _problem(states, terms, scale, latents.shape[1], settings, None)
+    motion = _library_problem(states, latents.shape[1], settings)
+    degrees = np.array([term.degree for term in motion.terms])
     law = discover(motion.problem, _standard(latents), degrees, settings.max_degree, deadline)
     motion = replace(motion, law=law)
     if latents.shape[1] and time.time() < deadline:
@@ -115,6 +167,14 @@ def _search(states: np.ndarray, latents: np.ndarray, settings: MotionSettings, d
     if settings.form == "ode":
         motion = _corrected(motion, states, degrees, settings, deadline)
     return motion
+
+
+def _library_problem(states: np.ndarray, n_latents: int, settings: MotionSettings) -> Motion:
+    """All terms of a library, and no law yet."""
+    flat = states[:, :-1].reshape(-1, states.shape[2])
+    terms = state_terms(flat, settings.primitives, settings.max_degree)
+    scale = np.array([np.sqrt(np.mean(evaluate(t, flat, settings.primitives) ** 2)) for t in terms])
+    return _problem(states, terms, scale, n_latents, settings, None)
 
 
 def _problem(states, terms, scale, n_latents: int, settings: MotionSettings, unit: np.ndarray | None) -> Motion:
@@ -202,12 +262,16 @@ def _same(law: JointFit, other: JointFit) -> bool:
     return np.abs(law.coefficients - other.coefficients).max() < _SETTLED * size
 
 
-def _on_all(motion: Motion, states, latents, rows, settings: MotionSettings) -> Motion:
-    """The law refitted to all series and steps, with a latent for each, as exactly as numbers allow."""
-    whole = _problem(states, motion.terms, motion.scale, latents.shape[1], settings, motion.unit)
+def _on_all(motion: Motion, states, rough, rows, settings: MotionSettings) -> Motion:
+    """The law refitted to all series and steps, as exactly as numbers allow.
+
+    The latents of series that it was not found on start from `rough` ones (N, any number).
+    """
+    whole = _problem(states, motion.terms, motion.scale, motion.law.latents.shape[1], settings, motion.unit)
     floor = np.minimum(whole.problem.floor, motion.problem.floor)
-    sharp = replace(whole.problem, free_latents=motion.problem.free_latents, floor=np.full_like(floor, _FINAL_LOSS))
-    started = carried(latents, motion.law.latents, rows)
+    kept = {"powers": motion.problem.powers, "free_latents": motion.problem.free_latents}
+    sharp = replace(whole.problem, **kept, floor=np.full_like(floor, _FINAL_LOSS))
+    started = carried(rough, motion.law.latents, rows)
     started[rows] = motion.law.latents
     law = replace(motion.law, latents=started)
     motion = replace(whole, problem=sharp, law=law)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +14,14 @@ from sklearn_eql.dynamics.fitted_encoder import FittedEncoder, standardisation, 
 from sklearn_eql.dynamics.latent_inference import identify
 from sklearn_eql.dynamics.law_cell import LawCell
 from sklearn_eql.dynamics.laws import no_finite_law, vocabulary, with_simple_latents
-from sklearn_eql.dynamics.search import Motion, MotionSettings, carried, find_motion, with_standard_latents
+from sklearn_eql.dynamics.search import (
+    Motion,
+    MotionSettings,
+    carried,
+    find_motion,
+    with_all_latents,
+    with_standard_latents,
+)
 from sklearn_eql.laws.finishing import as_law
 from sklearn_eql.laws.judging import Table
 from sklearn_eql.networks.cells import EQLCell, ReLUCell
@@ -170,18 +176,12 @@ def best_motion(
 ) -> Motion:
     """The shortest law of motion from any of the `candidates`, latents (N, L) of the best trials."""
     wanted = MotionSettings(settings.form, settings.dt, settings.primitives, settings.max_degree)
-    best: Motion | None = None
-    for latents in candidates[:_N_REFINED]:
-        motion = find_motion(states, latents, wanted, seed, deadline)
-        if best is None or motion.cost < best.cost:
-            best = motion
-        if best.law.loss.max() < _GOOD_LOSS or time.time() > deadline:
-            break
-    if settings.n_latents == 0:
-        return best
+    best = find_motion(states, candidates[:_N_REFINED], wanted, seed, deadline)
     if settings.latent_scale == "unit":
-        return with_standard_latents(best, LATENT_SCALE)
-    return with_simple_latents(best, settings.dt, settings.form == "update")
+        scaled = with_standard_latents(best, LATENT_SCALE)
+    else:
+        scaled = with_simple_latents(best, settings.dt, settings.form == "update")
+    return with_all_latents(scaled, settings.n_latents)
 
 
 def taught_encoder(

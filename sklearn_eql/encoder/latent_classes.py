@@ -89,11 +89,15 @@ def soft_minimum(
         classes = torch.cartesian_prod(*[torch.arange(len(prototypes), device=prototypes.device)] * n_items).reshape(
             -1, n_items
         )
-        with torch.no_grad():  # combinations on which the law is undefined would spoil all gradients
-            classes = classes[torch.isfinite(model.head(prototypes[classes].flatten(1)))]
+        with torch.no_grad():
+            defined = torch.isfinite(model.head(prototypes[classes].flatten(1)))
+            # Undefined values would spoil all gradients. Another combination stands in, and counts for nothing: to
+            # leave rows out is to wait for the device at every step, which has to say how many there are.
+            stand_in = classes.index_select(0, defined.int().argmax().view(1))
+            classes = torch.where(defined[:, None], classes, stand_in)
         values = model.head(prototypes[classes].flatten(1))
         logarithms = logarithms.reshape(n, n_items, -1)
-        joint = sum(logarithms[:, item, classes[:, item]] for item in range(n_items))
+        joint = sum(logarithms[:, item, classes[:, item]] for item in range(n_items)).masked_fill(~defined, -torch.inf)
         losses = loss(values - targets[:, None])
         return -temperature * (joint - losses / temperature).logsumexp(dim=-1).mean()
 

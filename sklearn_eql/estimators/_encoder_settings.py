@@ -12,7 +12,7 @@ from sklearn_eql.encoder.stages import TrainingSettings
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.networks.penalties import resolve_penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
-from sklearn_eql.training.minibatch import multiplies_bfloat16
+from sklearn_eql.training.bfloat16 import multiplies_bfloat16
 from sklearn_eql.training.schedule import IMAGE_SCHEDULES, resolve_phases
 
 TOLERANCES: Mapping[str, float] = {"best": 1.25, "simple": 2.0, "accurate": 1.0}

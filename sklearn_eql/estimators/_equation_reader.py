@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import wraps
 from numbers import Integral
 from typing import Any
 
@@ -18,6 +19,28 @@ from sklearn_eql.laws.law import Law, law_from_record, scores
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.export import to_latex, to_sympy, to_torch_module
+
+
+def unchanged_on_failure(fit: Callable) -> Callable:
+    """Decorator of `fit`: where it raises, the estimator is what it was before, fitted or not.
+
+    Scikit-learn's validation, too, sets attributes before there is a result. A warning that was turned into an error
+    comes after the result, which is kept.
+    """
+
+    @wraps(fit)
+    def guarded(self, *args, **kwargs):
+        before = dict(vars(self))
+        try:
+            return fit(self, *args, **kwargs)
+        except Warning:
+            raise
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return guarded
 
 
 class EquationReader:
@@ -127,8 +150,12 @@ class EquationReader:
                 raise IndexError(f"index={pick!r} is no row of equations_; expected 0 to {len(laws) - 1}.")
         return [laws[pick].equation for pick, laws in zip(picks, self._laws, strict=True)]
 
-    def _table(self, laws: list[Law], names: list[str]) -> pd.DataFrame:
-        expressions = [to_sympy(law.equation, names, self._primitives()) for law in laws]
+    def _table(
+        self, laws: list[Law], names: list[str], primitives: Mapping[str, Primitive] | None = None
+    ) -> pd.DataFrame:
+        # A fit that is not over yet has primitives that are not the estimator's, and no ranges.
+        vocabulary = self._primitives() if primitives is None else primitives
+        expressions = [to_sympy(law.equation, names, vocabulary) for law in laws]
         table = pd.DataFrame(
             {
                 "complexity": [law.complexity for law in laws],
@@ -139,7 +166,7 @@ class EquationReader:
                 "trial": [law.trial for law in laws],
             }
         )
-        if self._ranges is not None:
+        if primitives is None and self._ranges is not None:
             table["coverage"] = [coverage(law.equation, self._ranges, self._primitives()) for law in laws]
         return table
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql._threads import single_threaded
 from sklearn_eql.dynamics import stages as fitting
+from sklearn_eql.dynamics.diagnosis import notes
 from sklearn_eql.dynamics.fitted_encoder import FittedEncoder
 from sklearn_eql.dynamics.fitted_relu import FittedReLU
 from sklearn_eql.dynamics.latent_inference import identify
@@ -38,6 +40,24 @@ from sklearn_eql.training.schedule import ROLLOUT_SCHEDULES, Phase, RolloutPhase
 
 _PARTS = {"_encoder": FittedEncoder, "_relu": FittedReLU}  # kept as plain values in a pickle
 _EXPLODED_FACTOR = 1e12  # times the largest state of the training series
+
+
+@dataclass
+class _Found:
+    """What a search leaves behind, until the estimator takes it over."""
+
+    latents: np.ndarray | None = None
+    used: np.ndarray | None = None
+    n_iter: int = 0
+    loss_curve: list[float] = field(default_factory=list)
+    stop_reason: str = "schedule"
+    interrupted: bool = False
+    laws: list[list[Law]] = field(default_factory=list)
+    best: list[int] = field(default_factory=list)
+    encoder: FittedEncoder | None = None
+    relu: FittedReLU | None = None
+    horizon: int = 0
+    notes: list[tuple[str, type[Warning]]] = field(default_factory=list)
 
 
 class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, BaseEstimator):
@@ -110,7 +130,9 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
     equations_ : list of DataFrame
     best_index_ : list of int
     latents_ : ndarray of shape (n_series, n_latents)
-        Of the training series: under a refined law, those found with it.
+        Of the training series: under a refined law, those found with it, and 0 where it does not depend on them.
+    latents_used_ : ndarray of bool, shape (n_latents,)
+        Which latents the law depends on. Series may differ in nothing.
     n_states_, n_steps_, n_features_in_ : int
         Number of states, of steps that `predict` returns, and of states again.
     n_iter_ : int
@@ -245,7 +267,14 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
             Wrong shapes, series of different lengths, NaN or infinity, windows too short for the encoder, nothing
             that moves, unknown functions, a device that is not there.
         AllTrialsFailedError
-            No network stayed finite.
+            No network stayed finite. As after every error, the estimator is what it was before the call.
+
+        Warns
+        -----
+        UnusedLatentWarning
+            The law does not depend on a hidden parameter.
+        NoLawWarning
+            What was found does not describe the series, beyond their noise.
         """
         check_sizes(self)
         X = read_series("X", X)
@@ -271,16 +300,25 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         deadlines = fitting.stage_deadlines(time.time(), self.max_time)
 
+        step_scale = np.sqrt(np.mean(np.diff(states, axis=1) ** 2, axis=(0, 1)))
+        step_scale[step_scale == 0] = 1.0
+        all_names = [*names, *self._latent_names()]
+        with single_threaded():
+            found = self._find(windows, states, step_scale, all_names, settings, seed, deadlines)
+
+        # Everything that a fit leaves behind is set from here on: one that fails leaves the estimator as it was.
+        self._laws, self._best = found.laws, found.best
+        self._encoder, self._relu, self._horizon = found.encoder, found.relu, found.horizon
+        self.latents_, self.latents_used_ = found.latents, found.used
+        self.n_iter_, self.loss_curve_ = found.n_iter, found.loss_curve
+        self.stop_reason_, self.interrupted_ = found.stop_reason, found.interrupted
         self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
         self._form, self._dt = self.form, float(self.dt or 1.0)
-        self._names, self._single = [*names, *self._latent_names()], False
+        self._names, self._single = all_names, False
         self.n_states_ = self.n_features_in_ = X.shape[2]
         self.n_steps_, self._n_rows = Y.shape[1], X.shape[1]
-        self._step_scale = np.sqrt(np.mean(np.diff(states, axis=1) ** 2, axis=(0, 1)))
-        self._step_scale[self._step_scale == 0] = 1.0
+        self._step_scale = step_scale
         self._largest = float(np.abs(states).max())
-        with single_threaded():
-            self._fit(windows, states, settings, seed, deadlines)
         if self.interrupted_:
             warnings.warn(
                 "fit was interrupted; the best law found until then was kept (interrupted_ is True). Set max_time "
@@ -288,6 +326,8 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
                 SearchInterruptedWarning,
                 stacklevel=2,
             )
+        for message, kind in found.notes:
+            warnings.warn(message, kind, stacklevel=2)
         return self
 
     def predict(self, X) -> np.ndarray:
@@ -366,72 +406,103 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         check_is_fitted(self)
         return np.array(self._names[self.n_states_ :], dtype=object)
 
-    def _fit(self, windows, states, settings: fitting.FitSettings, seed: int, deadlines) -> None:
-        trained, encoders = None, {}
-        self.interrupted_, self.stop_reason_ = False, "schedule"
-        self.n_iter_, self.loss_curve_ = 0, []
-        self._encoder, self._relu, self._laws, self._best, self._horizon = None, None, [], [], 0
+    def _find(
+        self, windows, states, step_scale, names: list[str], settings: fitting.FitSettings, seed: int, deadlines
+    ) -> _Found:
+        """Train networks where they are needed, and find the law."""
+        trained, encoders, found = None, {}, _Found()
         if self.n_latents or self.head == "relu" or not self.refine:
             trained = fitting.train_networks(windows, states, settings, seed, deadlines[0])
-            self.n_iter_, self.loss_curve_ = trained.result.n_steps, trained.result.loss_curve
-            self.stop_reason_ = trained.result.stopped
-            self.interrupted_ = trained.result.stopped == "interrupted"
-            if not trained.order:
-                raise AllTrialsFailedError(
-                    f"All {self.n_trials} trials diverged. Use scale=True, a lower learning rate or shorter roll-outs "
-                    "(schedule), or more trials."
-                )
+            found.n_iter, found.loss_curve = trained.result.n_steps, trained.result.loss_curve
+            found.stop_reason = trained.result.stopped
+            found.interrupted = trained.result.stopped == "interrupted"
+            if not trained.order and (self.head == "relu" or not self.refine):
+                raise self._diverged()
+            found.used = np.ones(self.n_latents, dtype=bool)
             encoders = {t: fitting.trained_encoder(trained, t, windows, settings) for t in trained.order}
         if trained is not None and (self.head == "relu" or not self.refine):
             best = trained.order[0]
-            self._encoder, self.latents_ = encoders[best], encoders[best](windows)
+            found.encoder, found.latents = encoders[best], encoders[best](windows)
             if self.head == "relu":
-                self._relu = FittedReLU.of(trained.network.cell, best, trained.series, settings.recurrent.increments)
+                found.relu = FittedReLU.of(trained.network.cell, best, trained.series, settings.recurrent.increments)
             else:
-                self._keep(fitting.trained_laws(trained, best, states, self.latents_, settings), states)
-            return
+                laws = fitting.trained_laws(trained, best, states, found.latents, settings)
+                self._choose(found, laws, states, names, settings)
+            return found
         try:
-            self._refine(windows, states, encoders, settings, seed, deadlines)
+            self._refine(found, windows, states, step_scale, encoders, names, settings, seed, deadlines)
         except KeyboardInterrupt:
-            if not self._laws:
-                if trained is None or self.form == "ode":
+            if not found.laws:
+                if trained is None or not trained.order or self.form == "ode":
                     raise
                 best = trained.order[0]
-                self._encoder, self.latents_ = encoders[best], encoders[best](windows)
-                self._keep(fitting.trained_laws(trained, best, states, self.latents_, settings), states)
-            self.interrupted_, self.stop_reason_ = True, "interrupted"
+                found.encoder, found.latents = encoders[best], encoders[best](windows)
+                laws = fitting.trained_laws(trained, best, states, found.latents, settings)
+                self._choose(found, laws, states, names, settings)
+            found.interrupted, found.stop_reason = True, "interrupted"
+        return found
 
-    def _refine(self, windows, states, encoders, settings: fitting.FitSettings, seed: int, deadlines) -> None:
-        candidates = [encoders[t](windows) for t in encoders] or [np.zeros((len(states), 0))]
+    def _refine(
+        self,
+        found: _Found,
+        windows,
+        states,
+        step_scale,
+        encoders,
+        names,
+        settings: fitting.FitSettings,
+        seed,
+        deadlines,
+    ) -> None:
+        # Without an encoder that reads latents, series may still obey one law.
+        candidates = [encoders[t](windows) for t in encoders] or [np.zeros((len(states), self.n_latents))]
         motion = fitting.best_motion(states, candidates, settings, seed, deadlines[1])
-        self.latents_ = motion.law.latents
+        found.latents, found.used = motion.law.latents, motion.law.used_latents(motion.problem)
+        if found.used.any() and not encoders:
+            raise self._diverged()
         laws, interrupted = fronts(motion, states, vocabulary(settings.primitives), seed, deadlines[1])
-        self._keep(laws, states)
+        cell = self._choose(found, laws, states, names, settings)
         if interrupted:
-            self.interrupted_, self.stop_reason_ = True, "interrupted"
+            found.interrupted, found.stop_reason = True, "interrupted"
         elif time.time() > deadlines[1]:
-            self.stop_reason_ = "max_time"
-        if self.n_latents:
-            started, cell = encoders[next(iter(encoders))], self._law_cell()
+            found.stop_reason = "max_time"
+        # What the search found is judged, whichever shorter law a user selects.
+        if found.stop_reason == "schedule":  # not cut short
+            best = [min(front, key=lambda law: law.loss).equation for front in laws]
+            accurate = LawCell(best, vocabulary(settings.primitives), self.form, settings.dt)
+            found.notes = notes(accurate, states, found.latents, found.used, names[states.shape[2] :], seed)
+        if found.used.any():
+            started = encoders[next(iter(encoders))]
             size = self.batch_size or len(windows)
-            self._encoder = started.taught(windows, self.latents_, 0, len(windows), seed, deadlines[2])
-            self._encoder = fitting.taught_encoder(
-                started, cell, windows, states, self.latents_, self._step_scale, size, seed, deadlines[2]
+            found.encoder = started.taught(windows, found.latents, 0, len(windows), seed, deadlines[2])
+            found.encoder = fitting.taught_encoder(
+                started, cell, windows, states, found.latents, step_scale, size, seed, deadlines[2]
             )
-            self._horizon = int(self.refine_latents is True)
+            found.horizon = int(self.refine_latents is True)
             if self.refine_latents == "auto":
-                encoded = self._encoder(windows)
-                self._horizon = fitting.best_horizon(cell, windows, states, encoded, self._step_scale)
+                encoded = found.encoder(windows)
+                found.horizon = fitting.best_horizon(cell, windows, states, encoded, step_scale)
 
-    def _keep(self, laws: list[list[Law]], states: np.ndarray) -> None:
-        n_rows = len(states) * (states.shape[1] - 1)
-        self._laws = laws
-        tables = [self._table(front, self._names) if callable(self.selection) else None for front in laws]
-        self._best = [select(self.selection, front, n_rows, table) for front, table in zip(laws, tables, strict=True)]
+    def _diverged(self) -> AllTrialsFailedError:
+        return AllTrialsFailedError(
+            f"All {self.n_trials} trials diverged. Use scale=True, a lower learning rate or shorter roll-outs "
+            "(schedule), or more trials."
+        )
+
+    def _choose(
+        self, found: _Found, laws: list[list[Law]], states: np.ndarray, names: list[str], settings: fitting.FitSettings
+    ) -> LawCell:
+        """Select a law per state; they at work."""
+        n_rows, primitives = len(states) * (states.shape[1] - 1), vocabulary(settings.primitives)
+        tables = [self._table(front, names, primitives) if callable(self.selection) else None for front in laws]
+        best = [select(self.selection, front, n_rows, table) for front, table in zip(laws, tables, strict=True)]
+        found.laws, found.best = laws, best
+        chosen = [front[row].equation for front, row in zip(laws, best, strict=True)]
+        return LawCell(chosen, primitives, self.form, settings.dt)
 
     def _latents(self, X: np.ndarray) -> np.ndarray:
-        if self._encoder is None:
-            return np.zeros((len(X), 0))
+        if self._encoder is None:  # no law reads a latent
+            return np.zeros((len(X), len(self._names) - self.n_states_))
         z = self._encoder(X[:, :-1])
         if not self._horizon:
             return z

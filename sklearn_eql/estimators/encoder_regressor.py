@@ -29,8 +29,9 @@ from sklearn_eql.estimators._check_parameters import check_latents, check_sizes
 from sklearn_eql.estimators._check_table import check_varies
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._encoder_settings import TOLERANCES, training_settings
-from sklearn_eql.estimators._equation_reader import EquationReader, Selection
+from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
 from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
+from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import select
 from sklearn_eql.networks.encoders import Encoder, LatentNorm, build_encoder
 from sklearn_eql.networks.penalties import Penalty
@@ -115,8 +116,9 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
     device : str, default="auto"
         "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1".
     mixed_precision : bool or "auto", default="auto"
-        Train the encoder in bfloat16. "auto": where the hardware has units for it (GPUs, CPUs with AMX). The law is
-        always evaluated in full precision, and so is the encoder after training.
+        Train the encoder in bfloat16. "auto": where that saves time, on GPUs with units for it and on CPUs with AMX or
+        AVX-512 that prove faster, timed once per process. The law is always evaluated in full precision, and so is
+        the encoder after training.
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
         Progress on stderr if not 0.
@@ -267,6 +269,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         self.on_undefined = on_undefined
 
     @fit_context(prefer_skip_nested_validation=True)
+    @unchanged_on_failure
     def fit(self, X, y=None) -> EQLEncoderRegressor:
         """Train encoder and head, find the law, and train on with it.
 
@@ -290,7 +293,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         TypeError
             A module instance as encoder.
         AllTrialsFailedError
-            Training diverged.
+            Training diverged. As after every error, the estimator is what it was before the call.
         """
         check_sizes(self)
         start = time.time()
@@ -320,12 +323,16 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
             watch,
         )
         try:
-            model = self._fit_relu(training, earlier) if self.head == "relu" else self._fit_law(training, earlier)
+            if self.head == "relu":
+                model, laws, best = training.train_relu(earlier), [], []
+            else:
+                model, laws, best = self._fit_law(training, earlier)
         except FloatingPointError as error:
             raise AllTrialsFailedError(
                 f"Training diverged in {error}: the loss is not finite. Lower learning_rate (now "
                 f"{self.learning_rate:g}) or the rates of the schedule, or choose functions that grow less fast."
             ) from error
+        self._laws, self._best = laws, best
         self._own = {name: p for name, p in settings.search.primitives.items() if PRIMITIVES.get(name) != p}
         self._keep(model, training, items, scale, wanted)
         self.interrupted_ = watch.interrupted
@@ -388,7 +395,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         check_is_fitted(self)
         return np.array(self._names, dtype=object)
 
-    def _fit_law(self, training: Training, earlier: dict | None) -> Composite:
+    def _fit_law(self, training: Training, earlier: dict | None) -> tuple[Composite, list[list[Law]], list[int]]:
+        """The network with a law as head, the front of laws, and the row of the chosen one."""
         primitives = training.settings.search.primitives
         candidate = self._candidate(training, earlier)
         law, state = candidate.law, candidate.state
@@ -403,8 +411,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         )  # better trained, symmetries show more clearly
         chosen = polished(found, ties, latents, y, primitives, training.delta)
         front, best = front_with(chosen, candidate.others, latents, y, primitives)
-        self._laws, self._best = [front], [best]
-        return model
+        return model, [front], [best]
 
     def _candidate(self, training: Training, earlier: dict | None) -> Candidate:
         """The law to train with, from a linear form if that is enough, else from a dense EQL head."""
@@ -427,14 +434,10 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         state = training.settle_classes(state, source)
         if not callable(self.selection):
             return choice.choose(source, laws, state)
-        self._own, self._ranges = {}, None
-        table = self._table(laws, [f"z{i}" for i in range(training.n_features)])
+        names = [f"z{i}" for i in range(training.n_features)]
+        table = self._table(laws, names, training.settings.search.primitives)
         index = select(self.selection, laws, len(training.rows), table)
         return Candidate(laws[index], state, source, others=tuple(laws))
-
-    def _fit_relu(self, training: Training, earlier: dict | None) -> Composite:
-        self._laws, self._best = [], []
-        return training.train_relu(earlier)
 
     def _keep(self, model: Composite, training: Training, items: Items, scale: float, wanted: dict) -> None:
         """Fitted attributes: arrays and plain values."""

@@ -20,7 +20,7 @@ from sklearn_eql.estimators._check_parameters import check_sizes
 from sklearn_eql.estimators._check_table import check_varies, merge_duplicates, read_rows, read_table, read_weight
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._device import resolve_device
-from sklearn_eql.estimators._equation_reader import EquationReader, Selection
+from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
 from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import RULES, extrapolation_errors, outer_rows, select, simplest_outside
@@ -215,6 +215,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         self.on_undefined = on_undefined
 
     @fit_context(prefer_skip_nested_validation=True)
+    @unchanged_on_failure
     def fit(self, X, y, sample_weight=None) -> EQLRegressor:
         """Search for the equation.
 

@@ -155,7 +155,7 @@ class LatentClasses(nn.Module):
 
     def forward(self, items: torch.Tensor) -> torch.Tensor:
         logits = self.network(items).float()
-        if self.decided and not self.training:
+        if not self.training and self.decided:  # in this order: reading it off a GPU would hold up every step
             return self.prototypes[logits.argmax(dim=-1)]
         with torch.autocast(items.device.type, enabled=False):  # prototypes would be rounded to 8 bits
             return logits.softmax(dim=-1) @ self.prototypes

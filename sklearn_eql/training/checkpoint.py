@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import pickle
 import time
@@ -14,11 +16,14 @@ import torch
 SAVE_EVERY = 60.0
 """Seconds between two saves of a running stage."""
 
+_HEADER = b"sklearn_eql checkpoint, SHA-256 of what follows the next line\n"
+
 
 class Checkpoint:
     """Results of finished stages and the state of the running one, in memory and, where asked for, in a file.
 
-    The file holds tensors, numbers, strings, lists and dicts only, and is read as such: no code is loaded.
+    The file holds tensors, numbers, strings, lists and dicts only, and is read as such: no code is loaded. It begins
+    with a checksum, so that a file that was cut or changed is not taken for another state of training.
 
     Parameters
     ----------
@@ -30,7 +35,7 @@ class Checkpoint:
     Raises
     ------
     ValueError
-        The file is of another fit, or cannot be read.
+        The file is of another fit, is damaged, or is no checkpoint.
     """
 
     def __init__(self, path: str | os.PathLike | None, identity: Mapping[str, Any]) -> None:
@@ -86,16 +91,31 @@ class Checkpoint:
             return
         # A kill while writing must not cost the state that was there before.
         fresh = self.path.with_name(self.path.name + ".part")
-        torch.save(self._state, fresh)
+        payload = io.BytesIO()
+        torch.save(self._state, payload)
+        with open(fresh, "wb") as file:
+            file.write(_HEADER + _digest(payload.getbuffer()) + b"\n")
+            file.write(payload.getbuffer())
         os.replace(fresh, self.path)
         self._saved = time.monotonic()
 
     def _load(self, identity: Mapping[str, Any]) -> None:
         cure = "Delete the file to start afresh, or name another one."
+        content = self.path.read_bytes()
+        if not content.startswith(_HEADER):
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} is no checkpoint of a fit, or its first bytes are damaged. {cure}"
+            )
+        digest, _, payload = content[len(_HEADER) :].partition(b"\n")
+        if digest != _digest(payload):
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} is damaged: its {len(content)} bytes do not agree with their checksum. "
+                f"It was cut short or changed after it was written. {cure}"
+            )
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
             earlier = state["identity"]
-        except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:  # of another version
             what = f"{type(error).__name__} on reading it"
             raise ValueError(f"checkpoint={str(self.path)!r} is no checkpoint of a fit ({what}). {cure}") from error
         differing = sorted(k for k in {*earlier, *identity} if earlier.get(k) != identity.get(k))
@@ -106,3 +126,7 @@ class Checkpoint:
                 f"parameters and data, so that the run can go on where it ended. {cure}"
             )
         self._state = state
+
+
+def _digest(content: bytes | memoryview) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()

@@ -27,17 +27,6 @@ _WARM_UP = 0.2  # share of the steps of a one-cycle rate in which it rises
 _SMOOTHING = 0.02  # of the loss that is shown
 
 
-def multiplies_bfloat16(device: str) -> bool:
-    """Whether the hardware has units for products in bfloat16: tensor cores of a GPU, tiles (AMX) of a CPU.
-
-    On others it saves nothing. Measured on one core with AMX: half the time of a step of the image encoder.
-    """
-    if torch.device(device).type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # of recent versions of torch
-    return bool(capabilities.get("amx_bf16"))
-
-
 class Objective(Protocol):
     """What is minimised: a function of a model and a batch."""
 

@@ -174,8 +174,8 @@ class _Run:
             first = self.rng.integers(0, n_known - n_rollout, len(rows))
         if self.gates is not None:
             self.gates.draw()
-        take = torch.from_numpy(first[:, None] + np.arange(n_rollout + 1))  # (n, k + 1)
-        rows = torch.from_numpy(rows)
+        take = torch.from_numpy(first[:, None] + np.arange(n_rollout + 1)).to(states.device)  # (n, k + 1)
+        rows = torch.from_numpy(rows).to(states.device)
         target = states[rows[:, None], take]  # (n, k + 1, S)
         self.optimizer.zero_grad(set_to_none=True)
         latent = self.network.encode(self.series.windows[rows])
@@ -234,4 +234,4 @@ class _Run:
         flat = self._flat(gated)
         rolled, _ = self.network.rollout(start, latent, states.shape[1] - 1, self.series, self.settings, flat)
         error = ((torch.stack(rolled, dim=2) - states[:, 1:]).square() / self.moved).mean(dim=(1, 2, 3))
-        return torch.where(torch.isfinite(error), error, torch.inf).double().numpy()
+        return torch.where(torch.isfinite(error), error, torch.inf).double().cpu().numpy()

@@ -323,7 +323,7 @@ def test_a_motion_is_found_from_few_states_with_rough_latents(rng):
     data = make_kinematics(40, 5, 6, random_state=0)
     states = np.concatenate([data.X[:, -1:], data.Y], axis=1)
     rough = data.z[:, None] + 0.1 * rng.normal(size=(40, 1))
-    motion = find_motion(states, rough, MotionSettings("update", 1.0, {}, 3), 0, math.inf)
+    motion = find_motion(states, [rough], MotionSettings("update", 1.0, {}, 3), 0, math.inf)
     assert abs(np.corrcoef(motion.law.latents[:, 0], data.z)[0, 1]) > 1 - 1e-9
     law = LawCell(to_equations(motion, PRIMITIVES), PRIMITIVES, "update", 1.0)
     np.testing.assert_allclose(law.rollout(states[:, 0], motion.law.latents, 6), data.Y, atol=1e-7)
@@ -333,7 +333,7 @@ def test_a_function_of_the_state_is_found_where_products_do_not_do(rng):
     data = make_pendulum(30, 1, 12, random_state=0)
     states = np.concatenate([data.X[:, -1:], data.Y], axis=1)
     settings = MotionSettings("ode", data.dt, {name: PRIMITIVES[name] for name in ("sin", "mul", "id")}, 2)
-    motion = find_motion(states, data.z[:, None] + 0.02 * rng.normal(size=(30, 1)), settings, 0, math.inf)
+    motion = find_motion(states, [data.z[:, None] + 0.02 * rng.normal(size=(30, 1))], settings, 0, math.inf)
     angle, velocity = (
         {(motion.terms[b].powers, motion.terms[b].function) for b, _ in np.argwhere(active)}
         for active in motion.law.active

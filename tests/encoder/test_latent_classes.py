@@ -153,14 +153,13 @@ def test_latents_are_those_of_the_classes(multiplier):
     latents = multiplier.transform(DIGITS.X[:500])
     assert multiplier.prototypes_.shape == (16, 1)
     assert set(np.unique(latents)) <= set(multiplier.prototypes_[:, 0])
-    place = []
-    for digit in range(10):
-        values, counts = np.unique(latents[DIGITS.digits[:500] == digit], return_counts=True)
-        assert counts.max() > 0.9 * counts.sum()
-        place.append(values[counts.argmax()])
-    # Nobody told that there are ten of them, and as far apart from each other.
-    assert len(set(place)) == 10
+    of_digit = [latents[DIGITS.digits[:500] == digit] for digit in range(10)]
+    place = np.array([np.median(values) for values in of_digit])
+    # Nobody told that there are ten of them, and as far apart from each other. Classes may share a place: which of
+    # them a digit is in may differ between processors, where that is does not.
     assert abs(np.corrcoef(place, range(10))[0, 1]) > 0.9999
+    off = [np.abs(values - of_this) for values, of_this in zip(of_digit, place, strict=True)]
+    assert np.mean(np.concatenate(off) < np.abs(np.diff(place)).mean() / 4) > 0.9
 
 
 def test_copies_decide_the_same(multiplier):
