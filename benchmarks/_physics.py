@@ -1,9 +1,14 @@
-"""Problems of `physics.py`: 100 equations of the Feynman lectures, 14 two-variable systems of Strogatz's book.
+"""Problems of `physics.py`: 100 equations of the Feynman lectures, 14 two-variable systems of Strogatz's book, and
+suites of the field (Nguyen, Keijzer, Livermore, FastSRB, ...) as JSON files.
 
 Files, as SRBench and AI Feynman publish them: ``feynman/FeynmanEquations.csv``, which has a formula and a range per
 variable, and ``strogatz/d_*.txt``, which have 400 rows of a trajectory (``label`` is the derivative), with the formulas
 in ``strogatz/formulas.csv``. In the first, the column ``# variables`` is wrong in two rows (II.37.1, III.10.19): the
 name cells that are filled count, and they must be the symbols of the formula.
+
+``suites/*.json`` hold a formula and, per variable, a range, how it is sampled (uniform, log-uniform in base 10,
+integer) and its sign (as given, or random); `n_points` rows per problem.
+Groups of laws (``constant_ranges``) are not read here.
 
 Half of the problems are for tuning, half for judging what tuning gave: those at even positions of their file (0, 2,
 ...) are the "tuning" half, the others the "held-out" half.
@@ -13,9 +18,11 @@ from __future__ import annotations
 
 import ast
 import csv
+import json
+import math
 import os
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +48,10 @@ class Problem:
     formula: sympy.Expr
     ranges: dict[str, tuple[float, float]]
     table: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)  # rows given by the suite: X, y
+    sampling: dict[str, str] = field(default_factory=dict)  # "uniform" (the default), "log-uniform" or "integer"
+    signs: dict[str, str] = field(default_factory=dict)  # "as given" (the default), "negated" or "random"
+    n_train: int = N_TRAIN
+    by_error: bool = False  # whether the error alone decides, without noise; with noise the form will do, too
 
     def __post_init__(self):
         symbols = {s.name for s in self.formula.free_symbols}
@@ -73,11 +84,9 @@ class Problem:
         With `widen` every range keeps its centre and is ``1 + widen`` times as wide: 0.5 makes [1, 5] to [0, 6].
         Rows on which the law is not finite and real are drawn again.
         """
-        low, high = np.array(list(self.ranges.values()), dtype=float).T  # (D,), (D,)
-        margin = widen * (high - low) / 2
-        X, y = np.empty((0, len(low))), np.empty(0)
+        X, y = np.empty((0, len(self.ranges))), np.empty(0)
         for _ in range(_MAX_DRAWS):
-            rows = rng.uniform(low - margin, high + margin, size=(n, len(low)))
+            rows = self._draw(n, rng, widen)
             values = self.evaluate(rows)
             X = np.concatenate([X, rows[np.isfinite(values)]])  # (N so far, D)
             y = np.concatenate([y, values[np.isfinite(values)]])
@@ -85,10 +94,30 @@ class Problem:
                 return X[:n], y[:n]
         raise ValueError(f"{self.name}: the law is finite on {len(y)} of {_MAX_DRAWS * n} rows")
 
+    def _draw(self, n: int, rng: np.random.Generator, widen: float) -> np.ndarray:
+        if not self.sampling and not self.signs:
+            low, high = np.array(list(self.ranges.values()), dtype=float).T  # (D,), (D,)
+            margin = widen * (high - low) / 2
+            return rng.uniform(low - margin, high + margin, size=(n, len(low)))
+        columns = []
+        for name, (low, high) in self.ranges.items():
+            how = self.sampling.get(name, "uniform")
+            if how == "log-uniform":
+                low, high = np.log10(low), np.log10(high)
+            margin = widen * (high - low) / 2
+            x = rng.uniform(low - margin, high + margin, n)
+            if how == "integer":
+                x = rng.integers(math.ceil(low - margin), math.floor(high + margin) + 1, n).astype(float)
+            elif how == "log-uniform":
+                x = 10**x
+            sign = self.signs.get(name, "as given")
+            columns.append(-x if sign == "negated" else x * rng.choice([-1.0, 1.0], n) if sign == "random" else x)
+        return np.column_stack(columns)
+
     def training(self, seed: int, noise: float = 0.0) -> tuple[pd.DataFrame, np.ndarray]:
-        """Rows to fit: the suite's own if it has any, else `N_TRAIN`; Gaussian noise of `noise` times the rms of y."""
+        """Rows to fit: the suite's own if it has any, else `n_train`; Gaussian noise of `noise` times the rms of y."""
         rng = np.random.default_rng([seed, self.position])
-        X, y = self.table or self.sample(N_TRAIN, rng)
+        X, y = self.table or self.sample(self.n_train, rng)
         y = y + noise * rms(y) * rng.standard_normal(len(y)) if noise else y
         return pd.DataFrame(X, columns=self.variables), y
 
@@ -158,7 +187,33 @@ def strogatz_problems(folder: Path) -> list[Problem]:
     return problems
 
 
-SUITES = {"feynman": feynman_problems, "strogatz": strogatz_problems}
+def suite_problems(name: str, folder: Path) -> list[Problem]:
+    """The problems of ``suites/NAME.json``."""
+    suite = json.loads((Path(folder) / "suites" / f"{name}.json").read_text(encoding="utf-8"))
+    return [
+        Problem(
+            name,
+            problem["name"],
+            position,
+            parse(problem["formula"]),
+            {v["symbol"]: (v["low"], v["high"]) for v in problem["variables"]},
+            sampling={v["symbol"]: v["sampling"] for v in problem["variables"]},
+            signs={v["symbol"]: v["sign"] for v in problem["variables"]},
+            n_train=_ROWS.get(name, suite["n_points"]),
+            by_error=True,
+        )
+        for position, problem in enumerate(suite["problems"])
+    ]
+
+
+_ROWS = {"fastsrb": 512}  # as its authors' site has it
+CLASSICS = (
+    *("nguyen", "keijzer", "livermore", "constant", "koza", "meier", "nonic", "neat", "sine", "grammarvae", "poly"),
+    "pagie",
+)
+SUITES = {"feynman": feynman_problems, "strogatz": strogatz_problems} | {
+    name: partial(suite_problems, name) for name in (*CLASSICS, "fastsrb")
+}
 
 _FUNCTIONS = {
     "exp": sympy.exp,
@@ -169,6 +224,10 @@ _FUNCTIONS = {
     "cot": sympy.cot,
     "tanh": sympy.tanh,
     "arcsin": sympy.asin,
+    "log": sympy.log,
+    "tan": sympy.tan,
+    "abs": sympy.Abs,
+    "neg": lambda g: -g,
 }
 _OPERATORS = {
     ast.Add: lambda a, b: a + b,

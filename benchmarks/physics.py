@@ -43,7 +43,7 @@ import numpy as np
 import pandas as pd
 import sympy
 from _common import RESULTS, append_record, commit, machine, read_records, timed, version
-from _physics import SUITES, Problem, data_folder
+from _physics import CLASSICS, SUITES, Problem, data_folder
 from _physics_report import HALVES, Record, key, write_report
 from _recovered import node_count, recovered
 
@@ -266,7 +266,9 @@ def describe(record: Record, done: int, total: int) -> str:
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", choices=[*SUITES, "both"], default="both")
+    parser.add_argument(
+        "--suite", nargs="+", choices=[*SUITES, "both", "classics"], default=["both"], help="both: feynman and strogatz"
+    )
     parser.add_argument("--noise", nargs="+", type=float, default=[0.0], help="fractions of the root mean square of y")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1")
     parser.add_argument("--budget", type=float, default=30.0, help="seconds per fit")
@@ -289,7 +291,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def wanted_problems(args: argparse.Namespace) -> list[Problem]:
     folder = data_folder(args.data)
-    problems = [p for suite, load in SUITES.items() if args.suite in (suite, "both") for p in load(folder)]
+    groups = {"both": ("feynman", "strogatz"), "classics": CLASSICS}
+    wanted = {name for suite in args.suite for name in groups.get(suite, (suite,))}
+    problems = [p for suite, load in SUITES.items() if suite in wanted for p in load(folder)]
     if unknown := set(args.problems or ()) - {p.name for p in problems}:
         raise ValueError(f"--problems: {', '.join(sorted(unknown))} not in the chosen suites")
     return [p for p in problems if args.half in (p.half, "all") and (not args.problems or p.name in args.problems)]

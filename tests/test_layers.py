@@ -15,7 +15,7 @@ FLOORS = [  # from the ground up; what stands on one floor does not know of each
     {"primitives", "datasets", "plotting", "reading"},
     {"symbolic"},
     {"networks", "sparse"},
-    {"laws", "training"},
+    {"laws", "scan", "training"},
     {"ladder"},
     {"search"},
     {"dynamics", "encoder"},

@@ -30,6 +30,7 @@ from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 
 _EXTRA_LAYERS = 2  # layers that a product and an outer function may add to those of the general search
 _FIRST_STEPS, _SECOND_STEPS, _FINAL_STEPS = 4, 12, 40  # Levenberg-Marquardt steps
+_SHARE_OF_LONG = 3  # of what is kept, at most, have more coefficients than the rows support but for an exact law
 _N_FINALISTS = 12  # structures per family that are fitted to the end
 _N_EXACT, _N_PROMISING, _N_SNAPPED = 2, 3, 8  # of those, the best by description length or loss
 _JUDGED_AFTER = frozenset({5, *range(10, 100, 3)})  # numbers of families
@@ -83,13 +84,15 @@ def climb(
     generators = _generators(places, problem, judge, np.random.default_rng(seed))
     curve: list[float] = []
     pending: list[FitResult] = []  # of laws that are not exact, judged every few families
-    verdict, reason = _Verdict(judge), "all"
+    verdict, reason, has_long = _Verdict(judge), "all", False
     families = [family for family in families if len(judge.y) >= family.min_rows]
     try:
         for number, family in enumerate(families):
             if ended := deadline.passed:
-                reason = ended
+                reason = reason if has_long else ended
                 break
+            if has_long and not family.solved_starts:
+                continue
             found, n_starts = _try(family, generators, places, problem, deadline)
             verdict.n_since += n_starts
             if any(r.loss < problem.exact for r in found):
@@ -108,6 +111,10 @@ def climb(
                 report(family.name, leader)
             if confirmed := verdict.on(leader, archive.score(leader)):
                 reason = confirmed
+                # With nearly as many coefficients as rows, the families that are scanned may hold a shorter law.
+                has_long = confirmed == "exact" and leader.structure.n_free > judge.max_free
+                if has_long:
+                    continue
                 break
     except KeyboardInterrupt:
         if not (archive.members or pending):
@@ -184,8 +191,13 @@ def _judged(found: Sequence[FitResult], problem: Problem, judge: Problem) -> lis
 
 
 def _with_factors(structure: Structure, judge: Problem) -> Structure:
-    """The law with common factors in front of its sums, exponents that are round staying so."""
+    """The law with common factors in front of its sums, exponents that are round staying so.
+
+    Unless that takes functions which the user has not allowed: factors are written as powers of features.
+    """
     equation = factored(canonicalize(structure.to_equation(), judge.primitives), judge.primitives, judge.X)
+    if "pow" not in judge.copies and {u.primitive for u in equation.units} & {"pow", "exp", "log"} - set(judge.copies):
+        return structure
     return with_round_exponents_fixed(Structure.from_equation(equation, free_mask(equation, judge.primitives)))
 
 
@@ -210,16 +222,20 @@ def _try(
     for name in family.outers:
         if name in places:
             with_logs = places[name].outer.makes_products
-            for structure in family.structures(generators[name], problem.primitives, problem.max_free, with_logs):
+            for structure in family.structures(generators[name], problem.primitives, problem.max_exact, with_logs):
                 entrants.append(_Entrant(places[name], structure))
                 if deadline.passed:
                     break
     n_starts = len(entrants)
+    if family.solved_starts:  # most need no step to show that they lead nowhere, and an exact one needs none at all
+        entrants = _round(entrants, problem, 0, max(8 * _N_FINALISTS, n_starts // 4))
+        exact = [e for e in entrants if e.loss < problem.exact]
+        entrants = exact or entrants
     alive = _round(entrants, problem, _FIRST_STEPS, max(3 * _N_FINALISTS, n_starts // 4))
     for n_kept in (max(_N_FINALISTS, n_starts // 12), _N_FINALISTS):
         if not deadline.passed:
             alive = _round(alive, problem, _SECOND_STEPS, n_kept)
-    laws = [entrant.place.wrap(entrant.structure) for entrant in alive[:_N_FINALISTS]]
+    laws = [entrant.place.wrap(entrant.structure) for entrant in alive]
     laws = [law for law in laws if law is not None and max(law.depths, default=0) <= problem.max_depth + _EXTRA_LAYERS]
     if family.round_exponents:  # which are free again after wrapping
         laws = [with_round_exponents_fixed(law) for law in laws]
@@ -244,4 +260,7 @@ def _round(entrants: list[_Entrant], problem: Problem, steps: int, n_kept: int) 
         deadline=problem.deadline,
     )
     results = [_Entrant(e.place, r.structure, r.loss * e.place.factor) for e, r in zip(entrants, fitted, strict=True)]
-    return sorted((e for e in results if math.isfinite(e.loss)), key=lambda e: e.loss)[:n_kept]
+    results.sort(key=lambda e: (max(e.loss, problem.exact), e.structure.n_symbols))
+    supported = [e for e in results if problem.supports(e.structure, e.loss)]
+    others = [e for e in results if math.isfinite(e.loss) and not problem.supports(e.structure, e.loss)]
+    return supported[:n_kept] + others[: n_kept // _SHARE_OF_LONG]  # those may become exact

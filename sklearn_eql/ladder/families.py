@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sklearn_eql.ladder import forms as shapes
+from sklearn_eql.ladder import scanned
 from sklearn_eql.ladder.forms import repeated
 from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS
 from sklearn_eql.ladder.term_generator import TermGenerator, Terms
@@ -32,6 +33,10 @@ class Family:
         Whether exponents stay at their start values if those are integers or halves.
     min_rows : int
         Rows below which the family is left out: few rows cannot tell thousands of shapes apart.
+    solved_starts : bool
+        Whether starts already have the constants of a law, so that many need no step of a fit.
+    own_logs : bool
+        Whether logarithms of features are among the terms where they matter.
     """
 
     name: str
@@ -40,6 +45,8 @@ class Family:
     functions: tuple[str, ...] = ("pow",)
     round_exponents: bool = False
     min_rows: int = 0
+    solved_starts: bool = False
+    own_logs: bool = False
 
     def structures(self, generator: TermGenerator, primitives, max_free: int, with_logs: bool) -> Iterator[Structure]:
         """Structures for one outer function, none with more than `max_free` coefficients, drawn when asked for.
@@ -50,6 +57,7 @@ class Family:
             return
         for terms in self.starts(generator):
             editable = EditableStructure(Structure(len(generator.signs), (), ()))
+            with_logs = with_logs and not self.own_logs
             editable.output = terms + _missing_logarithms(terms, generator) if with_logs else terms
             structure = editable.finish(primitives)
             if structure is not None and self.round_exponents:
@@ -68,6 +76,8 @@ MANY_ROWS = 100
 """Rows below which no test of noise is sharp enough."""
 
 _wide = partial(Family, min_rows=MANY_ROWS)
+_scanned = partial(Family, functions=(), solved_starts=True, own_logs=True)
+_SCANNED = ("identity", "exp", "inv", "sqrt", "log", "square")
 _MAIN = ("identity", "inv", "sqrt", "inv sqrt", "inv square", "exp")
 
 GROWTH = Family("growth", shapes.growth, ("identity", "exp"), ("exp",))
@@ -78,6 +88,7 @@ LADDER: tuple[Family, ...] = (
     GROWTH,
     Family("quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=False), 1), _ALL, ("mul",)),
     Family("cubic form", repeated(partial(shapes.polynomial, degree=3, with_base=False), 1), ("identity",), ("mul",)),
+    _scanned("polynomial or pair", partial(scanned.polynomial_or_pair, limit=600), ("identity",)),
     Family("scaled quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=True), 1), _MAIN),
     Family("two powers", repeated(partial(shapes.power_sum, n_terms=2), 24), _ALL),
     Family("distances", repeated(shapes.distances, 48), ("identity", "inv", "sqrt", "exp"), ("square",)),
@@ -85,6 +96,12 @@ LADDER: tuple[Family, ...] = (
     Family("bell", shapes.bells, ("identity",), ("exp", "square")),
     Family("step", shapes.steps, ("identity",), ("sigmoid",)),
     Family("scaled wave", shapes.scaled_waves, ("identity", "sqrt"), ("sin", "cos", "square")),
+    _scanned("pair under a function", partial(scanned.pairs, limit=600), _SCANNED[1:]),
+    _scanned(
+        "pair beside a polynomial", partial(scanned.beside_polynomial, limit=1500), ("identity",), functions=("mul",)
+    ),
+    _scanned("three and more", partial(scanned.triples, limit=500), ("identity",)),
+    _scanned("pairs, wide", partial(scanned.pairs, limit=4000), _SCANNED),
     Family("dictionary", shapes.dictionary_subsets, ("identity", "inv", "sqrt"), ("mul",)),
     Family("three powers", repeated(partial(shapes.power_sum, n_terms=3), 32), _MAIN),
     Family("quotient", repeated(shapes.quotient, 64), _MAIN),

@@ -154,7 +154,7 @@ class LatentClasses(nn.Module):
         self.register_buffer("decided", torch.tensor(False))
 
     def forward(self, items: torch.Tensor) -> torch.Tensor:
-        logits = self.network(items).float()
+        logits = self.network(items).to(self.prototypes.dtype)
         if not self.training and self.decided:  # in this order: reading it off a GPU would hold up every step
             return self.prototypes[logits.argmax(dim=-1)]
         with torch.autocast(items.device.type, enabled=False):  # prototypes would be rounded to 8 bits

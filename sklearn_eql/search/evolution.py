@@ -149,7 +149,9 @@ def _propose(
                 parent = shelf[min(int(rng.exponential(2)), len(shelf) - 1)]
             mate = ranked[min(int(rng.exponential(20)), len(ranked) - 1)]
             structure = proposer.mutate(parent.structure, mate.structure)
-        if structure is None or structure.size > settings.max_size or starts.get(structure.key, 0) >= 3:
+        if structure is None or structure.size > settings.max_size:
+            continue
+        if structure.n_free > proposer.max_free or starts.get(structure.key, 0) >= 3:
             continue
         starts[structure.key] = starts.get(structure.key, 0) + 1  # the same structure from at most three start values
         batch.append(structure)

@@ -36,6 +36,7 @@ class Proposer:
         self.features, self.signed = problem.features, problem.signed
         self.cumulative = np.cumsum(problem.importances[problem.importances > 0])
         self.by_importance = [int(f) + 1 for f in np.argsort(-problem.importances, kind="stable")]
+        self.max_free = problem.max_free
         self.max_linear = min(problem.max_free - 1, 30)
         self.names = [n for n in copies if self.primitives[n].arity > 0 and n != "id"]
         if problem.has_powers:

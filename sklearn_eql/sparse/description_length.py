@@ -33,9 +33,11 @@ def description_length(loss: float, n_rows: int, n_free: int, n_symbols: float) 
     ``N log(loss) + n_free log(N) + 4 n_symbols``: the Bayesian information criterion, extended by a price for the
     choice among the many structures that were tried (as in the extended BIC of Chen and Chen, 2008). `loss` is
     relative to the variance of the target, and floored at the level of an exact law, so that among exact laws
-    the shortest wins.
+    the shortest wins. Where rows are few for the coefficients these cost ``N / (N - n_free - 2)`` times as much (the
+    corrected criterion of McQuarrie, 1999): the fewer rows are left, the better chance fits them.
     """
-    return n_rows * math.log(max(loss, 1e-300)) + price(n_rows, n_free, n_symbols)
+    few = n_rows / max(n_rows - n_free - 2, 1)
+    return n_rows * math.log(max(loss, 1e-300)) + few * price(n_rows, n_free) + price(n_rows, 0, n_symbols)
 
 
 def is_shorter(old: float, new: float, n_rows: int, exact: float, n_free: int, n_symbols: float = 0) -> bool:

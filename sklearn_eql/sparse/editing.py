@@ -66,16 +66,21 @@ class EditableStructure:
     def finish(self, primitives: Mapping[str, Primitive], max_terms: float = math.inf) -> Structure | None:
         """The structure in its gauge, or ``None`` if it is no network: an empty form, or one of over `max_terms`.
 
-        The output may be twice as long.
+        What the gauge takes out of a unit its consumers take over, so the function stays the same (up to a constant
+        in the output). The output may be twice as long.
         """
         nodes = self.nodes()
         index = {id(node): 1 + self.n_features + i for i, node in enumerate(nodes)}
+        taken: dict[int, tuple[float, float]] = {}  # per unit: what it was is this times what it is now, plus that
 
-        def collect(form) -> dict[int, float]:
+        def collect(form, with_offsets: bool = True) -> dict[int, float]:
             terms: dict[int, float] = {}
             for source, c in form:
                 key = index[id(source)] if isinstance(source, Node) else source
-                terms[key] = terms.get(key, 0.0) + c
+                factor, offset = taken.get(key, (1.0, 0.0))
+                terms[key] = terms.get(key, 0.0) + c * factor
+                if offset and with_offsets:
+                    terms[0] = terms.get(0, 0.0) + c * offset
             return terms
 
         units = []
@@ -83,14 +88,16 @@ class EditableStructure:
             primitive = primitives[node.primitive]
             args = []
             forms = [collect(arg) for arg in node.args]
+            before = [dict(terms) for terms in forms]
             for a, terms in enumerate(forms):
                 others_constant = all(set(form) <= {0} for form in forms[:a] + forms[a + 1 :])
                 gauged = _gauge(primitive, a, terms, others_constant)
                 if gauged is None or len(gauged) > max_terms:
                     return None
                 args.append(gauged)
+            taken[index[id(node)]] = _taken(primitive, before, args)
             units.append(SparseUnit(node.primitive, tuple(args)))
-        output = collect(self.output)
+        output = collect(self.output, with_offsets=False)
         if not output or len(output) > 2 * max_terms:
             return None
         return Structure(self.n_features, tuple(units), tuple((s, c, True) for s, c in sorted(output.items())))
@@ -186,3 +193,28 @@ def _gauge(
     # Whatever is left of the leading coefficient is its sign.
     fixed = math.copysign(1.0, terms[leading]) if keeps_sign else 1.0
     return tuple((s, fixed if s == leading else c / divisor, s != leading) for s, c in sorted(terms.items()))
+
+
+def _taken(
+    primitive: Primitive, before: list[dict[int, float]], after: list[tuple[tuple[int, float, bool], ...]]
+) -> tuple[float, float]:
+    """Factor and offset that give the unit as it was from the unit in its gauge; 1 and 0 where that is out of range."""
+    factor, offset = 1.0, 0.0
+    try:
+        for a, (terms, gauged) in enumerate(zip(before, after, strict=True)):
+            if primitive.frees_constant():
+                factor *= math.exp(terms.get(0, 0.0))
+            for source, fixed, free in gauged:
+                if free:
+                    continue
+                scale = terms[source] / fixed
+                if primitive.degree[a] is not None:
+                    factor *= scale ** primitive.degree[a]
+                elif primitive.identity == "logarithm":
+                    offset = math.log(scale) if scale > 0 else 0.0
+                elif primitive.identity == "power" and scale > 0:
+                    factor *= scale ** after[1][0][1]
+    except (OverflowError, ZeroDivisionError):
+        return 1.0, 0.0
+    is_sound = isinstance(factor, float) and math.isfinite(factor) and factor != 0
+    return (factor, offset) if is_sound else (1.0, offset)

@@ -22,6 +22,8 @@ _LEAST = 0.05  # importance of a column that was not tried before, times the num
 EXACT = 1e-20  # relative mean squared error of a law without noise, in float64
 _ROW = 1e-9  # of a row's rounding unit: ten times the root of EXACT, as one of many rows may be that far from the mean
 _EVEN_STEPS = 12  # of the fit that gives all rows their weight; it starts at the optimum of another weighing
+SPARE_ROWS = 4  # more rows than coefficients: four residuals at rounding are no accident
+_MOST_FREE = 40  # coefficients of an exact law: more is a table, not a law
 
 
 @dataclass(frozen=True)
@@ -152,15 +154,21 @@ class Problem:
         n_rows = len(self.y)
         return max(min(2, n_rows), min(3, n_rows - 1), n_rows // 3)
 
-    def fit(self, structures: Sequence[Structure], max_iter: int) -> list[FitResult]:
-        """Levenberg-Marquardt on all structures, except those with more coefficients than the rows support.
+    @property
+    def max_exact(self) -> int:
+        """Free coefficients of a law that is exact: rows to spare are evidence, if each is met to rounding."""
+        return max(self.max_free, min(len(self.y) - SPARE_ROWS, _MOST_FREE))
 
-        After the deadline, those not yet begun have an infinite loss.
+    def fit(self, structures: Sequence[Structure], max_iter: int) -> list[FitResult]:
+        """Levenberg-Marquardt on all structures, except those with nearly as many coefficients as there are rows.
+
+        Those with more coefficients than the rows support have an infinite loss where they are not exact, and so have
+        those that are not begun before the deadline.
         """
-        supported = [s for s in structures if s.n_free <= self.max_free]
+        supported = [s for s in structures if s.n_free <= self.max_exact]
         if not supported:
             return []
-        return levenberg_marquardt(
+        found = levenberg_marquardt(
             supported,
             self.primitives,
             self.X,
@@ -170,6 +178,11 @@ class Problem:
             floor=self.exact / 100,
             deadline=self.deadline,
         )
+        return [r if self.supports(r.structure, r.loss) else replace(r, loss=math.inf) for r in found]
+
+    def supports(self, structure: Structure, loss: float) -> bool:
+        """Whether the rows are enough for a fit; an exact one may have nearly as many coefficients as rows."""
+        return math.isfinite(loss) and (structure.n_free <= self.max_free or loss < self.exact)
 
 
 def make_problem(

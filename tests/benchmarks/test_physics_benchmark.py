@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -11,6 +12,23 @@ import numpy as np
 import pytest
 import sympy
 
+N_PROBLEMS = {
+    "feynman": 100,
+    "strogatz": 14,
+    "nguyen": 12,
+    "keijzer": 15,
+    "livermore": 25,
+    "constant": 10,
+    "koza": 2,
+    "meier": 2,
+    "nonic": 1,
+    "neat": 8,
+    "sine": 1,
+    "grammarvae": 1,
+    "poly": 6,
+    "pagie": 1,
+    "fastsrb": 120,
+}
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 if not _FOLDER.exists():
     pytest.skip("the benchmarks are not part of this copy", allow_module_level=True)
@@ -40,8 +58,8 @@ def physics():
 
 @pytest.fixture(scope="module")
 def suites(problems_module, data_dir):
-    if not (data_dir / "feynman").is_dir() or not (data_dir / "strogatz").is_dir():
-        pytest.skip(f"the suites feynman and strogatz are not in {data_dir}")
+    if missing := [name for name in ("feynman", "strogatz", "suites") if not (data_dir / name).is_dir()]:
+        pytest.skip(f"{', '.join(missing)} not in {data_dir}")
     return {suite: load(data_dir) for suite, load in problems_module.SUITES.items()}
 
 
@@ -61,10 +79,10 @@ def make_problem(problems_module):
 
 
 def test_every_problem_loads_and_its_rows_are_finite(suites):
-    assert {suite: len(problems) for suite, problems in suites.items()} == {"feynman": 100, "strogatz": 14}
+    assert {suite: len(problems) for suite, problems in suites.items()} == N_PROBLEMS
     for problem in (p for problems in suites.values() for p in problems):
         X, y = problem.training(seed=0)
-        assert len(X) == len(y) == (400 if problem.suite == "strogatz" else 1_000)
+        assert len(X) == len(y) == (400 if problem.suite == "strogatz" else problem.n_train)
         assert list(X.columns) == problem.variables
         fresh, truth = problem.fresh(seed=0)
         assert fresh.shape == (1_000, len(problem.variables))
@@ -201,7 +219,31 @@ def test_every_truth_is_recovered_and_a_percent_of_something_else_is_not(rule, s
         written_out = sympy.N(problem.formula)
         assert rule.recovered(written_out, problem, noise=0.0, seed=0).recovered, problem.name
         bent = written_out * (1 + 0.05 * sympy.Symbol(problem.variables[0]))
-        assert not rule.same_up_to_rounding(bent, problem), problem.name
+        if problem.by_error:  # a percent of a feature of 1e-25 is nothing
+            assert not rule.recovered(1.0001 * written_out, problem, noise=0.0, seed=0).recovered, problem.name
+        else:
+            assert not rule.same_up_to_rounding(bent, problem), problem.name
+
+
+def test_where_the_error_decides_the_form_is_asked_for_under_noise_only(rule, make_problem):
+    problem = replace(make_problem("x*y"), by_error=True)
+    x, y = sympy.symbols("x y")
+    assert rule.recovered(x * y * (1 + 1e-8 * x), problem, 0.0, 0).recovered
+    assert not rule.recovered(1.0001 * x * y, problem, 0.0, 0).recovered
+    assert rule.recovered(x * y + 1e-3 * x, problem, 0.01, 0).recovered
+
+
+def test_suites_are_sampled_as_their_files_say(suites):
+    assert [len(p.training(0)[1]) for p in suites["nguyen"]] == [20] * 12
+    sampled = next(p for p in suites["fastsrb"] if "random" in p.signs.values())
+    X, y = sampled.training(0)
+    assert len(y) == 512
+    name = next(v for v, sign in sampled.signs.items() if sign == "random")
+    low, high = sampled.ranges[name]
+    assert X[name].abs().between(low, high).all()
+    assert set(np.sign(X[name])) == {-1.0, 1.0}
+    if sampled.sampling[name] == "log-uniform":
+        assert np.log10(X[name].abs()).mean() == pytest.approx(np.log10(low * high) / 2, abs=0.15)
 
 
 def test_recovered_asks_for_form_and_error(rule, make_problem):

@@ -69,7 +69,7 @@ def test_any_scale_is_as_good_as_one(x_scale, y_scale):
 def test_the_moment_of_a_step_is_found_in_seconds_since_1970():
     X = (1.7e9 + np.arange(0.0, 86_400, 864))[:, None]
     y = 1.0 * (X[:, 0] > 1.7e9 + 40_000) + 0.01 * np.random.default_rng(2).normal(size=100)
-    model = EQLRegressor(n_families=10, n_generations=1, functions=["sigmoid"], random_state=0).fit(X, y)
+    model = EQLRegressor(n_families=12, n_generations=1, functions=["sigmoid"], random_state=0).fit(X, y)
     assert_printed_is_computed(model, X)
     assert np.array_equal(model.predict(X) > 0.5, X[:, 0] > 1.7e9 + 40_000)
 

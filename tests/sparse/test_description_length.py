@@ -23,8 +23,18 @@ def test_a_shorter_description_is_simpler_or_more_accurate():
 
 
 def test_the_description_counts_a_coefficient_like_the_bayesian_information_criterion():
-    saved = description_length(0.1, 60, 3, 8) - description_length(0.1, 60, 2, 8)
-    assert saved == pytest.approx(math.log(60))
+    saved = description_length(0.1, 10**6, 3, 8) - description_length(0.1, 10**6, 2, 8)
+    assert saved == pytest.approx(math.log(10**6), rel=1e-4)
+
+
+def test_coefficients_cost_more_where_few_rows_are_left_for_them():
+    def cost(n_rows, n_free):
+        return description_length(1.0, n_rows, n_free, 0) / (n_free * math.log(n_rows))
+
+    assert cost(12, 2) == pytest.approx(12 / 8)
+    assert cost(12, 4) == pytest.approx(12 / 6)
+    assert cost(1000, 4) == pytest.approx(1, rel=0.01)
+    assert math.isfinite(cost(4, 3))
 
 
 @pytest.mark.parametrize(("n_free", "n_symbols"), [(1, 0), (2, 0), (1, 1), (3, 5)])
