@@ -20,15 +20,6 @@ if TYPE_CHECKING:
 
 _MANY = 20  # column names that an error message lists
 _FEW = 6  # distinct values of a column that may well be categories
-_REASONS = {
-    "exact": "a law fits all rows to rounding",
-    "sample": "a law fits the rows of the search to rounding, but not all rows",
-    "noise": "a law leaves nothing but noise",
-    "patience": "no progress for a while",
-    "generations": "all generations are over; more may find better laws",
-    "max_time": "--max-time is over; more may find better laws",
-    "interrupted": "Ctrl-C",
-}
 
 
 class _InputError(Exception):
@@ -202,6 +193,7 @@ def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series) -> Any:
 
 def _report(options: argparse.Namespace, model: Any, features: list[str]) -> None:
     from sklearn_eql._display import equation_table, equation_text, pasteable_names, renamed
+    from sklearn_eql.stopping import StopReason
 
     # Printed only: the model keeps the names of the file, which its predict expects.
     names = pasteable_names([options.target, *features])
@@ -210,7 +202,7 @@ def _report(options: argparse.Namespace, model: Any, features: list[str]) -> Non
     print(equation_table(table, model.best_index_, options.precision))
     print()
     reason = str(model.stop_reason_)
-    print(f"stopped: {reason}" + (f" ({_REASONS[reason]})" if reason in _REASONS else ""))
+    print(f"stopped: {reason} ({StopReason(reason).meaning})")
     used = {options.target, *(str(s) for expr in model.equations_["sympy_expr"] for s in expr.free_symbols)}
     for name, identifier in names.items():
         if identifier != name and name in used:

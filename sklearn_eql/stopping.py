@@ -11,7 +11,47 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+
+
+class StopReason(StrEnum):
+    """Why a run ended. Estimators keep the plain text in ``stop_reason_``; `meaning` says it in words."""
+
+    EXACT = "exact"
+    SAMPLE = "sample"
+    NOISE = "noise"
+    PATIENCE = "patience"
+    GENERATIONS = "generations"
+    FAMILIES = "all"  # of a ladder, after which the search goes on
+    SCHEDULE = "schedule"
+    EARLY_STOPPING = "early_stopping"
+    MAX_TIME = "max_time"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def meaning(self) -> str:
+        """One clause, with what to do where more can be had."""
+        return _MEANINGS[self]
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the run would have gone on by itself."""
+        return self in (StopReason.MAX_TIME, StopReason.INTERRUPTED)
+
+
+_MEANINGS = {
+    StopReason.EXACT: "a law fits all rows to rounding",
+    StopReason.SAMPLE: "a law fits the rows of the search to rounding, but not all rows",
+    StopReason.NOISE: "a law leaves nothing but noise",
+    StopReason.PATIENCE: "no progress for a while",
+    StopReason.GENERATIONS: "all generations are over; more may find better laws",
+    StopReason.FAMILIES: "all families of laws are tried",
+    StopReason.SCHEDULE: "the schedule of training is over",
+    StopReason.EARLY_STOPPING: "the validation loss falls no more",
+    StopReason.MAX_TIME: "max_time is over; more may find better laws",
+    StopReason.INTERRUPTED: "Ctrl-C",
+}
 
 
 @dataclass(frozen=True)
@@ -30,11 +70,11 @@ class Deadline:
     flag: str | None = None
 
     @property
-    def passed(self) -> str | None:
-        """Why work is to end, ``"interrupted"`` or ``"max_time"``; None while it may go on."""
+    def passed(self) -> StopReason | None:
+        """Why work is to end, interruption or time; None while it may go on."""
         if self.flag is not None and os.path.exists(self.flag):
-            return "interrupted"
-        return "max_time" if time.time() > self.at else None
+            return StopReason.INTERRUPTED
+        return StopReason.MAX_TIME if time.time() > self.at else None
 
 
 NEVER = Deadline()

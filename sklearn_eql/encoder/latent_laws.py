@@ -23,7 +23,7 @@ from sklearn_eql.sparse.description_length import is_unsurprising
 from sklearn_eql.sparse.elimination import defined_part, eliminate_networks, supported_part
 from sklearn_eql.sparse.problem import Scaling, make_problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
-from sklearn_eql.stopping import Deadline
+from sklearn_eql.stopping import Deadline, StopReason
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, structure_key
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.tidy import tidy
@@ -99,7 +99,7 @@ def find_laws(
     laws = [replace(law, equation=canonicalize(law.equation, primitives)) for law in laws]
     if "mul" in counts:
         laws = _with_product(laws, table)
-    return laws, stopped or evolved.stop_reason == "interrupted"
+    return laws, stopped or evolved.stop_reason == StopReason.INTERRUPTED
 
 
 def _with_product(laws: list[Law], table: Table) -> list[Law]:

@@ -20,6 +20,7 @@ from sklearn_eql.encoder.latent_laws import LatentSearch, scaled_back
 from sklearn_eql.encoder.tied_coefficients import Ties
 from sklearn_eql.networks.encoders import LatentClasses, LatentNorm
 from sklearn_eql.networks.penalties import Penalty
+from sklearn_eql.stopping import StopReason
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.checkpoint import Checkpoint
 from sklearn_eql.training.minibatch import Batches, Descent, Patience, Plan, Watch, descend
@@ -131,7 +132,7 @@ class Training:
         self.n_features = items.n_items * settings.n_latents
         self.losses: list[float] = []
         self.n_steps = 0
-        self.ended = "schedule"
+        self.ended = StopReason.SCHEDULE
         self.started = time.time()
 
     @property
@@ -379,9 +380,9 @@ class Training:
         """Add what a stage did to the totals."""
         self.losses += outcome["losses"]
         if outcome["status"] == Status.STOPPED:
-            self.ended = "early_stopping"
+            self.ended = StopReason.EARLY_STOPPING
         if outcome["status"] == Status.TIMED_OUT:
-            self.ended = "max_time"
+            self.ended = StopReason.MAX_TIME
         self.n_steps += outcome["n_steps"]
 
 

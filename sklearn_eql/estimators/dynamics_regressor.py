@@ -34,6 +34,7 @@ from sklearn_eql.laws.selection import select
 from sklearn_eql.networks.encoders import Encoder
 from sklearn_eql.networks.penalties import Penalty, resolve_penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
+from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.rollouts import RecurrentSettings
 from sklearn_eql.training.schedule import ROLLOUT_SCHEDULES, Phase, RolloutPhase, resolve_phases
@@ -50,7 +51,7 @@ class _Found:
     used: np.ndarray | None = None
     n_iter: int = 0
     loss_curve: list[float] = field(default_factory=list)
-    stop_reason: str = "schedule"
+    stop_reason: StopReason = StopReason.SCHEDULE
     interrupted: bool = False
     laws: list[list[Law]] = field(default_factory=list)
     best: list[int] = field(default_factory=list)
@@ -415,7 +416,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
             trained = fitting.train_networks(windows, states, settings, seed, deadlines[0])
             found.n_iter, found.loss_curve = trained.result.n_steps, trained.result.loss_curve
             found.stop_reason = trained.result.stopped
-            found.interrupted = trained.result.stopped == "interrupted"
+            found.interrupted = trained.result.stopped == StopReason.INTERRUPTED
             if not trained.order and (self.head == "relu" or not self.refine):
                 raise self._diverged()
             found.used = np.ones(self.n_latents, dtype=bool)
@@ -439,7 +440,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
                 found.encoder, found.latents = encoders[best], encoders[best](windows)
                 laws = fitting.trained_laws(trained, best, states, found.latents, settings)
                 self._choose(found, laws, states, names, settings)
-            found.interrupted, found.stop_reason = True, "interrupted"
+            found.interrupted, found.stop_reason = True, StopReason.INTERRUPTED
         return found
 
     def _refine(
@@ -463,11 +464,11 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         laws, interrupted = fronts(motion, states, vocabulary(settings.primitives), seed, deadlines[1])
         cell = self._choose(found, laws, states, names, settings)
         if interrupted:
-            found.interrupted, found.stop_reason = True, "interrupted"
+            found.interrupted, found.stop_reason = True, StopReason.INTERRUPTED
         elif time.time() > deadlines[1]:
-            found.stop_reason = "max_time"
+            found.stop_reason = StopReason.MAX_TIME
         # What the search found is judged, whichever shorter law a user selects.
-        if found.stop_reason == "schedule":  # not cut short
+        if found.stop_reason == StopReason.SCHEDULE:  # not cut short
             best = [min(front, key=lambda law: law.loss).equation for front in laws]
             accurate = LawCell(best, vocabulary(settings.primitives), self.form, settings.dt)
             found.notes = notes(accurate, states, found.latents, found.used, names[states.shape[2] :], seed)

@@ -18,13 +18,12 @@ from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_eql.encoder.adaptation import Candidate, LawChoice
 from sklearn_eql.encoder.augment import Transform
 from sklearn_eql.encoder.heads import Composite, relu_head
 from sklearn_eql.encoder.items import Items, read_items, read_more_items
 from sklearn_eql.encoder.latent_classes import latent_prototypes
-from sklearn_eql.encoder.latent_laws import front_with, polished, symmetric
-from sklearn_eql.encoder.stages import LATENT_ROWS, LOSSES, Training, latents_of, values_of
+from sklearn_eql.encoder.search import find_law
+from sklearn_eql.encoder.stages import LOSSES, Training, latents_of, values_of
 from sklearn_eql.estimators._check_parameters import check_latents, check_sizes
 from sklearn_eql.estimators._check_table import check_varies
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
@@ -37,7 +36,7 @@ from sklearn_eql.networks.encoders import Encoder, LatentNorm, build_encoder
 from sklearn_eql.networks.penalties import Penalty
 from sklearn_eql.networks.state import load_parameters, parameters_of
 from sklearn_eql.primitives import PRIMITIVES, Primitive
-from sklearn_eql.symbolic.equation import Equation
+from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.checkpoint import Checkpoint
 from sklearn_eql.training.minibatch import Watch
 from sklearn_eql.training.optimizers import OPTIMIZERS
@@ -326,7 +325,9 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
             if self.head == "relu":
                 model, laws, best = training.train_relu(earlier), [], []
             else:
-                model, laws, best = self._fit_law(training, earlier)
+                found = find_law(training, earlier, self.linear_steps > 0, self._selected_by_user(training))
+                model, laws, best = found.model, [found.front], [found.best]
+                self._ranges = found.ranges
         except FloatingPointError as error:
             raise AllTrialsFailedError(
                 f"Training diverged in {error}: the loss is not finite. Lower learning_rate (now "
@@ -336,9 +337,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         self._own = {name: p for name, p in settings.search.primitives.items() if PRIMITIVES.get(name) != p}
         self._keep(model, training, items, scale, wanted)
         self.interrupted_ = watch.interrupted
-        self.stop_reason_ = (
-            "interrupted" if watch.interrupted else "max_time" if time.time() > deadline else training.ended
-        )
+        ended = StopReason.MAX_TIME if time.time() > deadline else training.ended
+        self.stop_reason_ = str(StopReason.INTERRUPTED if watch.interrupted else ended)
         checkpoint.remove()
         if self.interrupted_:
             warnings.warn(
@@ -395,49 +395,17 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         check_is_fitted(self)
         return np.array(self._names, dtype=object)
 
-    def _fit_law(self, training: Training, earlier: dict | None) -> tuple[Composite, list[list[Law]], list[int]]:
-        """The network with a law as head, the front of laws, and the row of the chosen one."""
-        primitives = training.settings.search.primitives
-        candidate = self._candidate(training, earlier)
-        law, state = candidate.law, candidate.state
-        ties = LawChoice(training).ties(law, state)
-        model = training.train_with_law(ties.applied(law.equation), ties, state)
-        rows = training.some(np.arange(len(training.y)), LATENT_ROWS)
-        latents, y = training.latents(model, rows), training.y[rows]
-        self._ranges = np.stack([latents.min(axis=0), latents.max(axis=0)])
-        found = model.head.equation()
-        ties = symmetric(
-            found, latents, y, primitives, ties, training.delta
-        )  # better trained, symmetries show more clearly
-        chosen = polished(found, ties, latents, y, primitives, training.delta)
-        front, best = front_with(chosen, candidate.others, latents, y, primitives)
-        return model, [front], [best]
-
-    def _candidate(self, training: Training, earlier: dict | None) -> Candidate:
-        """The law to train with, from a linear form if that is enough, else from a dense EQL head."""
-        candidate = None
-        if self.linear_steps:
-            candidate = self._choose(training, "law of the linear form", *training.train_linearly(earlier))
-            if not candidate.law.equation.units or callable(self.selection) or LawChoice(training).out_of_time():
-                return candidate
-        dense = self._choose(training, "law of the head", *training.train_jointly(earlier))
-        return dense if candidate is None else LawChoice(training).simpler(candidate, dense)
-
-    def _choose(self, training: Training, source: str, state: dict, head: Equation) -> Candidate:
-        choice = LawChoice(training)
-        laws = choice.laws(source, head, state)
-        if not laws:
-            raise AllTrialsFailedError(
-                "No law of the latents is finite on every sample. Allow more functions, or raise n_generations or the "
-                "steps of the schedule."
-            )
-        state = training.settle_classes(state, source)
+    def _selected_by_user(self, training: Training) -> Callable[[list[Law]], int] | None:
+        """What a callable `selection` makes of the laws of the latents."""
         if not callable(self.selection):
-            return choice.choose(source, laws, state)
+            return None
         names = [f"z{i}" for i in range(training.n_features)]
-        table = self._table(laws, names, training.settings.search.primitives)
-        index = select(self.selection, laws, len(training.rows), table)
-        return Candidate(laws[index], state, source, others=tuple(laws))
+
+        def chosen(laws: list[Law]) -> int:
+            table = self._table(laws, names, training.settings.search.primitives)
+            return select(self.selection, laws, len(training.rows), table)
+
+        return chosen
 
     def _keep(self, model: Composite, training: Training, items: Items, scale: float, wanted: dict) -> None:
         """Fitted attributes: arrays and plain values."""

@@ -31,6 +31,7 @@ from sklearn_eql.search.dense_trials import GradientSettings
 from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.search.islands import SearchResult, SearchSettings, search
 from sklearn_eql.sparse.rows import subset
+from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.schedule import SCHEDULES, Phase
 
@@ -262,7 +263,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
             result, best = self._fit_output(X, column, weight, settings, initial, seed, deadline, variables)
             if any(earlier.interrupted for earlier, _ in outcomes):
-                result = replace(result, stop_reason="interrupted", interrupted=True)
+                result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
             if result.interrupted:
                 deadline = time.time()  # the other outputs get no search, but an equation all the same
             outcomes.append((result, best))
@@ -273,7 +274,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         self.n_outputs_ = targets.shape[1]
         self.n_iter_ = max(result.n_iter for result in results)
         self.loss_curve_ = self._unlist([result.loss_curve for result in results])
-        self.stop_reason_ = self._unlist([result.stop_reason for result in results])
+        self.stop_reason_ = self._unlist([str(result.stop_reason) for result in results])
         self.interrupted_ = any(result.interrupted for result in results)
         if self.interrupted_:
             warnings.warn(

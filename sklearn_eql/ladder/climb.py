@@ -25,7 +25,7 @@ from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquard
 from sklearn_eql.sparse.problem import Problem, is_exact
 from sklearn_eql.sparse.round_exponents import n_loose, snap, with_round_exponents_fixed
 from sklearn_eql.sparse.structure import Structure
-from sklearn_eql.stopping import NEVER, Deadline
+from sklearn_eql.stopping import NEVER, Deadline, StopReason
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 
 _EXTRA_LAYERS = 2  # layers that a product and an outer function may add to those of the general search
@@ -45,7 +45,7 @@ class Climb:
     """What the ladder led to."""
 
     archive: Archive  # of losses on the judging rows
-    stop_reason: str  # "exact", "noise": what the best law leaves over is noise; "all", "max_time"
+    stop_reason: StopReason
     loss_curve: tuple[float, ...]  # best relative loss after each family
 
 
@@ -84,7 +84,7 @@ def climb(
     generators = _generators(places, problem, judge, np.random.default_rng(seed))
     curve: list[float] = []
     pending: list[FitResult] = []  # of laws that are not exact, judged every few families
-    verdict, reason, has_long = _Verdict(judge), "all", False
+    verdict, reason, has_long = _Verdict(judge), StopReason.FAMILIES, False
     families = [family for family in families if len(judge.y) >= family.min_rows]
     try:
         for number, family in enumerate(families):
@@ -119,7 +119,7 @@ def climb(
     except KeyboardInterrupt:
         if not (archive.members or pending):
             raise
-        reason = "interrupted"
+        reason = StopReason.INTERRUPTED
     archive.add(judge.fit([r.structure for r in pending], _FIRST_STEPS))  # of families since the last judgement
     return Climb(archive, reason, tuple(curve))
 
@@ -147,11 +147,11 @@ class _Verdict:
     def on(self, leader: FitResult, score: float) -> str | None:
         """Why to stop, ``"exact"`` or ``"noise"``; None to go on."""
         if leader.loss < self.judge.exact:
-            return "exact" if is_exact(leader.structure, self.judge) else None
+            return StopReason.EXACT if is_exact(leader.structure, self.judge) else None
         if score < self._lowest - _SHORTER:
             self._lowest, self.n_since = score, 0
             return None
-        return "noise" if self._is_noise(leader) else None
+        return StopReason.NOISE if self._is_noise(leader) else None
 
     def _is_noise(self, leader: FitResult) -> bool:
         """Whether a law explains most of the variance, leaves nothing but noise, and has stood long enough.

@@ -18,13 +18,15 @@ from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.elimination import NETWORK_STEPS, defined_part, eliminate_networks, simplify, supported_part
 from sklearn_eql.sparse.problem import Problem, is_exact
 from sklearn_eql.sparse.structure import Structure
-from sklearn_eql.stopping import Deadline
+from sklearn_eql.stopping import Deadline, StopReason
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 from sklearn_eql.training.batched import train
 from sklearn_eql.training.records import Progress, Status, TrainingResult
 from sklearn_eql.training.schedule import Phase, alpha_ladder
 
 _STEPS_PER_LINE = 1000  # of what `verbose` prints
+
+_REASONS = {Status.TIMED_OUT: StopReason.MAX_TIME, Status.INTERRUPTED: StopReason.INTERRUPTED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,10 @@ def train_trials(
     network, result = _trained(problem, settings, seed, deadline, verbose)
     structures = _pruned(network, result, problem)
     archive = Archive(len(problem.y), problem.exact)
-    reason = {Status.TIMED_OUT: "max_time", Status.INTERRUPTED: "interrupted"}.get(result.status, "schedule")
-    if reason == "interrupted":
+    reason = {Status.TIMED_OUT: StopReason.MAX_TIME, Status.INTERRUPTED: StopReason.INTERRUPTED}.get(
+        result.status, StopReason.SCHEDULE
+    )
+    if reason == StopReason.INTERRUPTED:
         deadline = Deadline(time.time())  # what was trained is refitted once, and no more
     try:
         if structures:  # with the linear form for comparison; if every trial diverged there is nothing to compare
@@ -62,11 +66,13 @@ def train_trials(
     except KeyboardInterrupt:
         if not archive.members:
             raise
-        reason = "interrupted"
+        reason = StopReason.INTERRUPTED
     curve = tuple(float(row) for row in np.nanmin(result.loss_curve, axis=1)) if len(result.loss_curve) else ()
     best = archive.ranked()[:1]
-    if reason != "interrupted" and any(r.loss < problem.exact and is_exact(r.structure, problem) for r in best):
-        reason = "exact"
+    if reason != StopReason.INTERRUPTED and any(
+        r.loss < problem.exact and is_exact(r.structure, problem) for r in best
+    ):
+        reason = StopReason.EXACT
     return EvolutionResult(archive, result.n_steps, reason, curve)
 
 

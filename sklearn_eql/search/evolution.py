@@ -19,7 +19,7 @@ from sklearn_eql.sparse.elimination import simplify
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem, is_exact
 from sklearn_eql.sparse.structure import Structure
-from sklearn_eql.stopping import NEVER, Deadline
+from sklearn_eql.stopping import NEVER, Deadline, StopReason
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class EvolutionResult:
 
     archive: Archive
     n_generations: int
-    stop_reason: str  # "exact", "patience", "generations", "max_time", "interrupted"
+    stop_reason: StopReason
     loss_curve: tuple[float, ...]  # best relative loss after each generation
 
 
@@ -78,19 +78,19 @@ def evolve(
     archive.add(problem.fit([proposer.linear(), *seeds], settings.fit_iterations))
     starts: dict[tuple, int] = {}
     curve: list[float] = []
-    best_score, best_at, reason = math.inf, 0, "generations"
+    best_score, best_at, reason = math.inf, 0, StopReason.GENERATIONS
     generation = 0
     opening = proposer.opening()
     try:
         while True:
             leader = archive.ranked()[0] if archive.members else None
             if leader and leader.loss < problem.exact and is_exact(leader.structure, problem):
-                reason = "exact"
+                reason = StopReason.EXACT
                 break
             if generation == settings.n_generations:
                 break
             if generation - best_at >= settings.patience:
-                reason = "patience"
+                reason = StopReason.PATIENCE
                 break
             if ended := deadline.passed:
                 reason = ended
@@ -110,7 +110,7 @@ def evolve(
     except KeyboardInterrupt:
         if not archive.members:
             raise
-        reason = "interrupted"
+        reason = StopReason.INTERRUPTED
     return EvolutionResult(archive, generation, reason, tuple(curve))
 
 

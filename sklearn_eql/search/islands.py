@@ -33,7 +33,7 @@ from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem, Scaling, make_problem
 from sklearn_eql.sparse.rows import RowView, extremes
 from sklearn_eql.sparse.structure import Structure
-from sklearn_eql.stopping import Deadline, flag_of_interruption, interruption_ignored
+from sklearn_eql.stopping import Deadline, StopReason, flag_of_interruption, interruption_ignored
 from sklearn_eql.symbolic.canonical import free_mask, rescale
 from sklearn_eql.symbolic.complexity import equation_complexity
 from sklearn_eql.symbolic.equation import Equation, Frame
@@ -43,7 +43,7 @@ _FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined be
 _N_ELIMINATED = 2  # members by score that lose superfluous terms before they are refined
 _N_SHORTER = 6  # members of the front below an exact law that are refined
 _FURTHER_CLIMBS = 2  # with other columns of a wide table
-_ENDED = ("exact", "noise", "interrupted")  # no further search can do better
+_ENDED = (StopReason.EXACT, StopReason.NOISE, StopReason.INTERRUPTED)  # no further search can do better
 _BRIEF_FAMILIES = 8  # of the ladder: up to functions of one monomial
 _BRIEF_SHARE = 0.3  # of the time
 _READABLE_DIGITS, _READABLE_LOSS = 6, 1e-3  # what a reader keeps of a constant, and may lose of the law
@@ -79,7 +79,7 @@ class SearchResult:
     """Laws found for one target."""
 
     front: list[Law]  # by complexity
-    stop_reason: str
+    stop_reason: StopReason
     n_iter: int  # generations, or optimiser steps
     loss_curve: list[float]  # best relative loss after each
     n_rows: int
@@ -118,7 +118,7 @@ def search(
         return outer
     sample = _sample_of(X)
     kept = [law for law in outer.front if _is_readable(law, sample, settings.primitives)]
-    if kept and outer.stop_reason == "exact" and kept[-1].level <= kept[-1].exact:
+    if kept and outer.stop_reason == StopReason.EXACT and kept[-1].level <= kept[-1].exact:
         return replace(outer, front=kept)
     return _merged(replace(outer, front=kept), _search_in(last, *rows, settings, initial, seed, deadline))
 
@@ -154,7 +154,7 @@ def _merged(first: SearchResult, last: SearchResult) -> SearchResult:
     """The laws of two searches; the search that found the best one tells why it ended."""
     front = shortlist([*first.front, *last.front], last.n_rows)
     best = min(front, key=lambda law: law.description_length(last.n_rows))
-    reason = "interrupted" if last.interrupted else (last if best in last.front else first).stop_reason
+    reason = StopReason.INTERRUPTED if last.interrupted else (last if best in last.front else first).stop_reason
     curve = [*first.loss_curve, *last.loss_curve]
     return SearchResult(front, reason, first.n_iter + last.n_iter, curve, last.n_rows, last.interrupted)
 
@@ -211,8 +211,8 @@ def _search_in(
         with closing(run(tasks, search_until)) as results:
             for history in results:
                 histories.append(history)
-                interrupted |= history[-1].stop_reason == "interrupted"
-                if history[-1].stop_reason in ("exact", "noise"):
+                interrupted |= history[-1].stop_reason == StopReason.INTERRUPTED
+                if history[-1].stop_reason in (StopReason.EXACT, StopReason.NOISE):
                     break
     except KeyboardInterrupt:
         if not histories:
@@ -227,9 +227,9 @@ def _search_in(
             "functions (functions='default'), or raise n_trials, n_generations or max_time."
         )
     best = min(histories, key=lambda history: min((run.loss_curve[-1:] or (math.inf,))[0] for run in history))
-    reason = "interrupted" if interrupted else best[-1].stop_reason
-    if reason == "exact" and not any(table.is_met(law.equation) for law in laws):
-        reason = "sample"
+    reason = StopReason.INTERRUPTED if interrupted else best[-1].stop_reason
+    if reason == StopReason.EXACT and not any(table.is_met(law.equation) for law in laws):
+        reason = StopReason.SAMPLE
     if frame is not None:
         laws = shortlist([_framed(law, frame, given, settings.primitives) for law in laws], len(table.y))
     n_iter = sum(run.n_generations for history in histories for run in history)
@@ -254,7 +254,7 @@ def _in_turn(tasks, until: float) -> Iterator[list[EvolutionResult]]:
     for task in tasks:
         history = task(Deadline(until))
         yield history
-        if history[-1].stop_reason == "interrupted":
+        if history[-1].stop_reason == StopReason.INTERRUPTED:
             return
 
 
@@ -269,7 +269,7 @@ def _in_parallel(tasks, until: float, n_jobs: int | None) -> Iterator[list[Evolu
             results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs")(jobs)
         try:
             for history in results:
-                if history[-1].stop_reason == "interrupted":
+                if history[-1].stop_reason == StopReason.INTERRUPTED:
                     flag.touch()
                 yield history
         except BrokenExecutor as error:
@@ -308,7 +308,7 @@ def _search_island(
     except KeyboardInterrupt:
         if not runs:
             raise
-        runs[-1] = replace(runs[-1], stop_reason="interrupted")
+        runs[-1] = replace(runs[-1], stop_reason=StopReason.INTERRUPTED)
     return runs
 
 
@@ -327,7 +327,7 @@ def _climb_by_columns(
     is_wide = len(tried) < np.ptp(judge.X.numpy(), axis=0).astype(bool).sum()
     if is_wide and GROWTH in families:  # which takes any number of columns
         climbed = climb(problem, judge, seed, families=(GROWTH,), seeds=starts, deadline=deadline, report=report)
-        if climbed.stop_reason in ("exact", "interrupted"):
+        if climbed.stop_reason in (StopReason.EXACT, StopReason.INTERRUPTED):
             yield _climbed(climbed, judge, settings, deadline)
             return
         starts = [*starts, *(r.structure for r in climbed.archive.ranked()[:_N_SEEDS])]
@@ -339,18 +339,24 @@ def _climb_by_columns(
             )
             opened = evolve(narrow[0], seed, opening, seeds=starts, deadline=deadline, report=report)
             yield opened
-            if opened.stop_reason in ("exact", "interrupted"):
+            if opened.stop_reason in (StopReason.EXACT, StopReason.INTERRUPTED):
                 return
             starts = [*starts, *(r.structure for r in opened.archive.ranked()[:_N_SEEDS])]
         climbed = climb(*narrow, seed, families=families, seeds=starts, deadline=deadline, report=report)
         ranked = climbed.archive.ranked()
         more: tuple[int, ...] = ()
-        if is_wide and not last and ranked and climbed.stop_reason in ("all", "noise") and not deadline.passed:
+        if (
+            is_wide
+            and not last
+            and ranked
+            and climbed.stop_reason in (StopReason.FAMILIES, StopReason.NOISE)
+            and not deadline.passed
+        ):
             more = _further_columns(ranked[0].structure, judge, tried, seed, deadline)
         if not more:
             yield _climbed(climbed, judge, settings, deadline)
             return
-        yield replace(_climbed(climbed, judge, settings, deadline), stop_reason="all")
+        yield replace(_climbed(climbed, judge, settings, deadline), stop_reason=StopReason.FAMILIES)
         starts, tried = [*starts, *(r.structure for r in ranked[:_N_SEEDS])], more
 
 
@@ -366,11 +372,11 @@ def _further_columns(
 def _climbed(climbed: Climb, judge: Problem, settings: SearchSettings, deadline: Deadline) -> EvolutionResult:
     """The result of a climb, without superfluous terms where it is a law."""
     reason = climbed.stop_reason
-    if reason in ("exact", "noise"):
+    if reason in (StopReason.EXACT, StopReason.NOISE):
         try:
             simplify(climbed.archive, judge, settings.evolution.max_size, deadline)
         except KeyboardInterrupt:
-            reason = "interrupted"
+            reason = StopReason.INTERRUPTED
     return EvolutionResult(climbed.archive, len(climbed.loss_curve), reason, climbed.loss_curve)
 
 

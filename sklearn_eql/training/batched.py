@@ -17,7 +17,7 @@ from torch.nn.functional import mse_loss
 from sklearn_eql.networks.batched_eql import BatchedEQL
 from sklearn_eql.networks.freezing import count_active, freeze
 from sklearn_eql.networks.penalties import DOMAIN_WEIGHT, Penalty, resolve_penalty
-from sklearn_eql.stopping import NEVER, Deadline
+from sklearn_eql.stopping import NEVER, Deadline, StopReason
 from sklearn_eql.training.optimizers import OptimizerFactory, make_optimizer, set_learning_rate
 from sklearn_eql.training.records import Progress, Status, TrainingResult, TrialRecord
 from sklearn_eql.training.schedule import PAPER_ALPHA, Phase, pending_threshold, resolve_phases
@@ -137,7 +137,7 @@ class _Run:
                 for step in range(1, phase.n_steps + 1):
                     self._step(phase)
                     if reason := deadline.passed:
-                        ended = Status.INTERRUPTED if reason == "interrupted" else Status.TIMED_OUT
+                        ended = Status.INTERRUPTED if reason == StopReason.INTERRUPTED else Status.TIMED_OUT
                         break
                     if step % check_every == 0 or step == phase.n_steps:
                         self._check(may_restart=index == 0 and step < phase.n_steps)

@@ -17,6 +17,7 @@ from sklearn_eql.networks.cells import EQLCell, ReLUCell
 from sklearn_eql.networks.encoders import LatentNorm
 from sklearn_eql.networks.freezing import freeze
 from sklearn_eql.networks.penalties import DOMAIN_WEIGHT, Penalty
+from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.optimizers import make_optimizer, set_learning_rate
 from sklearn_eql.training.schedule import RolloutPhase, pending_threshold
 
@@ -57,7 +58,7 @@ class RecurrentResult:
     )  # (T,) mean squared error of all-step roll-outs, relative to that of standing still; inf if diverged
     loss_curve: list[float]  # of the best trial, once per check
     n_steps: int
-    stopped: str  # "schedule", "max_time" or "interrupted"
+    stopped: StopReason
 
 
 class RecurrentNetwork(torch.nn.Module):
@@ -131,7 +132,7 @@ class _Run:
         self.moved = moved.square().mean(dim=0).clamp_min(1e-30)  # (K, S)
 
     def execute(self, deadline: float, report, check_every: int) -> RecurrentResult:
-        step, stopped, curve = 0, "schedule", []
+        step, stopped, curve = 0, StopReason.SCHEDULE, []
         ahead = list(self.settings.phases)
         try:
             for phase in self.settings.phases:
@@ -147,16 +148,16 @@ class _Run:
                         if report:
                             report(step, loss)
                     if time.time() > deadline:
-                        stopped = "max_time"
+                        stopped = StopReason.MAX_TIME
                         break
-                if stopped != "schedule":
+                if stopped != StopReason.SCHEDULE:
                     break
                 if phase.threshold is not None:
                     self._freeze(phase.threshold)
                 ahead.remove(phase)
         except KeyboardInterrupt:
-            stopped = "interrupted"
-        if self.gates is not None or stopped != "schedule":
+            stopped = StopReason.INTERRUPTED
+        if self.gates is not None or stopped != StopReason.SCHEDULE:
             self._freeze(pending_threshold(ahead))
         loss = self.losses()
         curve.append(float(loss.min()))
