@@ -100,7 +100,7 @@ LADDER: tuple[Family, ...] = (
     _scanned(
         "pair beside a polynomial", partial(scanned.beside_polynomial, limit=1500), ("identity",), functions=("mul",)
     ),
-    _scanned("three and more", partial(scanned.triples, limit=500), ("identity",)),
+    _scanned("three and more", partial(scanned.triples, limit=600), ("identity",)),
     _scanned("pairs, wide", partial(scanned.pairs, limit=4000), _SCANNED),
     Family("dictionary", shapes.dictionary_subsets, ("identity", "inv", "sqrt"), ("mul",)),
     Family("three powers", repeated(partial(shapes.power_sum, n_terms=3), 32), _MAIN),

@@ -20,8 +20,9 @@ from sklearn_eql.sparse.editing import Node
 
 Terms = list[list]
 
-_POWERS = (1.0, 2.0, 3.0, -1.0, 0.5, 4.0, 5.0, 6.0, -2.0, -0.5, 1.5, 7.0, 8.0, 9.0, -3.0)
+_POWERS = (1.0, 2.0, 3.0, -1.0, 0.5, 4.0, 5.0, 6.0, -2.0, -0.5, 1.5, 7.0, 8.0, 9.0, -3.0, -4.0)
 _SUMMED = frozenset({1.0, 2.0, 3.0, -1.0, 0.5})  # powers that sums and products are made of
+_STEEP = frozenset({4.0, -2.0, -4.0})  # that are only shifted: 1/(1 + x**-4)
 _SHIFTS = (1.0, 2.0, 0.5)
 _MULTIPLES = (-1.0, 2.0, 3.0, 0.5, np.pi, 2 * np.pi, 1.5)  # of powers, inside functions: a fit does the rest
 _PLACES, _WIDTHS = (0.15, 0.5, 0.85), (0.12, 0.35)  # of bell curves and steps, as shares of the range of the rows
@@ -138,8 +139,8 @@ class _Builder:
 
     def add_all(self) -> None:
         with np.errstate(all="ignore"):
-            single = self._powers()
-            inner = single + self._sums(single) + self._shifts(single)
+            single, steep = self._powers()
+            inner = single + self._sums(single) + self._shifts(single) + self._shifts(steep)
             inner += self._products_of_shifts(single)
             outer = self._functions([(i, c) for c in (1.0, *_MULTIPLES) for i in single])  # the shortest first
             outer += self._functions([(i, 1.0) for i in dict.fromkeys(inner)])
@@ -147,9 +148,9 @@ class _Builder:
             self._products(single, outer)
             self._functions([(i, 1.0) for i in outer])
 
-    def _powers(self) -> list[int]:
-        """Powers of features; returned are those that sums are made of."""
-        summed = []
+    def _powers(self) -> tuple[list[int], list[int]]:
+        """Powers of features: those that sums are made of, and the other whole ones up to the fourth."""
+        summed, steep = [], []
         for exponent in _POWERS:
             for f in self.features:
                 if not self._has_power(exponent, self.signs[f]):
@@ -158,7 +159,8 @@ class _Builder:
                 cost = 1 if exponent == 1 else 3
                 index = self.add(values[None], [cost], [_power_maker(f + 1, float(self.units[f]), exponent)])
                 summed += index if exponent in _SUMMED else []
-        return summed
+                steep += index if exponent in _STEEP else []
+        return summed, steep
 
     def _has_power(self, exponent: float, sign: int) -> bool:
         if exponent == 1:

@@ -239,9 +239,17 @@ class Algebra:
         return (atom[0] == "x" and self.positive[atom[1]]) or atom[:2] == ("f", "exp")
 
     def _together(self, form: Sum, exponent: float) -> Sum:
-        """``scale**k * monomial**k * sum**k``, the sum primitive."""
+        """``scale**k * monomial**k * sum**k``, the sum primitive.
+
+        A squared denominator stays under a root: ``sqrt(1 - x**2/c**2)`` is even in c, and ``sqrt(c**2 - x**2)/c``
+        would not be, which the rows, all of one sign, cannot tell.
+        """
         whole = exponent.is_integer()
-        common = {a: e for a, e in common_monomial(form).items() if whole or self.is_positive(a)}
+        common = {
+            a: e
+            for a, e in common_monomial(form).items()
+            if whole or (self.is_positive(a) and (e > 0 or not _is_even(e) or _is_even(e * exponent)))
+        }
         inner: Sum = {}
         for m, c in form.items():
             inner = added(inner, scaled(self._product(m, tuple((a, -e) for a, e in common.items())), c))

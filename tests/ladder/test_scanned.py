@@ -50,9 +50,9 @@ def wide(generator):
         (wide, lambda x, z: np.exp(x) / (1 + np.exp(x + z))),
         (wide, lambda x, z: 3 * x**2 * z**2 / (x + z)),
         (lambda g: beside_polynomial(g, 1500), lambda x, z: x**3 + x**2 + x + np.sin(x) + np.sin(z**2)),
-        (lambda g: triples(g, 500), lambda x, z: np.sin(2 * x) - 2 * np.exp(-z) + np.log(z)),
-        (lambda g: triples(g, 500), lambda x, z: x**2 * np.sin(z) + np.exp(-x)),
-        (lambda g: triples(g, 500), lambda x, z: 5 * np.sin(x) * np.cos(z) + 0.1 * np.exp(-x) + z),
+        (lambda g: triples(g, 600), lambda x, z: np.sin(2 * x) - 2 * np.exp(-z) + np.log(z)),
+        (lambda g: triples(g, 600), lambda x, z: x**2 * np.sin(z) + np.exp(-x)),
+        (lambda g: triples(g, 600), lambda x, z: 5 * np.sin(x) * np.cos(z) + 0.1 * np.exp(-x) + z),
         (polynomials, lambda x, z: x**5 - 2 * x**3 * z + z**4 / 3 - 1),
     ],
 )
