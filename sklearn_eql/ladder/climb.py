@@ -35,6 +35,7 @@ _N_FINALISTS = 12  # structures per family that are fitted to the end
 _N_EXACT, _N_PROMISING, _N_SNAPPED = 2, 3, 8  # of those, the best by description length or loss
 _JUDGED_AFTER = frozenset({5, *range(10, 100, 3)})  # numbers of families
 _CONFIRMING, _CONFIRMING_LOOSE = 500, 3000  # structures that do not shorten the description of noisy data any further
+_ROWS_PER_FEATURE = 25  # a cosine of one of eight columns passed for noise in 100 rows, and not in 200
 _MAX_FREE_EARLY = 4  # free coefficients of a law that is taken for one early
 _SHORTER = 1.0  # fall of the description length that counts: refits of one law move it by less; not tuned
 _MAX_UNEXPLAINED = 0.5  # of the variance: less than that a law must leave over
@@ -158,8 +159,8 @@ class _Verdict:
 
         A law with exponents that are not round, or many coefficients, stands longer: it may be an interpolation.
         """
-        if len(self.judge.y) < MANY_ROWS:  # which no test of noise is sharp enough for
-            return False
+        if len(self.judge.y) < max(MANY_ROWS, _ROWS_PER_FEATURE * len(self.judge.features)):
+            return False  # no test of noise is sharp enough for so few
         is_tight = not n_loose(leader.structure) and leader.structure.n_free <= _MAX_FREE_EARLY
         if self.n_since < (_CONFIRMING if is_tight else _CONFIRMING_LOOSE):
             return False

@@ -20,7 +20,7 @@ from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL
 from sklearn_eql.sparse.editing import Node
 from sklearn_eql.sparse.problem import SPARE_ROWS, Problem
 
-_MAX_FEATURES = 6  # that a library is made of, the most important ones
+_MAX_FEATURES = 8  # that a library is made of, the most important ones
 _N_STARTS = 40  # pairs by description length, and as many by what they leave, that are fitted
 _N_GROWN, _MAX_SUM, _BEAM = 12, 6, 16  # pairs that sums grow from, terms, sums kept of each size
 _N_THIRD, _N_BESIDE = 80, 4  # entries beside which all pairs are judged, and pairs kept of each
@@ -31,7 +31,7 @@ _MAX_TERMS, _N_POLYNOMIALS = 8, 24  # of sparse polynomials
 _WORK, _BEAMS = 4e7, (16, 96)  # multiplications per size of a sparse polynomial, which says how many are grown
 _EXACT_POLYNOMIAL = 1e-18  # share of the variance: what least squares on many powers of one feature leaves of zero
 _NEGLIGIBLE = 1e-9  # of the largest term: a monomial of an exact polynomial that is rounding
-_MAX_BESIDE = 20  # monomials beside a pair
+_MAX_BESIDE = 50  # monomials beside a pair: the second degree of eight features
 
 
 def polynomial_or_pair(generator: TermGenerator, limit: int) -> Iterator[Terms]:

@@ -142,11 +142,14 @@ class _Builder:
             single, steep = self._powers()
             inner = single + self._sums(single) + self._shifts(single) + self._shifts(steep)
             inner += self._products_of_shifts(single)
-            outer = self._functions([(i, c) for c in (1.0, *_MULTIPLES) for i in single])  # the shortest first
+            features = [i for i in single if self.symbols[i] == 1]
+            outer = self._functions([(i, c) for c in (1.0, -1.0) for i in features])  # the shortest first
+            self._products(features, list(outer))
+            outer += self._functions([(i, c) for c in (1.0, *_MULTIPLES) for i in single])
             outer += self._functions([(i, 1.0) for i in dict.fromkeys(inner)])
             outer += self._bumps()
-            self._products(single, outer)
-            self._functions([(i, 1.0) for i in outer])
+            self._products(single, list(dict.fromkeys(outer)))
+            self._functions([(i, 1.0) for i in dict.fromkeys(outer)])
 
     def _powers(self) -> tuple[list[int], list[int]]:
         """Powers of features: those that sums are made of, and the other whole ones up to the fourth."""

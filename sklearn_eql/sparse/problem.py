@@ -23,7 +23,7 @@ EXACT = 1e-20  # relative mean squared error of a law without noise, in float64
 _ROW = 1e-9  # of a row's rounding unit: ten times the root of EXACT, as one of many rows may be that far from the mean
 _EVEN_STEPS = 12  # of the fit that gives all rows their weight; it starts at the optimum of another weighing
 SPARE_ROWS = 4  # more rows than coefficients: four residuals at rounding are no accident
-_MOST_FREE = 40  # coefficients of an exact law: more is a table, not a law
+_MOST_FREE = 60  # coefficients of an exact law: more is a table, not a law
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,12 @@ def test_a_law_without_noise_is_found_by_its_family(name):
     assert len(found.loss_curve) == len(seen)
 
 
+def test_few_rows_of_many_features_are_not_taken_for_noise(rng):
+    x = rng.normal(size=(100, 8))
+    found = go(2 * np.cos(x[:, 3]) + x[:, 0] ** 2 - 2 + x[:, 1] * x[:, 2], x, families=LADDER[:8])
+    assert found.stop_reason != "noise"
+
+
 def test_a_law_under_noise_is_confirmed_when_nothing_but_noise_is_left():
     rows = X[:100, :2]
     found = go(rows[:, 0] * np.exp(-rows[:, 1]), rows, ["mul", "pow", "exp"], noise=0.01)

@@ -107,3 +107,9 @@ def test_interpolation_is_no_law_and_neither_is_noise(rng):
     fitted = problem.fit([*starts(polynomials, problem), *starts(wide, problem)], 0)
     assert max(r.structure.n_free for r in fitted) > problem.max_free
     assert all(r.structure.n_free <= problem.max_free for r in fitted if np.isfinite(r.loss))
+
+
+def test_a_product_of_three_functions_with_an_offset_is_in_reach(rng):
+    X = rng.uniform(0, 3, (200, 3))
+    found = best(lambda g: pairs(g, 4000), problem_of(X, 2 + X[:, 2] * np.exp(-X[:, 1]) * np.sin(X[:, 0])))
+    assert found.loss < 1e-20
