@@ -241,15 +241,18 @@ class Algebra:
     def _together(self, form: Sum, exponent: float) -> Sum:
         """``scale**k * monomial**k * sum**k``, the sum primitive.
 
-        A squared denominator stays under a root: ``sqrt(1 - x**2/c**2)`` is even in c, and ``sqrt(c**2 - x**2)/c``
-        would not be, which the rows, all of one sign, cannot tell.
+        The squared denominator of one term stays under a root: ``sqrt(1 - x**2/c**2)`` is even in c, and
+        ``sqrt(c**2 - x**2)/c`` would not be, which the rows, all of one sign, cannot tell.
         """
         whole = exponent.is_integer()
-        common = {
-            a: e
-            for a, e in common_monomial(form).items()
-            if whole or (self.is_positive(a) and (e > 0 or not _is_even(e) or _is_even(e * exponent)))
-        }
+
+        def stays(atom: tuple, e: float) -> bool:
+            changes_parity = _is_even(e) and not _is_even(e * exponent)
+            return changes_parity and e < 0 and sum(dict(m).get(atom, 0.0) < 0 for m in form) == 1
+
+        common = common_monomial(form)
+        if not whole:
+            common = {a: e for a, e in common.items() if self.is_positive(a) and not stays(a, e)}
         inner: Sum = {}
         for m, c in form.items():
             inner = added(inner, scaled(self._product(m, tuple((a, -e) for a, e in common.items())), c))

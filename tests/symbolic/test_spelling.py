@@ -46,6 +46,7 @@ LAWS = {
     "sin(a*b + a)": ["sin(a*(b + 1))", "cos(a*(b + 1) - pi/2)"],
     "(a + b)**(-2)": ["1/(a**2 + 2*a*b + b**2)", "1/((a + b)*(a + b))"],
     "a*c/sqrt(-b**2 + c**2)": ["a*c*(c**2 - b**2)**(-1/2)"],
+    "a/sqrt(a**2 + b**2 + c**2)": ["1/sqrt(1 + b**2/a**2 + c**2/a**2)"],
     "a/sqrt(-b**2/c**2 + 1)": ["a/sqrt((1 - b/c)*(1 + b/c))"],  # the same where c is positive, and even in c
 }
 
