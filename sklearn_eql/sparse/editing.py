@@ -203,11 +203,11 @@ def _taken(
     try:
         for a, (terms, gauged) in enumerate(zip(before, after, strict=True)):
             if primitive.frees_constant():
-                factor *= math.exp(terms.get(0, 0.0))
+                factor *= math.exp(float(terms.get(0, 0.0)))
             for source, fixed, free in gauged:
                 if free:
                     continue
-                scale = terms[source] / fixed
+                scale = float(terms[source]) / fixed  # a float of NumPy would warn of what is caught below
                 if primitive.degree[a] is not None:
                     factor *= scale ** primitive.degree[a]
                 elif primitive.identity == "logarithm":

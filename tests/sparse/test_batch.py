@@ -7,7 +7,7 @@ import torch
 from sklearn_eql.primitives import PRESETS, PRIMITIVES, Primitive
 from sklearn_eql.search.mutations import Proposer
 from sklearn_eql.sparse.batch import SparseBatch
-from sklearn_eql.sparse.editing import EditableStructure, smaller, without_terms
+from sklearn_eql.sparse.editing import EditableStructure, Node, smaller, without_terms
 from sklearn_eql.sparse.problem import Scaling, make_problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 from sklearn_eql.symbolic.canonical import free_mask
@@ -255,3 +255,9 @@ def test_free_coefficients_of_structures_are_those_of_canonical_equations():
         equation = structure.to_equation()
         gauged = np.array([free for form in structure.forms() for _, _, free in form])
         assert (gauged | ~free_mask(equation, PRIMITIVES)).all()
+
+
+def test_a_coefficient_of_zero_has_no_scale_to_take_out():
+    editable = EditableStructure(Structure(1, (), ()))
+    editable.output = [[Node("inv", [[[1, np.float64(0.0)]]]), 1.0]]
+    assert editable.finish(PRIMITIVES).output == ((2, 1.0, True),)
