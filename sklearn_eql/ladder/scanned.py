@@ -6,6 +6,7 @@ Their constants are those of the law wherever these are in the library; the fit 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from itertools import combinations_with_replacement
 
@@ -64,6 +65,8 @@ def triples(generator: TermGenerator, limit: int) -> Iterator[Terms]:
     forms = ("sum", "product") if generator.has("mul") else ("sum",)
     found: list[tuple[Pair, int]] = []
     for third in range(min(_N_THIRD, len(entries))):
+        if time.time() > problem.deadline:
+            break
         scan = PairScan(data[0], symbols, *data[1:], data[0][third : third + 1])
         new = [pair for form in forms for pair in scan.best(form, problem.deadline)]
         new = sorted(new, key=lambda pair: _length(n_rows, pair.left, pair.symbols))[:_N_BESIDE]

@@ -25,11 +25,11 @@ def with_completed_squares(equation: Equation, primitives: Mapping[str, Primitiv
     """
     if not all(is_builtin(name, primitives) for name in ("exp", "square")):
         return equation
-    draft = EditableStructure(Structure.from_equation(equation, np.ones(len(equation.coefficients()), dtype=bool)))
-    arguments = [node.args[0] for node in draft.nodes() if node.primitive == "exp"]
+    editable = EditableStructure(Structure.from_equation(equation, np.ones(len(equation.coefficients()), dtype=bool)))
+    arguments = [node.args[0] for node in editable.nodes() if node.primitive == "exp"]
     if not sum(_complete(argument) for argument in arguments):
         return equation
-    return canonicalize(draft.equation(), primitives)
+    return canonicalize(editable.equation(), primitives)
 
 
 def _complete(form: list[list]) -> bool:
