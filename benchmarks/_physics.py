@@ -114,10 +114,11 @@ class Problem:
             columns.append(-x if sign == "negated" else x * rng.choice([-1.0, 1.0], n) if sign == "random" else x)
         return np.column_stack(columns)
 
-    def training(self, seed: int, noise: float = 0.0) -> tuple[pd.DataFrame, np.ndarray]:
-        """Rows to fit: the suite's own if it has any, else `n_train`; Gaussian noise of `noise` times the rms of y."""
+    def training(self, seed: int, noise: float = 0.0, rows: int | None = None) -> tuple[pd.DataFrame, np.ndarray]:
+        """Rows to fit: the suite's own if it has any, else `rows` (`n_train` if None); Gaussian noise of `noise` times
+        the rms of y."""
         rng = np.random.default_rng([seed, self.position])
-        X, y = self.table or self.sample(self.n_train, rng)
+        X, y = self.table or self.sample(rows or self.n_train, rng)
         y = y + noise * rms(y) * rng.standard_normal(len(y)) if noise else y
         return pd.DataFrame(X, columns=self.variables), y
 

@@ -13,11 +13,11 @@ from _recovered import error_limit
 HALVES = ("tuning", "held-out")
 
 Record = dict[str, Any]
-Key = tuple[str, str, str, float, int, float]
+Key = tuple[str, str, str, float, int, float, int | None]
 
 
 def key(record: Record) -> Key:
-    return tuple(record[name] for name in ("method", "suite", "problem", "noise", "seed", "budget"))
+    return tuple(record.get(name) for name in ("method", "suite", "problem", "noise", "seed", "budget", "rows"))
 
 
 def latest(records: list[Record]) -> list[Record]:

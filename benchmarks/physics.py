@@ -99,6 +99,7 @@ class Job:
     noise: float
     seed: int
     budget: float
+    rows: int | None = None  # how many to fit; None: what the suite says
     facts: Record = field(default_factory=dict)  # commit, machine, versions: recorded as they are
 
     def record(self, **result: Any) -> Record:
@@ -111,6 +112,7 @@ class Job:
             "noise": self.noise,
             "seed": self.seed,
             "budget": self.budget,
+            "rows": self.rows,
         }
         nothing = {"seconds": None, "law": None, "symbolic": False, "error": None, "recovered": False}
         return about | nothing | {"complexity": None, "stop_reason": None, "failure": None} | result | self.facts
@@ -119,7 +121,7 @@ class Job:
 def fit(job: Job) -> tuple[Record, sympy.Expr | None]:
     """Fit once: what is known before the law is judged, and the law."""
     make, law_of = METHODS[job.method]
-    X, y = job.problem.training(job.seed, job.noise)
+    X, y = job.problem.training(job.seed, job.noise, job.rows)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -271,6 +273,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--noise", nargs="+", type=float, default=[0.0], help="fractions of the root mean square of y")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1")
+    parser.add_argument("--rows", type=int, metavar="N", help="rows to fit (default: 1,000, or what the suite says)")
     parser.add_argument("--budget", type=float, default=30.0, help="seconds per fit")
     parser.add_argument("--method", nargs="+", choices=METHODS, default=["eql"])
     parser.add_argument("--problems", nargs="+", metavar="NAME", help="only these")
@@ -310,7 +313,7 @@ def main(argv: list[str] | None = None) -> None:
             for seed in range(args.seeds)
             for noise in args.noise
             for problem in args.problems
-            if key((job := Job(method, problem, noise, seed, args.budget, facts)).record()) not in finished
+            if key((job := Job(method, problem, noise, seed, args.budget, args.rows, facts)).record()) not in finished
         ]
         done = 0
         for method in args.method:
