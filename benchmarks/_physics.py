@@ -225,6 +225,7 @@ _FUNCTIONS = {
     "cot": sympy.cot,
     "tanh": sympy.tanh,
     "arcsin": sympy.asin,
+    "arctan": sympy.atan,
     "log": sympy.log,
     "tan": sympy.tan,
     "abs": sympy.Abs,

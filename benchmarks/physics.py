@@ -141,7 +141,7 @@ def judge(job: Job, record: Record, law: sympy.Expr | None) -> Record:
     return record | {"symbolic": verdict.symbolic, "error": error, "recovered": verdict.recovered}
 
 
-def work(connection: Connection, method: str) -> None:
+def work(connection: Connection, method: str, fit: Callable = fit, judge: Callable = judge) -> None:
     """A worker process: says that it is ready, then answers every job with the fit, and again with the verdict."""
     from threadpoolctl import threadpool_limits
 
