@@ -62,12 +62,18 @@ class Primitive:
     degree : tuple of (float or None), optional
         Degree of homogeneity in each argument (``f(k*g) = k**degree * f(g)`` for ``k > 0``), ``None`` where the
         function is not homogeneous. Used to remove redundant scales: ``0.25*(2*x)**2`` is ``x**2``.
+    joint_degree : float or None, optional
+        Degree of homogeneity in all arguments together (``f(k*a, k*b) = k**joint_degree * f(a, b)`` for ``k > 0``), for
+        functions that are homogeneous in none of them alone, such as ``max``. One of their arguments may be a constant.
     parity : {"even", "odd", None}, optional
         ``f(-g) = f(g)`` or ``-f(g)``, for functions of one argument. Used to write ``-sin(-x)`` as ``sin(x)``.
     identity : {"exponential", "logarithm", "power", None}, optional
         What else can be taken out of an argument: the constant of an exponential, ``exp(b + g) = exp(b) * exp(g)``; the
         scale of a logarithm, ``log(k*g) = log(k) + log(g)``; that of the base of a power with a constant exponent,
         ``(k*a)**b = k**b * a**b``.
+    has_jumps : bool, optional
+        Whether the function jumps, so that no slope tells where: the search starts at round numbers in the user's
+        units, and scales columns by powers of two, which rounds no value across a jump.
     """
 
     name: str
@@ -78,6 +84,8 @@ class Primitive:
     degree: tuple[float | None, ...] | None = None
     parity: str | None = None
     identity: str | None = None
+    joint_degree: float | None = None
+    has_jumps: bool = False
 
     def __post_init__(self) -> None:
         if self.arity not in (0, 1, 2):
@@ -123,6 +131,12 @@ class Primitive:
         return (_lookup, (self.name,)) if PRIMITIVES.get(self.name) is self else super().__reduce_ex__(protocol)
 
 
+def _sympy_abs(g: sympy.Expr) -> sympy.Expr:
+    """Of real numbers: of complex ones, ``Abs(exp(x))`` would be ``exp(re(x))``."""
+    real = {symbol: sympy.Dummy(symbol.name, real=True) for symbol in g.free_symbols}
+    return sympy.Abs(g.xreplace(real)).xreplace({dummy: symbol for symbol, dummy in real.items()})
+
+
 def _sympy_sigmoid(gain: int) -> Callable[[sympy.Expr], sympy.Expr]:
     return lambda g: 1 / (1 + sympy.exp(-gain * g))
 
@@ -149,38 +163,54 @@ _ENTRIES = (
     Primitive("sin2pi", 1, lambda g: torch.sin(2 * math.pi * g), lambda g: sympy.sin(2 * sympy.pi * g), parity="odd"),
     Primitive("sigmoid20", 1, lambda g: torch.sigmoid(20 * g), _sympy_sigmoid(20)),
     Primitive("mul10", 2, lambda a, b: 10 * a * b, lambda a, b: 10 * a * b, degree=(1, 1)),
+    # Functions with kinks and jumps.
+    Primitive("abs", 1, torch.abs, _sympy_abs, degree=(1,), parity="even"),
+    Primitive("min", 2, torch.minimum, sympy.Min, joint_degree=1),
+    Primitive("max", 2, torch.maximum, sympy.Max, joint_degree=1),
+    Primitive("floor", 1, torch.floor, sympy.floor, has_jumps=True),
+    Primitive(
+        "mod", 2, torch.remainder, sympy.Mod, domain=(EVERYWHERE, POSITIVE), joint_degree=1, has_jumps=True
+    ),  # of the sign of the divisor
 )
 
 PRIMITIVES: Mapping[str, Primitive] = {p.name: p for p in _ENTRIES}
 """Every built-in primitive by name."""
 
-EXPONENTS: Mapping[str, float] = {p.name: p.degree[0] for p in _ENTRIES if p.arity == 1 and p.degree[0] is not None}
-"""Exponents of the built-in powers of one argument; a homogeneous function is the power of its degree."""
+EXPONENTS: Mapping[str, float] = {
+    p.name: p.degree[0] for p in _ENTRIES if p.arity == 1 and p.degree[0] is not None and p.name != "abs"
+}
+"""Exponents of the built-in powers of one argument; a homogeneous function but ``abs`` is the power of its degree."""
 
 POWERS: Mapping[str, float] = {name: float(exponent) for name, exponent in EXPONENTS.items() if exponent != 1}
 """Those that are written as powers: all but ``id``."""
 
-ALGEBRAIC = frozenset(p.name for p in _ENTRIES if None not in p.degree or p.identity == "power")
-"""Built-in functions that consist of products, quotients, powers and roots."""
+ALGEBRAIC = frozenset(
+    p.name for p in _ENTRIES if None not in p.degree or p.identity == "power" or p.joint_degree is not None
+)
+"""Built-in functions that consist of products, quotients, powers and roots, or of pieces of linear functions."""
+
+_DEFAULT: Mapping[str, int] = {
+    "const": 1,
+    "id": 4,
+    "square": 2,
+    "cube": 1,
+    "mul": 3,
+    "div": 1,
+    "sin": 2,
+    "cos": 1,
+    "exp": 2,
+    "sigmoid": 1,
+    "tanh": 1,
+    "sqrt": 1,
+    "log": 1,
+    "pow": 1,
+    "arcsin": 1,
+}
 
 PRESETS: Mapping[str, Mapping[str, int]] = {
-    "default": {
-        "const": 1,
-        "id": 4,
-        "square": 2,
-        "cube": 1,
-        "mul": 3,
-        "div": 1,
-        "sin": 2,
-        "cos": 1,
-        "exp": 2,
-        "sigmoid": 1,
-        "tanh": 1,
-        "sqrt": 1,
-        "log": 1,
-        "pow": 1,
-        "arcsin": 1,
-    },
+    "default": _DEFAULT,
+    # With kinks and jumps, which are in no other: they imitate much that has neither.
+    "piecewise": {**_DEFAULT, "abs": 1, "min": 1, "max": 1, "floor": 1, "mod": 1},
     # Appendix A.
     "paper": {"const": 2, "id": 4, "square": 4, "sin2pi": 2, "exp": 2, "sigmoid20": 2, "mul": 2},
     # Appendix C-C.

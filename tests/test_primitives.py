@@ -44,6 +44,9 @@ def test_declared_degrees_and_parities_hold(primitive):
         if degree is not None:
             larger = [3.0 * g if i == slot else g for i, g in enumerate(args)]
             torch.testing.assert_close(primitive.torch_fn(*larger), 3.0**degree * value)
+    if primitive.joint_degree is not None:
+        larger = primitive.torch_fn(*(3.0 * g for g in args))
+        torch.testing.assert_close(larger, 3.0**primitive.joint_degree * value)
     if primitive.parity is not None:
         sign = {"odd": -1, "even": 1}[primitive.parity]
         torch.testing.assert_close(primitive.torch_fn(-args[0]), sign * value)
@@ -68,14 +71,31 @@ def test_powers_of_one_argument_and_only_those_have_an_exponent(name):
         return
     (g,) = _points(primitive)
     slope = torch.log(primitive.torch_fn(2 * torch.ones(1, dtype=torch.float64))) / math.log(2)
-    is_power = torch.allclose(primitive.torch_fn(g.abs()), g.abs() ** slope)
+    is_power = torch.allclose(primitive.torch_fn(g.abs()), g.abs() ** slope) and name != "abs"  # for both signs
     assert is_power == (name in EXPONENTS)
     if is_power:
         assert EXPONENTS[name] == pytest.approx(float(slope))
 
 
-def test_algebraic_functions_are_those_of_the_four_operations_and_roots():
-    assert {"const", "id", "square", "cube", "mul", "mul10", "div", "inv", "sqrt", "pow"} == ALGEBRAIC
+def test_algebraic_functions_are_those_of_the_four_operations_and_roots_in_pieces_too():
+    in_pieces = {"abs", "min", "max", "mod"}
+    assert {"const", "id", "square", "cube", "mul", "mul10", "div", "inv", "sqrt", "pow"} | in_pieces == ALGEBRAIC
+
+
+def test_functions_with_kinks_and_jumps_are_in_one_preset_only():
+    others = {name for preset, names in PRESETS.items() if preset != "piecewise" for name in names}
+    assert PRESETS["piecewise"].keys() - others == {"abs", "min", "max", "floor", "mod"}
+    assert PRESETS["default"].items() <= PRESETS["piecewise"].items()
+
+
+def test_a_remainder_has_the_sign_of_the_divisor():
+    a, b = torch.tensor([7.0, -7.0, 7.0, -7.0]), torch.tensor([3.0, 3.0, -3.0, -3.0])
+    assert PRIMITIVES["mod"].torch_fn(a, b).tolist() == [1.0, 2.0, -2.0, -1.0]
+
+
+def test_an_absolute_value_is_that_of_a_real_number():
+    x, y = sympy.symbols("x y")
+    assert PRIMITIVES["abs"].sympy_fn(y * sympy.exp(x)) == sympy.exp(x) * sympy.Abs(y)
 
 
 @pytest.mark.parametrize("primitive", [p for p in PRIMITIVES.values() if p.arity], ids=lambda p: p.name)

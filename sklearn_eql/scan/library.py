@@ -1,9 +1,10 @@
 """A library of functions of the features: values on the rows, what each costs to write, and how to build it.
 
 Entries are made level by level: powers of features; sums, differences and products of two powers, and powers shifted
-by a constant; functions of those and of multiples of powers; bell curves and steps within the rows; powers times
-functions; functions of functions. Simple ones come first, so a bound on the size leaves out the longest. Functions that
-agree on all rows up to a factor are one entry, in its shortest form.
+by a constant; functions of those and of multiples of powers; bell curves and steps within the rows, and kinks and
+remainders where the user allows them; powers times functions; functions of functions. Simple ones come first, so a
+bound on the size leaves out the longest. Functions that agree on all rows up to a factor are one entry, in its shortest
+form.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _STEEP = frozenset({4.0, -2.0, -4.0})  # that are only shifted: 1/(1 + x**-4)
 _SHIFTS = (1.0, 2.0, 0.5)
 _MULTIPLES = (-1.0, 2.0, 3.0, 0.5, np.pi, 2 * np.pi, 1.5)  # of powers, inside functions: a fit does the rest
 _PLACES, _WIDTHS = (0.15, 0.5, 0.85), (0.12, 0.35)  # of bell curves and steps, as shares of the range of the rows
+_RATIOS = (1.0, 2.0, 0.5)  # of two features, of which the smaller or larger is taken
+_DIVISORS = (1.0, 2.0, 3.0, 0.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 24.0)  # of remainders
 _ALGEBRAIC = frozenset({"const", "id", "cube"})  # functions that powers and sums stand for
 _MAX_PEAK = 1e8  # largest value over the root mean square: beyond, one row decides everything
 _MIN_SPREAD = 1e-9  # of the largest value: what varies less is a constant
@@ -144,6 +147,7 @@ class _Builder:
             inner += self._products_of_shifts(single)
             features = [i for i in single if self.symbols[i] == 1]
             outer = self._functions([(i, c) for c in (1.0, -1.0) for i in features])  # the shortest first
+            outer += self._kinks(features) + self._remainders(features)
             self._products(features, list(outer))
             outer += self._functions([(i, c) for c in (1.0, *_MULTIPLES) for i in single])
             outer += self._functions([(i, 1.0) for i in dict.fromkeys(inner)])
@@ -215,6 +219,8 @@ class _Builder:
             for name, primitive in self.unary.items():
                 takes_factor_out = primitive.degree[0] is not None or name == "log"
                 chosen = [k for k, (_, c) in enumerate(some) if c == 1 or not takes_factor_out]
+                if primitive.has_jumps:  # floor(-x) is -floor(x) - 1 on rows between the jumps
+                    chosen = [k for k in chosen if some[k][1] > 0]
                 if chosen:
                     costs = [self.symbols[some[k][0]] + 1 for k in chosen]
                     makers = [_function_maker(name, self.makers[some[k][0]], some[k][1]) for k in chosen]
@@ -239,6 +245,38 @@ class _Builder:
                         found += self.add(np.tanh(z)[None], [4], [_function_maker("tanh", line, 1.0)])
         return found
 
+    def _kinks(self, features: list[int]) -> list[int]:
+        """The smaller and the larger of two features, and of a feature and a constant, also less the constant."""
+        found = []
+        for name in ("min", "max"):
+            if name not in self.names:
+                continue
+            extreme = np.minimum if name == "min" else np.maximum
+            for i, j in combinations(features, 2):
+                for ratio in _RATIOS:
+                    values = extreme(self.value(i), ratio * self.value(j))
+                    found += self.add(values[None], [4], [_pair_maker(name, self.makers[i], self.makers[j], ratio)])
+            for i in features:
+                x = self.value(i)
+                for place in (0.0, *_SHIFTS, *(-c for c in _SHIFTS), *np.quantile(x, _PLACES).tolist()):
+                    values = extreme(x - place, 0.0)
+                    maker = _pair_maker(name, _shift_maker(self.makers[i], -place) if place else self.makers[i], list)
+                    found += self.add(values[None], [3 + bool(place)], [maker])
+                    if place:
+                        maker = _pair_maker(name, self.makers[i], _constant_maker(place))
+                        found += self.add(extreme(x, place)[None], [4], [maker])
+        return found
+
+    def _remainders(self, features: list[int]) -> list[int]:
+        if "mod" not in self.names:
+            return []
+        found = []
+        for i in features:
+            for divisor in _DIVISORS:
+                maker = _pair_maker("mod", self.makers[i], _constant_maker(divisor))
+                found += self.add(np.remainder(self.value(i), divisor)[None], [4], [maker])
+        return found
+
     def _products(self, single: list[int], outer: list[int]) -> None:
         if not self.multiplies:
             return
@@ -256,6 +294,14 @@ class _Builder:
 
 def _line_maker(feature: int, slope: float, constant: float) -> Callable[[], Terms]:
     return lambda: [[feature, slope], [0, constant]]
+
+
+def _constant_maker(value: float) -> Callable[[], Terms]:
+    return lambda: [[0, value]]
+
+
+def _pair_maker(name: str, f: Callable[[], Terms], g: Callable[[], Terms], ratio: float = 1.0) -> Callable[[], Terms]:
+    return lambda: [[Node(name, [f(), [[source, ratio * c] for source, c in g()]]), 1.0]]
 
 
 def _sum_maker(f: Callable[[], Terms], g: Callable[[], Terms], sign: float) -> Callable[[], Terms]:

@@ -182,7 +182,8 @@ def _search_in(
         sizes = [*np.abs(extremes(X)).max(axis=0).tolist(), float(np.abs(y).max())]
         resolution = max(resolution, *(_SUBNORMAL / size for size in sizes if size))
         X, y = frame.inside(X[:]), y / frame.y_unit
-    scaling = Scaling.of(X, y, settings.scale, resolution, sample_weight)
+    has_jumps = any(settings.primitives[name].has_jumps for name in settings.copies)
+    scaling = Scaling.of(X, y, settings.scale, resolution, sample_weight, binary=has_jumps)
     with_rows = partial(
         make_problem,
         X,

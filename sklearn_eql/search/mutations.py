@@ -16,6 +16,7 @@ _EXPONENTS = (-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 3.0)
 _FREQUENCIES = (0.3, 12.0)  # range of start values inside periodic units, per root mean square of the argument
 _GAINS = (0.3, 8.0)  # of sigmoid and tanh
 _SCALES = (0.3, 3.0)  # of everything else
+_STEPS = (1.0, 1.0, 2.0, 0.5, 3.0, 10.0)  # inside functions that jump, in the user's units: no slope leads to others
 _MAX_TERMS = 6  # of one linear form; longer ones do not read as a law
 _OPENING_FEATURES = 6  # the most important ones are tried systematically
 _OPENING_SIZE = 384  # structures in one batch of the opening, at most
@@ -30,6 +31,7 @@ class Proposer:
         self.copies = copies = dict(problem.copies)
         self.primitives = problem.primitives
         self.signs = problem.signs
+        self.x_units = problem.x_units
         self.n_features = len(problem.signs)
         self.max_depth = problem.max_depth
         self.rng = rng
@@ -73,11 +75,14 @@ class Proposer:
             )
 
     def _over(self, name: str, features: Sequence[int], sign: int) -> Node:
-        """A unit over single features, its first coefficient of the given sign: fits seldom cross zero."""
+        """A unit over single features, its first coefficient of the given sign: fits seldom cross zero.
+
+        Of a function that jumps it is positive: between its jumps ``floor(-x)`` is ``-floor(x) - 1``.
+        """
         args = [[[f, self._value(name, a, f)]] for a, f in enumerate(features)]
-        args[0][0][1] = sign * abs(args[0][0][1])
-        if name == "pow":
-            args[1] = self._argument("pow", 1, ())
+        args[0][0][1] = abs(args[0][0][1]) * (1 if self.primitives[name].has_jumps else sign)
+        if name in ("pow", "mod"):
+            args[1] = self._argument(name, 1, ())
         return Node(name, args)
 
     def _single_outputs(self, units: list[Node], with_linear: bool) -> list[Structure]:
@@ -137,6 +142,9 @@ class Proposer:
             return self.rng.uniform(-math.pi, math.pi) if source == 0 else self._log_uniform(*_FREQUENCIES)
         if name in ("sigmoid", "tanh"):
             return self._log_uniform(*_GAINS)
+        if self.primitives[name].has_jumps:
+            is_feature = isinstance(source, int) and source > 0
+            return _STEPS[self.rng.integers(len(_STEPS))] * (self.x_units[source - 1] if is_feature else 1.0)
         if self.primitives[name].frees_scale(argument) and self.rng.random() < 0.5:
             return 1.0 if self.rng.random() < 0.5 else -1.0
         return self._log_uniform(*_SCALES)
@@ -157,6 +165,12 @@ class Proposer:
     def _argument(self, name: str, argument: int, nodes: Sequence[Node], depth: int = 1) -> list[list]:
         if name == "pow" and argument == 1:
             return [[0, self._value(name, argument, 0)]]
+        if name == "mod" and argument == 1 and (not nodes or self.rng.random() < 0.8):
+            return [[0, self._value(name, argument, 0)]]
+        if (
+            name in ("min", "max") and argument == 1 and self.rng.random() < 0.5
+        ):  # of a variable and a constant, or zero
+            return [[0, self._value(name, argument, 0)]] if self.rng.random() < 0.5 else []
         n_terms = 1 + int(self.rng.random() < 0.3) + int(self.rng.random() < 0.1)
         sources = [self._source(nodes, depth) for _ in range(n_terms)]
         form = [[s, self._value(name, argument, s)] for s in sources]
@@ -215,8 +229,8 @@ class Proposer:
         same = [n for n in self.names if n in self.primitives and self.primitives[n].arity == len(node.args)]
         if same:
             node.primitive = same[self.rng.integers(len(same))]
-            if node.primitive == "pow":
-                node.args[1] = self._argument("pow", 1, ())
+            if node.primitive in ("pow", "mod"):
+                node.args[1] = self._argument(node.primitive, 1, ())
             if self.rng.random() < 0.5:
                 self._redraw(node)
 

@@ -86,15 +86,11 @@ class EditableStructure:
         units = []
         for node in nodes:
             primitive = primitives[node.primitive]
-            args = []
             forms = [collect(arg) for arg in node.args]
             before = [dict(terms) for terms in forms]
-            for a, terms in enumerate(forms):
-                others_constant = all(set(form) <= {0} for form in forms[:a] + forms[a + 1 :])
-                gauged = _gauge(primitive, a, terms, others_constant)
-                if gauged is None or len(gauged) > max_terms:
-                    return None
-                args.append(gauged)
+            args = _gauged(primitive, forms)
+            if args is None or max(map(len, args), default=0) > max_terms:
+                return None
             taken[index[id(node)]] = _taken(primitive, before, args)
             units.append(SparseUnit(node.primitive, tuple(args)))
         output = collect(self.output, with_offsets=False)
@@ -136,14 +132,17 @@ class EditableStructure:
 
 
 def _folded(node: Node) -> list[list] | None:
-    """Terms that stand for a unit with an argument without variables; ``None`` if there is no such argument.
+    """Terms that stand for a unit with an argument without variables; ``None`` if it does without one.
 
-    A product with a constant is the other factor. Any other such unit is a constant, whose value the fit will find.
+    A product with a constant is the other factor, and the larger of a variable and a constant stays. Any other such
+    unit is a constant, whose value the fit will find.
     """
     constant = [all(source == 0 for source, _ in arg) for arg in node.args]
     if node.primitive == "pow":
         constant = constant[:1]
-    if not any(constant):
+    if not any(constant) or (node.primitive in ("min", "max") and not all(constant)):
+        return None
+    if node.primitive == "mod" and not constant[0]:
         return None
     if node.primitive in ("mul", "div") and not constant[0]:
         return node.args[0]
@@ -168,6 +167,38 @@ def without_terms(
     forms = editable.all_forms
     editable.remove([forms[f][position] for f, position in places])
     return editable.finish(primitives)
+
+
+def _gauged(primitive: Primitive, forms: list[dict[int, float]]) -> list[tuple[tuple[int, float, bool], ...]] | None:
+    """Terms of all arguments in the gauge; None where one of them is no argument."""
+    if primitive.joint_degree is not None:
+        return _jointly_gauged(forms)
+    args = []
+    for a, terms in enumerate(forms):
+        others_constant = all(set(form) <= {0} for form in forms[:a] + forms[a + 1 :])
+        gauged = _gauge(primitive, a, terms, others_constant)
+        if gauged is None:
+            return None
+        args.append(gauged)
+    return args
+
+
+def _jointly_gauged(forms: list[dict[int, float]]) -> list[tuple[tuple[int, float, bool], ...]] | None:
+    """The first coefficient of a variable is put to its sign, for all arguments; others may be constant, or zero."""
+    first = next((a for a, terms in enumerate(forms) if any(terms.keys() - {0})), None)
+    if first is None:
+        return None
+    leading = min(s for s in forms[first] if s > 0)
+    scale = abs(forms[first][leading])
+    if not (scale > 0 and math.isfinite(scale)):
+        forms[first][leading] = scale = 1.0
+    sign = math.copysign(1.0, forms[first][leading])
+    return [
+        tuple(
+            (s, sign, False) if (a, s) == (first, leading) else (s, c / scale, True) for s, c in sorted(terms.items())
+        )
+        for a, terms in enumerate(forms)
+    ]
 
 
 def _gauge(
@@ -208,7 +239,9 @@ def _taken(
                 if free:
                     continue
                 scale = float(terms[source]) / fixed  # a float of NumPy would warn of what is caught below
-                if primitive.degree[a] is not None:
+                if primitive.joint_degree is not None:
+                    factor *= scale**primitive.joint_degree
+                elif primitive.degree[a] is not None:
                     factor *= scale ** primitive.degree[a]
                 elif primitive.identity == "logarithm":
                     offset = math.log(scale) if scale > 0 else 0.0

@@ -308,14 +308,18 @@ def standard_errors(
     """Standard error of each free coefficient, shape (P,); infinite where the rows do not determine it."""
     values, matrix, loss = joint_curvature([structure], primitives, X, y, sample_weight)[0]
     scale = np.sqrt(np.diag(matrix))
-    if not np.isfinite(matrix).all() or (scale == 0).any():
-        return np.full(len(values), np.inf)
+    found = np.full(len(values), np.inf)
+    moves = scale > 0  # inside a function that jumps none does
+    if not np.isfinite(matrix).all() or not moves.any():
+        return found
+    matrix, scale = matrix[np.ix_(moves, moves)], scale[moves]
     eigenvalues, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
-    floor = len(values) * np.finfo(float).eps
+    floor = len(scale) * np.finfo(float).eps
     inverse = np.where(eigenvalues > floor, 1 / np.maximum(eigenvalues, floor), np.inf)
     n_rows = len(y)
     variance = loss * n_rows / max(n_rows - len(values), 1)
     # 0 * inf: a coefficient without part in an undetermined direction is not affected by it.
     parts = np.where(vectors**2 > floor, vectors**2, 0.0)
     spread = np.multiply(parts, inverse, where=parts > 0, out=np.zeros_like(parts)).sum(axis=1)
-    return np.sqrt(variance * spread) / scale
+    found[moves] = np.sqrt(variance * spread) / scale
+    return found

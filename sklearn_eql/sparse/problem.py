@@ -44,8 +44,12 @@ class Scaling:
         enabled: bool = True,
         resolution: float = _FLOAT64,
         sample_weight: np.ndarray | None = None,
+        binary: bool = False,
     ) -> Scaling:
         """Root mean square of each column, and the standard deviation of the target; ones if not `enabled`.
+
+        With `binary` columns are scaled by powers of two, which round no value: a function that jumps at whole numbers
+        has its jumps where they were.
 
         Standard deviation and rounding error of the target are weighted as the loss is: with weights ``1 / y**2`` the
         smallest values have to be met as well.
@@ -67,7 +71,10 @@ class Scaling:
             total = sum(((block / largest) ** 2).sum(axis=0) for block in blocks_of(X))
             mean_square = (total / len(X)).astype(np.float32).astype(float)  # whatever the order of the rows
         rms = largest * np.sqrt(mean_square)
-        return cls(np.where(rms > 0, rms, 1.0), top * spread, exact, 1.0, resolution)
+        rms = np.where(rms > 0, rms, 1.0)
+        if binary:
+            rms = np.exp2(np.round(np.log2(rms)))
+        return cls(rms, top * spread, exact, 1.0, resolution)
 
     def weights_of(self, sample_weight: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
         """Weights of some rows, of which `y` is the scaled target, in the unit that makes losses of samples comparable.

@@ -54,6 +54,9 @@ def gauge_position(unit: Unit, slot: int, primitives: Mapping[str, Primitive]) -
     (see `Primitive.frees_scale`).
     """
     form = unit.args[slot]
+    if primitives[unit.primitive].joint_degree is not None:
+        first = next((i for i, arg in enumerate(unit.args) if not is_constant(arg)), None)
+        return next(i for i, (source, _) in enumerate(form) if source != 0) if slot == first else None
     others_constant = all(is_constant(arg) for arg in unit.args[:slot] + unit.args[slot + 1 :])
     if not form or not primitives[unit.primitive].frees_scale(slot, others_constant):
         return None

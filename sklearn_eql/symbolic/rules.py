@@ -17,6 +17,7 @@ from sklearn_eql.symbolic.graph import Form, Graph, OutOfRangeError, added, is_b
 
 _EPS = 4 * sys.float_info.epsilon  # a few roundings
 _BY_EXPONENT = {exponent: name for name, exponent in POWERS.items()}
+_NOT_NEGATIVE = ("exp", "square", "sqrt", "sigmoid", "sigmoid20", "abs")
 _HALF_PERIODS = {"sin": math.pi, "cos": math.pi, "sin2pi": 0.5}
 
 
@@ -45,6 +46,10 @@ class Rules:
             "exp": self._exp,
             "log": self._log,
             **dict.fromkeys(_HALF_PERIODS, self._wave),
+            "abs": self._abs,
+            "min": self._extreme,
+            "max": self._extreme,
+            "floor": self._floor,
         }
 
     def build(self, name: str, args: list[Form]) -> Form:
@@ -78,6 +83,8 @@ class Rules:
     def _rescaled(self, name: str, args: list[Form]) -> Form:
         """The unit with the scale of homogeneous arguments, and the sign of odd and even ones, moved outside."""
         primitive, factor, args = self._graph.primitives[name], 1.0, list(args)
+        if primitive.joint_degree is not None:
+            args, factor = self._pull_joint_scale(args, primitive.joint_degree)
         for slot, degree in enumerate(primitive.degree):
             if degree is not None:
                 args[slot], pulled = self._pull_scale(args[slot], degree)
@@ -104,6 +111,19 @@ class Rules:
         except OutOfRangeError:
             return form, 1.0
         return divided | {lead: math.copysign(1.0, form[lead])}, scale**degree
+
+    def _pull_joint_scale(self, args: list[Form], degree: float) -> tuple[list[Form], float]:
+        """As `_pull_scale`, for a function that is homogeneous in all arguments together."""
+        form = next(form for form in args if not is_constant(form))
+        lead = self._graph.leading(form)
+        scale = abs(form[lead])
+        if scale == 1 or not math.isfinite(scale) or abs(math.log(scale) * degree) > math.log(self._limit):
+            return args, 1.0
+        try:
+            divided = [scaled({s: c / scale for s, c in form.items()}, 1.0) for form in args]
+        except OutOfRangeError:
+            return args, 1.0
+        return divided, scale**degree
 
     # -- powers and products ------------------------------------------------------------------------------------
 
@@ -139,6 +159,8 @@ class Rules:
         base, inner = self._as_power(form)
         if inner_name == "exp":
             return scaled(self.build("exp", [scaled(inner_args[0], outer)]), factor)
+        if inner_name == "abs" and outer % 2 == 0:
+            return scaled(self.build(name, inner_args), factor)
         # (b**c)**d is b**(c*d), unless c is even or odd and d a root: sqrt(x**2) is abs(x).
         if inner != 1 and (not inner.is_integer() or outer.is_integer()):
             merged = self._from_power(base, inner * outer, inner, outer)
@@ -250,3 +272,34 @@ class Rules:
         if abs(phase) > rounding:
             form[0] = phase
         return self._unit(name, [form], sign)
+
+    # -- kinks and jumps ----------------------------------------------------------------------------------------
+
+    def _abs(self, name: str, args: list[Form]) -> Form | None:
+        form, scale = self._normalised(args[0])
+        inner_name, _ = self._single(form)
+        return scaled(form, abs(scale)) if inner_name in _NOT_NEGATIVE else None
+
+    def _extreme(self, name: str, args: list[Form]) -> Form | None:
+        """What both arguments have in common goes out; ``-max(-a, -b)`` is ``min(a, b)``."""
+        a, b = sorted(args, key=lambda form: sorted((self._graph.order(s), c) for s, c in form.items()))
+        if a == b:
+            return a
+        vary = not is_constant(a) and not is_constant(b)
+        common = {s: c for s, c in a.items() if b.get(s) == c or (vary and s == 0 and s in b)}
+        if common:
+            less = [added(form, scaled(common, -1.0)) for form in (a, b)]
+            return added(common, self.build(name, less))
+        variable = [form for form in (a, b) if not is_constant(form)]
+        if all(form[self._graph.leading(form)] < 0 for form in variable):
+            other = "min" if name == "max" else "max"
+            if other in self._builtin:
+                return scaled(self.build(other, [scaled(a, -1.0), scaled(b, -1.0)]), -1.0)
+        return self._rescaled(name, [a, b])
+
+    def _floor(self, name: str, args: list[Form]) -> Form | None:
+        """Whole numbers go out."""
+        whole = math.floor(args[0].get(0, 0.0))
+        if not whole:
+            return None
+        return added({0: float(whole)}, self.build(name, [added(args[0], {0: -float(whole)})]))

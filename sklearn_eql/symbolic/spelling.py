@@ -2,8 +2,8 @@
 
 A law is multiplied out (:mod:`~sklearn_eql.symbolic.expansion`), so that what follows depends on the function and not
 on the form that a search has met. From there come candidates: common factors in front, in whole or for some of the
-terms; products of two sums; completed squares; scales moved into and out of sums, roots, logarithms and exponentials.
-The one that is printed has, in this order,
+terms; products of two sums; completed squares; scales moved into and out of sums, roots, logarithms and exponentials;
+kinks in other words (:mod:`~sklearn_eql.symbolic.kinks`). The one that is printed has, in this order,
 
 1. the fewest numbers that are no constants (integers, fractions, multiples of pi and the like, short decimals),
 2. the lowest complexity (:mod:`~sklearn_eql.symbolic.complexity`), where a fraction in a denominator counts two more,
@@ -41,6 +41,7 @@ from sklearn_eql.symbolic.expansion import (
     scaled,
 )
 from sklearn_eql.symbolic.graph import Graph
+from sklearn_eql.symbolic.kinks import with_kinks_rewritten
 from sklearn_eql.symbolic.written import Term, Tree, Writer, cost_of_term, price, written
 
 _MANY_TERMS = 8  # of a sum; longer ones are not searched for partial factors
@@ -69,10 +70,11 @@ def spellings(equation: Equation, primitives: Mapping[str, Primitive], X: torch.
         algebra = Algebra(X, primitives, two_valued)
         if two_valued and not algebra.values:
             continue
-        try:
-            found.append(Speller(algebra).equation(equation))
-        except (OverflowError, ZeroDivisionError):  # coefficients near the ends of float64 stay where they are
-            continue
+        for form in (equation, *with_kinks_rewritten(equation, primitives)):
+            try:
+                found.append(Speller(algebra).equation(form))
+            except (OverflowError, ZeroDivisionError):  # coefficients near the ends of float64 stay where they are
+                continue
     found.append(canonicalize(equation, primitives))
     return sorted(dict.fromkeys(found), key=lambda e: price(e, primitives))
 

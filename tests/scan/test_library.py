@@ -28,6 +28,12 @@ def values_of(terms, rows, primitives):
     return None if structure is None else structure.to_equation().evaluate(rows, primitives)
 
 
+def _nodes(entries):
+    editable = EditableStructure(Structure(2, (), ()))
+    editable.output = [term for k in range(len(entries)) for term in entries.terms(k)]
+    return editable.nodes()
+
+
 def test_terms_have_the_values_of_their_entry_also_in_their_gauge(rows):
     entries = library(rows)
     assert len(entries) == 1500
@@ -36,6 +42,15 @@ def test_terms_have_the_values_of_their_entry_also_in_their_gauge(rows):
         found = values_of(entries.terms(k), rows, PRIMITIVES)
         shift = np.mean(wanted - found)  # what a logarithm has lost to its gauge is a constant of the output
         np.testing.assert_allclose(found + shift, wanted, rtol=1e-7, atol=1e-9 * np.abs(wanted).max())
+
+
+def test_kinks_and_remainders_are_in_it_where_the_user_allows_them(rows):
+    entries = library(rows, {name: PRIMITIVES[name] for name in ("mul", "min", "max", "mod", "abs", "floor")})
+    for k in range(len(entries)):
+        wanted = entries.values[k] * entries.scales[k]
+        np.testing.assert_allclose(values_of(entries.terms(k), rows, PRIMITIVES), wanted, atol=1e-9)
+    assert {node.primitive for node in _nodes(entries)} >= {"min", "max", "mod", "floor"}
+    assert not {node.primitive for node in _nodes(library(rows))} & {"min", "max", "mod", "floor", "abs"}
 
 
 def test_entries_differ_and_come_from_the_shortest_to_the_longest(rows):
@@ -48,9 +63,7 @@ def test_entries_differ_and_come_from_the_shortest_to_the_longest(rows):
 
 def test_only_functions_of_the_user_are_in_it(rows):
     entries = library(rows, {name: PRIMITIVES[name] for name in ("sin", "square")})
-    editable = EditableStructure(Structure(2, (), ()))
-    editable.output = [term for k in range(len(entries)) for term in entries.terms(k)]
-    assert {node.primitive for node in editable.nodes()} == {"sin", "square"}
+    assert {node.primitive for node in _nodes(entries)} == {"sin", "square"}
 
 
 def test_a_function_that_the_user_brought_along_is_in_it(rows):

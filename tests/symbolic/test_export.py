@@ -31,10 +31,14 @@ def _one(name, *args, n_features=1, factor=1.0):
 
 
 def _values(expr, names, X):
-    """Evaluate over the complex numbers, so that domains do not matter, and keep the real part; shape (n,)."""
+    """Evaluate over the complex numbers, so that domains do not matter, and keep the real part; shape (n,).
+
+    Over the real ones where a function knows no others.
+    """
     f = sympy.lambdify(list(map(sympy.Symbol, names)), expr, "numpy")
+    columns = X.T if expr.has(sympy.floor, sympy.Mod, sympy.Min, sympy.Max) else X.T.astype(complex)
     with np.errstate(all="ignore"):
-        return np.broadcast_to(np.asarray(f(*X.T.astype(complex))).real, len(X))
+        return np.broadcast_to(np.asarray(f(*columns)).real, len(X))
 
 
 def _real_values(expr, names, X):
