@@ -62,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--encoding", metavar="NAME", help="of the text, such as latin-1 (default: found out)")
     parser.add_argument("--dropna", action="store_true", help="leave out rows with empty cells in the columns used")
     parser.add_argument("--functions", nargs="+", metavar="NAME", help="a preset, or names such as: id square sin")
-    parser.add_argument("--selection", help="how one equation is picked: best, accurate, simple or extrapolation")
+    parser.add_argument("--selection", help="how one equation is picked: best, accurate, simple, extrapolation or cv")
+    parser.add_argument("--cv", type=int, metavar="N", help="folds: show errors on rows held out, with standard errors")
     parser.add_argument("--max-time", type=float, metavar="S", help="seconds, after which the best so far is kept")
     parser.add_argument("--random-state", type=int, metavar="N", help="seed, for a run that can be repeated")
     parser.add_argument("--precision", type=int, default=3, metavar="N", help="digits of printed constants (default 3)")
@@ -181,7 +182,7 @@ def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series) -> Any:
     from sklearn_eql import EQLRegressor
     from sklearn_eql.primitives import PRIMITIVES
 
-    given = {name: getattr(options, name) for name in ("selection", "max_time", "random_state")}
+    given = {name: getattr(options, name) for name in ("selection", "cv", "max_time", "random_state")}
     functions = options.functions
     if functions is not None and len(functions) == 1 and functions[0] not in PRIMITIVES:
         functions = functions[0]  # one name is a preset unless it is a function
@@ -192,7 +193,7 @@ def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series) -> Any:
 
 
 def _report(options: argparse.Namespace, model: Any, features: list[str]) -> None:
-    from sklearn_eql._display import equation_table, equation_text, pasteable_names, renamed
+    from sklearn_eql._display import RIVAL, equation_table, equation_text, pasteable_names, renamed
     from sklearn_eql.stopping import StopReason
 
     # Printed only: the model keeps the names of the file, which its predict expects.
@@ -201,6 +202,8 @@ def _report(options: argparse.Namespace, model: Any, features: list[str]) -> Non
     law = renamed(model.sympy_expr_, names)
     print(equation_table(table, model.best_index_, options.precision))
     print()
+    if "rival" in table and table["rival"].any():
+        print(f"{RIVAL}: as accurate as the selected law, within a standard error")
     reason = str(model.stop_reason_)
     print(f"stopped: {reason} ({StopReason(reason).meaning})")
     used = {options.target, *(str(s) for expr in model.equations_["sympy_expr"] for s in expr.free_symbols)}

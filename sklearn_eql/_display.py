@@ -13,6 +13,9 @@ import sympy
 if TYPE_CHECKING:
     import pandas as pd
 
+RIVAL = "~"
+"""Marks rows of a printed table whose law the data cannot tell from the selected one."""
+
 
 def equation_text(expr: sympy.Expr, precision: int = 3) -> str:
     """`expr` on one line, its decimal constants rounded to `precision` significant digits.
@@ -24,10 +27,16 @@ def equation_text(expr: sympy.Expr, precision: int = 3) -> str:
 
 
 def equation_table(equations: pd.DataFrame, best_index: int, precision: int = 3) -> str:
-    """The table `equations_` of one output, simplest equation first, with an arrow at the selected row."""
-    shown = equations[["complexity", "loss", "score"]].copy()
-    shown.insert(0, "", ["->" if index == best_index else "" for index in equations.index])
-    for column in ("loss", "score"):
+    """The table `equations_` of one output, simplest equation first, with an arrow at the selected row.
+
+    A tilde marks its rivals, and cross-validated losses are shown where they are known.
+    """
+    held_out = [column for column in ("cv_loss", "cv_loss_se") if column in equations]
+    shown = equations[["complexity", "loss", "score", *held_out]].copy()
+    rivals = equations.index[equations["rival"]] if "rival" in equations else ()
+    marks = dict.fromkeys(rivals, RIVAL) | {best_index: "->"}
+    shown.insert(0, "", [marks.get(index, "") for index in equations.index])
+    for column in ("loss", "score", *held_out):
         shown[column] = shown[column].map("{:.3g}".format)
     # The widest column comes last and is aligned by hand: pandas would push it to the right edge.
     texts = [equation_text(expr, precision) for expr in equations["sympy_expr"]]

@@ -67,6 +67,28 @@ def test_table_and_law_go_to_stdout_and_progress_to_stderr(csv, stub, capsys):
     assert stub == [(stub[0][0], ["size", "other one"], "y")]
 
 
+def test_rivals_are_marked_and_folds_passed_on(csv, monkeypatch, known_law, capsys):
+    class Rivalled(known_law):
+        def __init__(self, cv=None, verbose=0):
+            super().__init__(verbose=verbose)
+            self.cv = cv
+
+        def fit(self, X, y):
+            super().fit(X, y)
+            known = {"rival": self.equations_.index == 0, "cv_loss": 0.123456, "cv_loss_se": float(self.cv)}
+            self.equations_ = self.equations_.assign(**known)
+            return self
+
+    monkeypatch.setattr(sklearn_eql, "EQLRegressor", Rivalled, raising=False)
+    run(csv, "--target", "y", "--drop", "label", "--cv", "4")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["complexity", "loss", "score", "cv_loss", "cv_loss_se", "equation"]
+    assert lines[1].split()[:2] == ["0", "~"]
+    assert lines[1].split()[5:7] == ["0.123", "4"]
+    assert lines[3].split()[1] == "->"
+    assert "~: as accurate as the selected law, within a standard error" in lines
+
+
 def test_precision_and_latex_change_what_is_printed(csv, stub, capsys):
     run(csv, "--target", "y", "--features", "size", "--precision", "6", "--latex")
     out = capsys.readouterr().out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import wraps
 from numbers import Integral
 from typing import Any
@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql.laws.coverage import coverage
 from sklearn_eql.laws.law import Law, law_from_record, scores
+from sklearn_eql.laws.standing import Standing, standing_from_record
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.export import to_latex, to_sympy, to_torch_module
@@ -48,7 +49,8 @@ class EquationReader:
 
     ``_laws`` holds one list of :class:`Law` per output, ``_names`` the names of the variables, ``_single`` whether the
     target had one dimension, ``_own`` the functions that the user brought along, and ``_ranges`` the lowest and highest
-    value of every variable in the training rows, where that is known. SymPy expressions and tables are
+    value of every variable in the training rows, where that is known; ``_standings`` how the laws of each output stand
+    beside each other, where rows decide that. SymPy expressions and tables are
     built when asked for; pickles hold plain values only, and code only where the user passed some.
     """
 
@@ -58,19 +60,29 @@ class EquationReader:
     _single: bool
     _own: dict[str, Primitive]
     _ranges: np.ndarray | None = None  # (2, n_variables)
+    _standings: list[list[Standing]] | None = None
 
     @property
     def equations_(self) -> pd.DataFrame | list[pd.DataFrame]:
         """Accuracy/complexity front, one row per equation.
 
-        Columns: complexity, loss, score, equation, sympy_expr, trial and, of rows and items, coverage.
+        Columns: complexity, loss, score, equation, sympy_expr, trial; of rows and items, coverage; of rows, delta_dl,
+        rival and, with `cv`, cv_loss and cv_loss_se.
 
         `loss` is the (weighted) mean squared error over the training rows in units of ``y**2``; `score` the fall of
         its logarithm per added node; `coverage` the share of a slightly wider range of the variables on which the law
-        is defined: below 1, it ends where the rows do. A list of frames for several outputs.
+        is defined: below 1, it ends where the rows do. `delta_dl` is by how many nats the description of data and law
+        is longer than the shortest in the table: below 2 or 3 it is no evidence against the law. `rival` marks laws
+        whose squared errors on the rows differ from those of the selected law by no more than a standard error, row by
+        row and corrected for the number of coefficients: the data cannot tell the two apart. `cv_loss` is the mean
+        squared error on rows held out, `cv_loss_se` its standard error; NaN where `max_time` was over before that. A
+        list of frames for several outputs.
         """
         self._check_fitted("equations_")
-        return self._unlist([self._table(laws, self._names) for laws in self._laws])
+        stands = self._standings or [None] * len(self._laws)
+        return self._unlist(
+            [self._table(laws, self._names, known) for laws, known in zip(self._laws, stands, strict=True)]
+        )
 
     @property
     def best_index_(self) -> int | list[int]:
@@ -151,7 +163,11 @@ class EquationReader:
         return [laws[pick].equation for pick, laws in zip(picks, self._laws, strict=True)]
 
     def _table(
-        self, laws: list[Law], names: list[str], primitives: Mapping[str, Primitive] | None = None
+        self,
+        laws: list[Law],
+        names: list[str],
+        stands: list[Standing] | None = None,
+        primitives: Mapping[str, Primitive] | None = None,
     ) -> pd.DataFrame:
         # A fit that is not over yet has primitives that are not the estimator's, and no ranges.
         vocabulary = self._primitives() if primitives is None else primitives
@@ -168,6 +184,10 @@ class EquationReader:
         )
         if primitives is None and self._ranges is not None:
             table["coverage"] = [coverage(law.equation, self._ranges, self._primitives()) for law in laws]
+        for name in (field.name for field in fields(Standing)):
+            values = [getattr(standing, name) for standing in stands or ()]
+            if values and values[0] is not None:  # known of all laws, or of none
+                table[name] = values
         return table
 
     def _primitives(self) -> dict[str, Primitive]:
@@ -189,12 +209,16 @@ class EquationReader:
         state = dict(super().__getstate__())
         if "_laws" in state:
             state["_laws"] = [[asdict(law) for law in laws] for laws in state["_laws"]]
+        if state.get("_standings") is not None:
+            state["_standings"] = [[asdict(standing) for standing in stands] for stands in state["_standings"]]
         return state
 
     def __setstate__(self, state: dict) -> None:
         state = dict(state)
         if "_laws" in state:
             state["_laws"] = [[law_from_record(record) for record in laws] for laws in state["_laws"]]
+        if state.get("_standings") is not None:
+            state["_standings"] = [[standing_from_record(record) for record in s] for s in state["_standings"]]
         super().__setstate__(state)
 
 

@@ -495,7 +495,9 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
     ) -> LawCell:
         """Select a law per state; they at work."""
         n_rows, primitives = len(states) * (states.shape[1] - 1), vocabulary(settings.primitives)
-        tables = [self._table(front, names, primitives) if callable(self.selection) else None for front in laws]
+        tables = [
+            self._table(front, names, primitives=primitives) if callable(self.selection) else None for front in laws
+        ]
         best = [select(self.selection, front, n_rows, table) for front, table in zip(laws, tables, strict=True)]
         found.laws, found.best = laws, best
         chosen = [front[row].equation for front, row in zip(laws, best, strict=True)]

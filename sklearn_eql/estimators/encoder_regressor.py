@@ -402,7 +402,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         names = [f"z{i}" for i in range(training.n_features)]
 
         def chosen(laws: list[Law]) -> int:
-            table = self._table(laws, names, training.settings.search.primitives)
+            table = self._table(laws, names, primitives=training.settings.search.primitives)
             return select(self.selection, laws, len(training.rows), table)
 
         return chosen

@@ -6,13 +6,14 @@ import math
 import time
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,9 +22,12 @@ from sklearn_eql.estimators._check_table import check_varies, merge_duplicates, 
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
+from sklearn_eql.estimators._folds import DEFAULT_FOLDS, Folds
 from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
+from sklearn_eql.laws.cross_validation import Rows, simplest_within_error
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import RULES, extrapolation_errors, outer_rows, select, simplest_outside
+from sklearn_eql.laws.standing import Standing, rivals, standings
 from sklearn_eql.networks.penalties import Penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
 from sklearn_eql.reading.arrays import plain
@@ -34,6 +38,8 @@ from sklearn_eql.sparse.rows import subset
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.schedule import SCHEDULES, Phase
+
+_CV_SHARE, _CV_SECONDS = 0.2, 10.0  # of max_time, kept for cross-validation
 
 
 class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
@@ -51,12 +57,19 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         Identity and constants are always there, as terms of linear forms.
     n_hidden_layers : int, default=2
         `L` in the paper: how deep functions may be nested.
-    selection : {"best", "accurate", "simple", "extrapolation"} or callable, default="best"
+    selection : {"best", "accurate", "simple", "extrapolation", "cv"} or callable, default="best"
         How one equation is picked from `equations_`. "best": the shortest description of data and law together (an
         extended Bayesian information criterion). "accurate": lowest loss. "simple": fewest nodes within twice the
         lowest loss. "extrapolation": the simplest law within a standard error of the lowest error on the outer fifth
-        of the rows, which are held out of the search (section III-A). A callable gets the table and returns a row
-        label.
+        of the rows, which are held out of the search (section III-A). "cv": the simplest law within a standard error
+        of the lowest `cv_loss` (see `cv`). A callable gets the table, without `rival`, and returns a row label.
+    cv : int, cross-validation splitter, iterable of (training, held out) rows, or None, default=None
+        Folds for the error of every law in `equations_` on rows held out: `cv_loss` and its standard error
+        `cv_loss_se`. In each fold the constants are fitted to the other rows; forms and recognised constants stay as
+        all rows gave them. A number divides the distinct rows at random; a splitter of scikit-learn divides them as
+        they are passed. None: no such columns, five folds with ``selection="cv"``. Of `max_time` a fifth, at most 10
+        seconds, is kept for it. Where that is not enough, or after Ctrl-C, the columns are NaN, and "cv" selects as
+        "best" does.
     search : {"evolution", "gradient", "auto"}, default="evolution"
         "auto" adds gradient-trained networks where evolution found no exact law.
     population_size : int, default=256
@@ -104,6 +117,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
     ----------
     sympy_expr_ : sympy.Expr, or list of them for several outputs
     equations_ : DataFrame, or list of them
+        Accuracy and complexity of every law, and how it stands beside the selected one.
     best_index_ : int, or list of int
     n_features_in_, n_outputs_ : int
     feature_names_in_ : ndarray of str, if X had column names
@@ -138,7 +152,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict] = {
         "functions": [str, Mapping, Sequence],
         "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
-        "selection": [StrOptions(set(RULES)), callable],
+        "selection": [StrOptions({*RULES, "cv"}), callable],
+        "cv": ["cv_object"],
         "search": [StrOptions({"evolution", "gradient", "auto"})],
         "population_size": [Interval(Integral, 1, None, closed="left")],
         "n_families": [Interval(Integral, 0, None, closed="left"), None],
@@ -168,6 +183,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         functions: str | Mapping[str, int] | Sequence[str | Primitive] = "default",
         n_hidden_layers: int = 2,
         selection: Selection = "best",
+        cv: int | BaseCrossValidator | Iterable | None = None,
         search: str = "evolution",
         population_size: int = 256,
         n_families: int | None = None,
@@ -193,6 +209,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         self.functions = functions
         self.n_hidden_layers = n_hidden_layers
         self.selection = selection
+        self.cv = cv
         self.search = search
         self.population_size = population_size
         self.n_families = n_families
@@ -250,6 +267,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         names = ["y"] if y.ndim == 1 else [f"y[:, {k}]" for k in range(y.shape[1])]
         check_varies(X[kept], targets[kept], names)
         settings = self._settings(resolution)
+        cv = DEFAULT_FOLDS if self.cv is None and self.selection == "cv" else self.cv
+        folds = None if cv is None else Folds.of(cv, X, y, weight)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
         variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
 
@@ -259,17 +278,20 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
         self._ranges = np.stack([X[kept].min(axis=0), X[kept].max(axis=0)])
         outcomes = []
-        for column, seed, laws in zip(targets.T, seeds.tolist(), before, strict=True):
+        for k, (column, seed, laws) in enumerate(zip(targets.T, seeds.tolist(), before, strict=True)):
             initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
-            result, best = self._fit_output(X, column, weight, settings, initial, seed, deadline, variables)
-            if any(earlier.interrupted for earlier, _ in outcomes):
+            result, best, stands = self._fit_output(
+                k, (X, column, weight), folds, settings, initial, seed, deadline, variables
+            )
+            if any(earlier.interrupted for earlier, *_ in outcomes):
                 result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
             if result.interrupted:
                 deadline = time.time()  # the other outputs get no search, but an equation all the same
-            outcomes.append((result, best))
-        results = [result for result, _ in outcomes]
+            outcomes.append((result, best, stands))
+        results = [result for result, *_ in outcomes]
         self._laws = [result.front for result in results]
-        self._best = [best for _, best in outcomes]
+        self._standings = [stands for *_, stands in outcomes]
+        self._best = [best for _, best, _ in outcomes]
         self._names, self._single = variables, y.ndim == 1
         self.n_outputs_ = targets.shape[1]
         self.n_iter_ = max(result.n_iter for result in results)
@@ -308,18 +330,52 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         return self._evaluate(read_rows(self, X), index)
 
     def _fit_output(
-        self, X, y, weight, settings: SearchSettings, initial: Sequence[Law], seed: int, deadline: float, variables
-    ) -> tuple[SearchResult, int]:
-        """Search for one output; the result and the selected row."""
-        X, y, weight = merge_duplicates(X, y, weight)
+        self,
+        k: int,
+        given: Rows,
+        folds: Folds | None,
+        settings: SearchSettings,
+        initial: Sequence[Law],
+        seed: int,
+        deadline: float,
+        variables,
+    ) -> tuple[SearchResult, int, list[Standing]]:
+        """Search for output `k`; the result, the selected row, and how the laws stand beside each other."""
+        X, y, weight = merge_duplicates(*given)
         if weight is not None:
             weight = (
                 weight / weight.max()
             )  # the same for three copies of a row as for a weight of three, to the last bit
-        if self.selection != "extrapolation":
-            result = search(X, y, weight, settings, initial, seed, deadline)
-            table = self._table(result.front, variables) if callable(self.selection) else None
-            return result, select(self.selection, result.front, result.n_rows, table)
+        rows, best = (X, y, weight), None
+        until = deadline
+        if folds is not None and math.isfinite(deadline):
+            until -= max(0.0, min(_CV_SHARE * (deadline - time.time()), _CV_SECONDS))
+        if self.selection == "extrapolation":
+            result, best, searched = self._search_inner(rows, settings, initial, seed, until)
+        else:
+            result, searched = search(*rows, settings, initial, seed, until), rows
+        losses = errors = None
+        if folds is not None:
+            try:
+                losses, errors = folds.losses(result, k, rows, settings, seed, deadline)
+            except KeyboardInterrupt:
+                losses = errors = np.full(len(result.front), np.nan)
+                result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
+        if best is None:
+            best = self._select(result, losses, errors, variables)
+        about = (result.front, best, *searched, settings.primitives)
+        try:
+            marks = rivals(*about, deadline)
+        except KeyboardInterrupt:
+            marks = rivals(*about, 0.0)  # on a few rows
+            result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
+        return result, best, standings(result.front, result.n_rows, marks, losses, errors)
+
+    def _search_inner(
+        self, rows: Rows, settings: SearchSettings, initial: Sequence[Law], seed: int, until: float
+    ) -> tuple[SearchResult, int, Rows]:
+        """Search on the inner rows; the laws that are defined on the outer ones, the selected row, the inner rows."""
+        X, y, weight = rows
         outer = outer_rows(X)
         if outer.all() or len(np.unique(y[~outer])) < 2:
             raise ValueError(
@@ -327,7 +383,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
                 f"{len(y)} do not vary. Give more rows, or use selection='best'."
             )
         inner, held_out = (None, None) if weight is None else (weight[~outer], weight[outer])
-        result = search(subset(X, ~outer), y[~outer], inner, settings, initial, seed, deadline)
+        searched = (subset(X, ~outer), y[~outer], inner)
+        result = search(*searched, settings, initial, seed, until)
         errors = extrapolation_errors(result.front, subset(X, outer)[:], y[outer], held_out, settings.primitives)
         defined = np.flatnonzero(np.isfinite(errors))
         if not len(defined):
@@ -336,7 +393,19 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
                 "selection='best', which searches on all rows, or functions that are defined everywhere."
             )
         best = simplest_outside(errors[defined], int(outer.sum()))
-        return replace(result, front=[result.front[i] for i in defined]), best
+        return replace(result, front=[result.front[i] for i in defined]), best, searched
+
+    def _select(
+        self, result: SearchResult, losses: np.ndarray | None, errors: np.ndarray | None, variables: list[str]
+    ) -> int:
+        if self.selection == "cv":
+            if np.isfinite(losses).any():
+                return simplest_within_error(result.front, losses, errors)
+            return select("best", result.front, result.n_rows, None)  # there was no time
+        table = None
+        if callable(self.selection):
+            table = self._table(result.front, variables, standings(result.front, result.n_rows, None, losses, errors))
+        return select(self.selection, result.front, result.n_rows, table)
 
     def _settings(self, resolution: float) -> SearchSettings:
         units = resolve_functions(self.functions)

@@ -79,13 +79,22 @@ class Table:
 
     def refit(self, equation: Equation, free: np.ndarray, max_iter: int = TIDY_STEPS) -> tuple[Equation, float]:
         """Best coefficients where `free`, in user units, and the relative loss; infinite where undefined on a row."""
-        structure = self._scaled(equation, free)
-        fitted = self.fit([structure], max_iter)[0]
-        if not math.isfinite(fitted.loss):
-            return equation, math.inf
-        moved = self._unscaled(fitted.structure).coefficients()
-        values = np.where(free, moved, equation.coefficients())
-        return equation.with_coefficients(values), fitted.loss / self.variance
+        return self.refit_all([equation], [free], max_iter)[0]
+
+    def refit_all(
+        self, equations: Sequence[Equation], free: Sequence[np.ndarray], max_iter: int = TIDY_STEPS
+    ) -> list[tuple[Equation, float]]:
+        """As `refit`, for several equations in one batch."""
+        structures = [self._scaled(equation, mask) for equation, mask in zip(equations, free, strict=True)]
+        found = []
+        for equation, mask, fitted in zip(equations, free, self.fit(structures, max_iter), strict=True):
+            if not math.isfinite(fitted.loss):
+                found.append((equation, math.inf))
+                continue
+            moved = self._unscaled(fitted.structure).coefficients()
+            values = np.where(mask, moved, equation.coefficients())
+            found.append((equation.with_coefficients(values), fitted.loss / self.variance))
+        return found
 
     def loss(self, equation: Equation) -> float:
         """Relative loss of a law in the user's units on all rows, as it stands; infinite where undefined on a row."""
