@@ -15,7 +15,6 @@ from sklearn_eql._threads import single_threaded
 from sklearn_eql.laws.cross_validation import Rows, cross_validated_losses
 from sklearn_eql.search.islands import SearchResult, SearchSettings
 
-DEFAULT_FOLDS = 5  # of selection="cv"
 _CHECKED = 100  # folds that are looked at before the search: leaving out one row each gives as many folds as rows
 
 

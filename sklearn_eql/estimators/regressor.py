@@ -22,9 +22,9 @@ from sklearn_eql.estimators._check_table import check_varies, merge_duplicates, 
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
-from sklearn_eql.estimators._folds import DEFAULT_FOLDS, Folds
+from sklearn_eql.estimators._folds import Folds
 from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
-from sklearn_eql.laws.cross_validation import Rows, simplest_within_error
+from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import RULES, extrapolation_errors, outer_rows, select, simplest_outside
 from sklearn_eql.laws.standing import Standing, rivals, standings
@@ -57,19 +57,18 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         Identity and constants are always there, as terms of linear forms.
     n_hidden_layers : int, default=2
         `L` in the paper: how deep functions may be nested.
-    selection : {"best", "accurate", "simple", "extrapolation", "cv"} or callable, default="best"
+    selection : {"best", "accurate", "simple", "extrapolation"} or callable, default="best"
         How one equation is picked from `equations_`. "best": the shortest description of data and law together (an
         extended Bayesian information criterion). "accurate": lowest loss. "simple": fewest nodes within twice the
         lowest loss. "extrapolation": the simplest law within a standard error of the lowest error on the outer fifth
-        of the rows, which are held out of the search (section III-A). "cv": the simplest law within a standard error
-        of the lowest `cv_loss` (see `cv`). A callable gets the table, without `rival`, and returns a row label.
+        of the rows, which are held out of the search (section III-A). A callable gets the table, without `rival`, and
+        returns a row label.
     cv : int, cross-validation splitter, iterable of (training, held out) rows, or None, default=None
         Folds for the error of every law in `equations_` on rows held out: `cv_loss` and its standard error
         `cv_loss_se`. In each fold the constants are fitted to the other rows; forms and recognised constants stay as
         all rows gave them. A number divides the distinct rows at random; a splitter of scikit-learn divides them as
-        they are passed. None: no such columns, five folds with ``selection="cv"``. Of `max_time` a fifth, at most 10
-        seconds, is kept for it. Where that is not enough, or after Ctrl-C, the columns are NaN, and "cv" selects as
-        "best" does.
+        they are passed. None: no such columns. Of `max_time` a fifth, at most 10 seconds, is kept for it; where that is
+        not enough, or after Ctrl-C, the columns are NaN.
     search : {"evolution", "gradient", "auto"}, default="evolution"
         "auto" adds gradient-trained networks where evolution found no exact law.
     population_size : int, default=256
@@ -152,7 +151,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict] = {
         "functions": [str, Mapping, Sequence],
         "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
-        "selection": [StrOptions({*RULES, "cv"}), callable],
+        "selection": [StrOptions(set(RULES)), callable],
         "cv": ["cv_object"],
         "search": [StrOptions({"evolution", "gradient", "auto"})],
         "population_size": [Interval(Integral, 1, None, closed="left")],
@@ -267,8 +266,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         names = ["y"] if y.ndim == 1 else [f"y[:, {k}]" for k in range(y.shape[1])]
         check_varies(X[kept], targets[kept], names)
         settings = self._settings(resolution)
-        cv = DEFAULT_FOLDS if self.cv is None and self.selection == "cv" else self.cv
-        folds = None if cv is None else Folds.of(cv, X, y, weight)
+        folds = None if self.cv is None else Folds.of(self.cv, X, y, weight)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
         variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
 
@@ -398,10 +396,6 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
     def _select(
         self, result: SearchResult, losses: np.ndarray | None, errors: np.ndarray | None, variables: list[str]
     ) -> int:
-        if self.selection == "cv":
-            if np.isfinite(losses).any():
-                return simplest_within_error(result.front, losses, errors)
-            return select("best", result.front, result.n_rows, None)  # there was no time
         table = None
         if callable(self.selection):
             table = self._table(result.front, variables, standings(result.front, result.n_rows, None, losses, errors))

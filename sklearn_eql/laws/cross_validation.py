@@ -65,18 +65,6 @@ def cross_validated_losses(
     return _mean_of_folds(np.array(losses), np.array(shares), unit)
 
 
-def simplest_within_error(front: Sequence[Law], losses: np.ndarray, errors: np.ndarray) -> int:
-    """Position of the first law, by complexity, whose loss is within a standard error of the lowest.
-
-    The rule of Breiman et al. (1984). The standard error is that of the lowest loss; nan counts as 0. Losses below that
-    of an exact law are all the same.
-    """
-    variance = max((law.loss / law.relative_loss for law in front if law.relative_loss > 0), default=0.0)
-    losses = np.maximum(losses, [law.exact * variance for law in front])
-    lowest = int(np.nanargmin(losses))
-    return int(np.argmax(losses <= losses[lowest] + np.nan_to_num(errors[lowest])))
-
-
 def _mean_of_folds(losses: np.ndarray, shares: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean over the folds (K, n_laws), by their weights (K,), and its standard error; nan for a single fold."""
     shares = shares / shares.sum()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold
 
-from sklearn_eql.laws.cross_validation import cross_validated_losses, simplest_within_error
+from sklearn_eql.laws.cross_validation import cross_validated_losses
 from sklearn_eql.laws.law import Law
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.sparse.problem import EXACT
@@ -110,11 +110,3 @@ def test_one_fold_has_no_standard_error(rows):
     losses, errors = cross_validated_losses([law(LINE)], (X, y, None), FOLDS[:1], PRIMITIVES)
     assert np.isfinite(losses[0])
     assert np.isnan(errors[0])
-
-
-def test_the_simplest_law_within_a_standard_error_of_the_lowest_is_taken():
-    front = [law(LINE, loss) for loss in (1.0, 0.5, 0.4)]
-    assert simplest_within_error(front, np.array([1.0, 0.5, 0.4]), np.array([0.1, 0.1, 0.12])) == 1
-    assert simplest_within_error(front, np.array([1.0, 0.5, 0.4]), np.full(3, np.nan)) == 2
-    assert simplest_within_error(front, np.array([np.inf, 0.5, 0.4]), np.array([np.inf, 0.1, 0.01])) == 2
-    assert simplest_within_error(front, np.array([1.0, 1e-25, 1e-28]), np.zeros(3)) == 1  # both are exact
