@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dropna", action="store_true", help="leave out rows with empty cells in the columns used")
     parser.add_argument("--functions", nargs="+", metavar="NAME", help="a preset, or names such as: id square sin")
     parser.add_argument("--selection", help="how one equation is picked: best, accurate, simple or extrapolation")
+    parser.add_argument("--loss", help="squared_error, or huber where a few rows may be wrong")
     parser.add_argument("--cv", type=int, metavar="N", help="folds: show errors on rows held out, with standard errors")
     parser.add_argument("--max-time", type=float, metavar="S", help="seconds, after which the best so far is kept")
     parser.add_argument("--random-state", type=int, metavar="N", help="seed, for a run that can be repeated")
@@ -182,7 +183,7 @@ def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series) -> Any:
     from sklearn_eql import EQLRegressor
     from sklearn_eql.primitives import PRIMITIVES
 
-    given = {name: getattr(options, name) for name in ("selection", "cv", "max_time", "random_state")}
+    given = {name: getattr(options, name) for name in ("selection", "loss", "cv", "max_time", "random_state")}
     functions = options.functions
     if functions is not None and len(functions) == 1 and functions[0] not in PRIMITIVES:
         functions = functions[0]  # one name is a preset unless it is a function

@@ -13,6 +13,10 @@ class SearchInterruptedWarning(UserWarning):
     """``fit`` was interrupted (Ctrl-C); the best equation found until then was kept."""
 
 
+class OutlierWarning(UserWarning):
+    """A few rows lie far from a law that fits the others; squared errors let them decide."""
+
+
 class UnusedLatentWarning(UserWarning):
     """A law does not depend on a hidden parameter that it was offered."""
 

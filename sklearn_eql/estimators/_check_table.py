@@ -169,6 +169,11 @@ def merge_duplicates(
     )
 
 
+def copies(X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None) -> np.ndarray | None:
+    """How many rows of positive weight each row that `merge_duplicates` returns stands for; ``None`` if all alike."""
+    return merge_duplicates(X, y, None if sample_weight is None else (sample_weight > 0).astype(float))[2]
+
+
 def _lexical_order(X: np.ndarray, y: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The `kept` rows of ``(X, y)`` in lexical order, and for each whether it differs from the one before.
 

@@ -18,12 +18,20 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql.estimators._check_parameters import check_sizes
-from sklearn_eql.estimators._check_table import check_varies, merge_duplicates, read_rows, read_table, read_weight
+from sklearn_eql.estimators._check_table import (
+    check_varies,
+    copies,
+    merge_duplicates,
+    read_rows,
+    read_table,
+    read_weight,
+)
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
-from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
+from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
+from sklearn_eql.exceptions import AllTrialsFailedError, OutlierWarning, SearchInterruptedWarning
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import RULES, extrapolation_errors, outer_rows, select, simplest_outside
@@ -34,6 +42,7 @@ from sklearn_eql.reading.arrays import plain
 from sklearn_eql.search.dense_trials import GradientSettings
 from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.search.islands import SearchResult, SearchSettings, search
+from sklearn_eql.search.robust import robust_rows, robust_search
 from sklearn_eql.sparse.rows import subset
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.optimizers import OPTIMIZERS
@@ -55,6 +64,12 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         Functions that units may compute: a preset name (`sklearn_eql.primitives.PRESETS`), names with the number of
         copies per layer (``{"id": 4, "sin": 2}``), or a sequence of names and :class:`~sklearn_eql.Primitive`.
         Identity and constants are always there, as terms of linear forms.
+    loss : {"squared_error", "huber"}, default="squared_error"
+        What a residual counts. "huber": as in :class:`~sklearn.linear_model.HuberRegressor`, its square up to `epsilon`
+        robust standard deviations, and linearly beyond; rows beyond six are left out of the search. For tables in which
+        a few rows are wrong.
+    epsilon : float, default=1.35
+        Of ``loss="huber"``, at least 1.
     n_hidden_layers : int, default=2
         `L` in the paper: how deep functions may be nested.
     selection : {"best", "accurate", "simple", "extrapolation"} or callable, default="best"
@@ -150,6 +165,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         "functions": [str, Mapping, Sequence],
+        "loss": [StrOptions({"squared_error", "huber"})],
+        "epsilon": [Interval(Real, 1, None, closed="left")],
         "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
         "selection": [StrOptions(set(RULES)), callable],
         "cv": ["cv_object"],
@@ -180,6 +197,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         self,
         *,
         functions: str | Mapping[str, int] | Sequence[str | Primitive] = "default",
+        loss: str = "squared_error",
+        epsilon: float = 1.35,
         n_hidden_layers: int = 2,
         selection: Selection = "best",
         cv: int | BaseCrossValidator | Iterable | None = None,
@@ -206,6 +225,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         on_undefined: str = "raise",
     ) -> None:
         self.functions = functions
+        self.loss = loss
+        self.epsilon = epsilon
         self.n_hidden_layers = n_hidden_layers
         self.selection = selection
         self.cv = cv
@@ -303,6 +324,14 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
                 SearchInterruptedWarning,
                 stacklevel=2,
             )
+        if self.loss == "squared_error":
+            chosen = [result.front[best] for result, best, _ in outcomes]
+            outliers = [
+                n_outliers(law, X, column, weight, settings.primitives)
+                for law, column in zip(chosen, targets.T, strict=True)
+            ]
+            if any(outliers):
+                warnings.warn(outlier_message(outliers, len(X), names), OutlierWarning, stacklevel=2)
         return self
 
     def predict(self, X, index: int | list[int] | None = None) -> np.ndarray:
@@ -339,6 +368,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         variables,
     ) -> tuple[SearchResult, int, list[Standing]]:
         """Search for output `k`; the result, the selected row, and how the laws stand beside each other."""
+        counts = copies(*given) if self.loss == "huber" else None
         X, y, weight = merge_duplicates(*given)
         if weight is not None:
             weight = (
@@ -349,9 +379,13 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         if folds is not None and math.isfinite(deadline):
             until -= max(0.0, min(_CV_SHARE * (deadline - time.time()), _CV_SECONDS))
         if self.selection == "extrapolation":
-            result, best, searched = self._search_inner(rows, settings, initial, seed, until)
+            result, best, searched = self._search_inner(rows, counts, settings, initial, seed, until)
         else:
-            result, searched = search(*rows, settings, initial, seed, until), rows
+            result, searched = self._search(rows, counts, settings, initial, seed, until), rows
+        if self.loss == "huber":
+            robust = (result, settings, self.epsilon)
+            rows, searched = robust_rows(rows, *robust), robust_rows(searched, *robust)
+            folds = None if folds is None else replace(folds, rows=robust_rows(given, *robust))
         losses = errors = None
         if folds is not None:
             try:
@@ -369,8 +403,28 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
         return result, best, standings(result.front, result.n_rows, marks, losses, errors)
 
+    def _search(
+        self,
+        rows: Rows,
+        counts: np.ndarray | None,
+        settings: SearchSettings,
+        initial: Sequence[Law],
+        seed: int,
+        until: float,
+    ) -> SearchResult:
+        """Search under the loss; `counts` are the copies that each row stands for, where that matters."""
+        if self.loss == "huber":
+            return robust_search(*rows, counts, settings, initial, seed, until, self.epsilon)
+        return search(*rows, settings, initial, seed, until)
+
     def _search_inner(
-        self, rows: Rows, settings: SearchSettings, initial: Sequence[Law], seed: int, until: float
+        self,
+        rows: Rows,
+        counts: np.ndarray | None,
+        settings: SearchSettings,
+        initial: Sequence[Law],
+        seed: int,
+        until: float,
     ) -> tuple[SearchResult, int, Rows]:
         """Search on the inner rows; the laws that are defined on the outer ones, the selected row, the inner rows."""
         X, y, weight = rows
@@ -382,8 +436,11 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             )
         inner, held_out = (None, None) if weight is None else (weight[~outer], weight[outer])
         searched = (subset(X, ~outer), y[~outer], inner)
-        result = search(*searched, settings, initial, seed, until)
-        errors = extrapolation_errors(result.front, subset(X, outer)[:], y[outer], held_out, settings.primitives)
+        inner_counts = None if counts is None else counts[~outer]
+        result = self._search(searched, inner_counts, settings, initial, seed, until)
+        errors = extrapolation_errors(
+            result.front, subset(X, outer)[:], y[outer], held_out, settings.primitives, self.loss == "huber"
+        )
         defined = np.flatnonzero(np.isfinite(errors))
         if not len(defined):
             raise AllTrialsFailedError(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_eql.laws.law import Law
+from sklearn_eql.laws.outliers import robust_scale
 from sklearn_eql.sparse.rows import RowView, columns_of
 
 RULES = ("best", "accurate", "simple", "extrapolation")
@@ -65,19 +66,22 @@ def outer_rows(X: np.ndarray | RowView) -> np.ndarray:
 
 
 def extrapolation_errors(
-    front: list[Law], X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, primitives
+    front: list[Law], X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, primitives, robust: bool = False
 ) -> np.ndarray:
     """Mean squared error of each law on held-out rows, in units of the largest ``y**2``, shape (n_laws,).
 
     Infinite where a law is undefined, and floored at the level of an exact law, so that among exact laws the shortest
-    is first.
+    is first. If `robust`, half of the rows may be wrong: the square of the robust scale.
     """
     errors = []
     unit = float(np.abs(y).max()) or 1.0
     for law in front:
         with np.errstate(over="ignore", invalid="ignore"):
             residual = (law.equation.evaluate(X, primitives) - y) / unit
-            error = float(np.average(residual**2, weights=sample_weight))
+            if robust:
+                error = robust_scale(residual, sample_weight, 0.0) ** 2 if np.isfinite(residual).all() else np.inf
+            else:
+                error = float(np.average(residual**2, weights=sample_weight))
         errors.append(max(error, law.exact) if np.isfinite(error) else np.inf)
     return np.array(errors)
 

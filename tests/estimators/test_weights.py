@@ -8,6 +8,7 @@ import sympy
 from equal_laws import same_law
 
 from sklearn_eql import EQLRegressor
+from sklearn_eql.exceptions import OutlierWarning
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
 from sklearn_eql.sparse.problem import Scaling, is_exact, make_problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
@@ -79,7 +80,8 @@ def test_exact_speaks_of_all_rows_and_not_of_the_sample():
     X = np.random.default_rng(4).uniform(1, 5, (20_000, 1))
     y = X[:, 0] ** 2
     y[np.argsort(X[:, 0])[10_000]] += 0.5
-    model = EQLRegressor(random_state=0).fit(X, y)
+    with pytest.warns(OutlierWarning, match="1 of 20000 rows of y"):
+        model = EQLRegressor(random_state=0).fit(X, y)
     assert same_law(model.sympy_expr_, sympy.sympify("x0**2"))
     assert model.stop_reason_ == "sample"
     assert EQLRegressor(random_state=0).fit(X, X[:, 0] ** 2).stop_reason_ == "exact"
