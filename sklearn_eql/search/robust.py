@@ -102,7 +102,8 @@ def robust_search(
             return result
         scaled = rows.left_by(_leader(result), primitives)
         again = ~is_gross(scaled)
-        if (again == kept).all() or not rows.vary(again) or not left or time.time() > deadline:
+        settled = (again == kept).all() and result.stop_reason != StopReason.MAX_TIME  # which was the share of this one
+        if settled or not rows.vary(again) or not left or time.time() > deadline:
             break
         kept, initial = again, result.front
     return _reweighted(result, rows, kept, scaled, settings, seed, deadline, epsilon)
