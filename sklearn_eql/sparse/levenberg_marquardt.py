@@ -1,4 +1,4 @@
-"""Levenberg-Marquardt for batches of sparse networks, with the output layer solved inside (variable projection).
+"""Levenberg-Marquardt for sparse networks, with the output layer solved inside (variable projection).
 
 Golub and Pereyra (1973) eliminate the coefficients in which a model is linear; Kaufman (1975) drops the small term of
 the projected Jacobian. Here the elimination is the Schur complement of the joint normal equations. These are sums over
@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.linalg.lapack import dposv, dpotrf, dpotrs
 
-from sklearn_eql.sparse.batch import Expansion, SparseBatch
+from sklearn_eql.sparse.program import Program, SourceRows
 from sklearn_eql.sparse.rows import BLOCK, ScaledRows
 from sklearn_eql.sparse.structure import Structure
 
@@ -26,7 +28,9 @@ MAX_EXPONENT = 15.0
 """The force between two atoms has an exponent of 13. Larger ones that fit are exponentials, or bells, of a feature that
 hardly varies: ``x**241 / (...)`` is no law, and nothing that float64 holds a little way off the data."""
 
-_ROWS_AT_ONCE = 50_000  # structures times rows in one batch: bounds the memory, and more is no faster
+_MOST_IDLE = 6  # steps in a row without progress, after which a fit rests
+_REFINED = 1  # passes of iterative refinement, which undoes the squared condition number
+_ROWS_AT_ONCE = 50_000  # structures times rows that are evaluated even after the deadline
 
 
 @dataclass(frozen=True)
@@ -38,20 +42,12 @@ class FitResult:
     trial: int = 0  # number of the network in its search
 
 
-@dataclass
-class _Point:
-    """Everything known of all trials at one set of inner coefficients."""
+class _Expansion(NamedTuple):
+    """The loss to second order in the inner coefficients, the output adapting (Gauss-Newton)."""
 
-    theta: torch.Tensor  # (T, K)
-    output: torch.Tensor  # (T, M)
-    loss: torch.Tensor  # (T,)
-    curvature: torch.Tensor  # (T, K, K) projected Gauss-Newton matrix
-    diagonal: torch.Tensor  # (T, K) of the unprojected one
-    descent: torch.Tensor  # (T, K)
-
-    def update(self, other: _Point, better: torch.Tensor) -> None:
-        for name, mine in vars(self).items():
-            mine[better] = getattr(other, name)[better]
+    curvature: np.ndarray  # (K, K) projected
+    diagonal: np.ndarray  # (K,) of the unprojected one
+    descent: np.ndarray  # (K,)
 
 
 def levenberg_marquardt(
@@ -67,7 +63,7 @@ def levenberg_marquardt(
     deadline: float = math.inf,
     block: int = BLOCK,
 ) -> list[FitResult]:
-    """Fit the free coefficients of T structures to one target, or to one each, all in one batch, in float64.
+    """Fit the free coefficients of T structures to one target, or to one each, in float64.
 
     Parameters
     ----------
@@ -85,7 +81,7 @@ def levenberg_marquardt(
         A trial rests once its loss is below this.
     deadline : float
         Value of ``time.time()`` after which no step begins. Structures that no step has begun for have an infinite
-        loss, except those of the first batch.
+        loss, except the first few, as many as `_ROWS_AT_ONCE` rows allow.
     block : int
         Rows of which the normal equations are added up at a time.
 
@@ -93,175 +89,180 @@ def levenberg_marquardt(
     -------
     results : list of FitResult, in the order of `structures`
     """
-    if not structures:
-        return []
-    size = max(1, _ROWS_AT_ONCE // min(len(X), block))
-    if len(structures) > size:
-        found = []
-        for i in range(0, len(structures), size):
-            part = slice(i, i + size)
-            if i and time.time() > deadline:
-                found += [FitResult(structure, math.inf) for structure in structures[i:]]
+    n_evaluated = max(1, _ROWS_AT_ONCE // max(1, min(len(X), block)))
+    blocks = _blocks(X, y, sample_weight, block, primitives)
+    floors = floor.tolist() if isinstance(floor, torch.Tensor) else [floor] * len(structures)
+    found = []
+    with np.errstate(all="ignore"):
+        for t, structure in enumerate(structures):
+            if t >= n_evaluated and time.time() > deadline:
+                found += [FitResult(structure, math.inf) for structure in structures[t:]]
                 break
-            own_y = y if y.ndim == 1 else y[part]
-            own_weight = sample_weight if sample_weight is None or sample_weight.ndim == 1 else sample_weight[part]
-            own_floor = floor[part] if isinstance(floor, torch.Tensor) else floor
-            options = {"max_iter": max_iter, "tol": tol, "floor": own_floor, "deadline": deadline, "block": block}
-            found += levenberg_marquardt(structures[part], primitives, X, own_y, own_weight, **options)
-        return found
-    blocks = _blocks(X, y, sample_weight, block)
-    batch = SparseBatch(structures, primitives, blocks[0].X)
-    best = _linearize(batch, batch.theta, blocks)
-    is_exponent = _exponents_of(batch)
-    best.loss[torch.tensor([s.largest_exponent > MAX_EXPONENT for s in batch.structures])] = math.inf
-    n_trials = len(structures)
-    damping = torch.full((n_trials,), _DAMPING_START, dtype=torch.float64)
-    active = torch.isfinite(best.loss) & (best.loss > floor) & batch.inner_mask.any(dim=1)
-    idle = torch.zeros(n_trials, dtype=torch.long)
-    for _ in range(max_iter):
-        if not bool(active.any()) or time.time() > deadline:
-            break
-        step = _damped_step(best, damping)
-        trial = _linearize(batch, best.theta + step, blocks)
-        is_law = ((trial.theta.abs() <= MAX_EXPONENT) | ~is_exponent).all(dim=1)
-        better = active & is_law & (trial.loss < best.loss)
-        small = trial.loss > best.loss * (1 - tol)
-        best.update(trial, better)
-        damping = torch.where(better, damping / 5, damping * 4).clamp(_DAMPING_MIN, _DAMPING_MAX)
-        idle = torch.where(better & ~small, 0, idle + 1)
-        active = active & (best.loss > floor) & (idle < 6)
-    return _collect(batch, best)
-
-
-def _exponents_of(batch: SparseBatch) -> torch.Tensor:
-    """Which of the inner coefficients are exponents, bool (T, K)."""
-    found = torch.zeros_like(batch.inner_mask)
-    for t, structure in enumerate(batch.structures):
-        flags = structure.exponent_flags
-        found[t, : len(flags)] = torch.tensor(flags, dtype=torch.bool)
+            model = _Model(Program(structure, primitives), [rows.of(t) for rows in blocks])
+            found.append(_fit(structure, model, max_iter, tol, floors[t], deadline))
     return found
+
+
+def _fit(structure: Structure, model: _Model, max_iter: int, tol: float, floor: float, deadline: float) -> FitResult:
+    """One structure from its coefficients; `model` is that of its program."""
+    program = model.program
+    theta, order = program.theta, program.order
+    output, loss = model.at(theta)
+    if structure.largest_exponent > MAX_EXPONENT:
+        loss = math.inf
+    if max_iter and len(theta) and floor < loss < math.inf:
+        here = model.expand(output)
+        exponents = np.array(structure.exponent_flags)[order]
+        exponents = exponents if exponents.any() else None
+        damping, idle = _DAMPING_START, 0
+        if here is None:
+            loss = math.inf
+        for _ in range(max_iter):
+            if not floor < loss < math.inf or idle == _MOST_IDLE or time.time() > deadline:
+                break
+            idle += 1
+            trial = _damped_step(theta, here, damping)
+            damping = min(damping * 4, _DAMPING_MAX)
+            if trial is None or (exponents is not None and (np.abs(trial[exponents]) > MAX_EXPONENT).any()):
+                continue
+            trial_output, trial_loss = model.at(trial)
+            there = model.expand(trial_output) if trial_loss < loss else None
+            if there is not None:
+                damping = max(damping / 20, _DAMPING_MIN)
+                idle = 0 if trial_loss <= loss * (1 - tol) else idle
+                theta, output, loss, here = trial, trial_output, trial_loss, there
+    inner = np.empty_like(theta)
+    inner[order] = theta
+    return FitResult(structure.with_coefficients(inner.tolist(), output.tolist()), loss)
 
 
 @dataclass(frozen=True)
 class _Block:
     """Some of the rows."""
 
-    X: torch.Tensor | ScaledRows  # (n, n_features)
-    target: torch.Tensor  # (n,) or (T, n), times the root weights
-    root: torch.Tensor | None  # (n,) or (T, 1, n), root of the weights
+    X: SourceRows  # n of them
+    target: np.ndarray  # (n,) or (T, n), times the root weights
+    root: np.ndarray | None  # (n,) or (T, n), root of the weights
+
+    def of(self, t: int) -> _Block:
+        """Those of one structure where each has its own target or weights."""
+        target, root = self.target, self.root
+        if target.ndim == 2:
+            target = target[t]
+        return _Block(self.X, target, root[t] if root is not None and root.ndim == 2 else root)
 
 
 def _blocks(
-    X: torch.Tensor | ScaledRows, y: torch.Tensor, sample_weight: torch.Tensor | None, size: int
+    X: torch.Tensor | ScaledRows, y: torch.Tensor, sample_weight: torch.Tensor | None, size: int, primitives
 ) -> list[_Block]:
     found = []
     for first in range(0, len(X), size):
         rows = slice(first, first + size)
-        root = None if sample_weight is None else sample_weight[..., rows].sqrt()
-        target = y[..., rows] if root is None else y[..., rows] * root
-        found.append(_Block(X[rows], target, root[:, None] if root is not None and root.ndim == 2 else root))
+        root = None if sample_weight is None else sample_weight[..., rows].sqrt().numpy()
+        target = y[..., rows].numpy()
+        found.append(_Block(SourceRows(X[rows], primitives), target if root is None else target * root, root))
     return found
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A batch on one block of rows: what its output combines, and what that is to give."""
+class _Model:
+    """A structure as a function of its inner coefficients: the output is solved for.
 
-    point: Expansion
-    phi: torch.Tensor  # (T, M, n) rows of free coefficients; the others are zero
-    aim: torch.Tensor  # (T, n) the target less what the fixed coefficients give
-    root: torch.Tensor | None
-    valid: torch.Tensor  # (T,)
-
-
-def _part(batch: SparseBatch, theta: torch.Tensor, block: _Block, with_slopes: bool) -> _Part:
-    batch.bind(block.X)
-    point = batch.evaluate(theta, with_slopes)
-    rows = point.phi if block.root is None else point.phi * block.root
-    aim = (
-        block.target - (batch.output_fixed[:, None, :] @ rows)[:, 0]
-        if bool((batch.output_fixed != 0).any())
-        else block.target.expand(len(rows), rows.shape[-1])
-    )
-    return _Part(point, rows * batch.output_mask[:, :, None], aim, block.root, batch.valid)
-
-
-def _linearize(batch: SparseBatch, theta: torch.Tensor, blocks: Sequence[_Block]) -> _Point:
-    """Solve the output layer at `theta` and expand around it.
-
-    The blocks are gone through twice: once to solve for the output, once for the derivatives at it. What iterative
-    refinement adds to the output follows from sums of the second pass: it undoes the squared condition number.
+    Rows of more than one block are gone through twice: once to solve for the output, once for the derivatives at it.
+    What iterative refinement adds to the output follows from sums of the second pass: it undoes the squared condition
+    number.
     """
-    only = [_part(batch, theta, blocks[0], True)] if len(blocks) == 1 else None
 
-    def parts(with_slopes: bool) -> Iterable[_Part]:
-        return only or (_part(batch, theta, block, with_slopes) for block in blocks)
+    def __init__(self, program: Program, blocks: Sequence[_Block]) -> None:
+        self.program, self._blocks = program, blocks
+        self._n_rows = sum(block.target.shape[-1] for block in blocks)
 
-    mask = batch.output_mask
-    gram, right, valid = 0.0, 0.0, True  # (T, M, M), (T, M), (T,)
-    for part in parts(with_slopes=False):
-        gram = gram + part.phi @ part.phi.mT
-        right = right + (part.phi @ part.aim[:, :, None])[:, :, 0]
-        valid = valid & part.valid
-    scale = torch.diagonal(gram, dim1=1, dim2=2).sqrt()
-    scale = torch.where(scale > 0, scale, 1.0)
-    normal = gram / (scale[:, :, None] * scale[:, None, :])
-    normal.diagonal(dim1=1, dim2=2).add_(_JITTER)
-    normal.diagonal(dim1=1, dim2=2).add_((~mask).to(normal.dtype))
-    factor, _ = torch.linalg.cholesky_ex(normal)
+    def at(self, theta: np.ndarray) -> tuple[np.ndarray, float]:
+        """Coefficients of the output, (M,), and the loss, infinite where the law is undefined on some row."""
+        output, square = self._alone(theta) if len(self._blocks) == 1 else self._by_blocks(theta)
+        return output, square / self._n_rows if math.isfinite(square) else math.inf
 
-    def solve(rhs: torch.Tensor) -> torch.Tensor:  # (T, M, p)
-        return torch.cholesky_solve(rhs / scale[:, :, None], factor) / scale[:, :, None]
+    def _bind(self, block: _Block) -> bool:
+        rows = block.X if len(self._blocks) == 1 else block.X.again()  # of many rows only one block is in memory
+        return self.program.bind(rows, block.target, block.root)
 
-    output = solve(right[:, :, None])[:, :, 0] * mask
-    if only:  # refined before the derivatives, at no cost
-        residual = only[0].aim - (output[:, None, :] @ only[0].phi)[:, 0]
-        output = output + solve(only[0].phi @ residual[:, :, None])[:, :, 0] * mask
-    square, left, joint, cross, descent = 0.0, 0.0, 0.0, 0.0, 0.0  # (T,), (T, M), (T, K, K), (T, M, K), (T, K)
-    for part in parts(with_slopes=True):
-        residual = part.aim - (output[:, None, :] @ part.phi)[:, 0]
-        jac = batch.jacobian(part.point, output + batch.output_fixed)
-        if part.root is not None:
-            jac = jac * part.root
-        square = square + residual.square().sum(dim=1)
-        joint = joint + jac @ jac.mT
-        cross = cross + part.phi @ jac.mT
-        descent = descent + (jac @ residual[:, :, None])[:, :, 0]
-        if not only:
-            left = left + (part.phi @ residual[:, :, None])[:, :, 0]
-    if not only:
-        more = solve(left[:, :, None])[:, :, 0] * mask
-        output = output + more
-        square = (square - (more * (2 * left - (gram @ more[:, :, None])[:, :, 0])).sum(dim=1)).clamp(min=0)
-        descent = descent - (cross.mT @ more[:, :, None])[:, :, 0]
-    loss = square / sum(block.target.shape[-1] for block in blocks)
-    curvature = joint - cross.mT @ solve(cross)
-    diagonal = torch.diagonal(joint, dim1=1, dim2=2).clone()
-    # A value that is not finite stays within its trial: every operation above is batched over trials.
-    finite = valid & torch.isfinite(loss) & torch.isfinite(descent).all(dim=1) & torch.isfinite(diagonal).all(1)
-    loss = torch.where(finite, loss, torch.inf)
-    return _Point(theta.clone(), output + batch.output_fixed, loss, curvature, diagonal, descent)
+    def _alone(self, theta: np.ndarray) -> tuple[np.ndarray, float]:
+        program = self.program
+        if not self._bind(self._blocks[0]):
+            return np.zeros(program.n_terms), math.inf
+        aim = program.evaluate(theta)
+        phi, residual = program.phi, program.residual
+        self._factor = _Factor(phi @ phi.T)
+        output = self._factor.solve(phi @ aim)
+        for _ in range(_REFINED):
+            output = output + self._factor.solve(phi @ (aim - output @ phi))
+        np.subtract(aim, output @ phi, out=residual)
+        return output, float(residual @ residual)
+
+    def _by_blocks(self, theta: np.ndarray) -> tuple[np.ndarray, float]:
+        program, n_terms = self.program, self.program.n_terms
+        gram, right = np.zeros((n_terms, n_terms)), np.zeros(n_terms)
+        for block in self._blocks:
+            if not self._bind(block):
+                return right, math.inf
+            aim = program.evaluate(theta)
+            gram += program.phi @ program.phi.T
+            right += program.phi @ aim
+        self._factor = _Factor(gram.copy())
+        output = self._factor.solve(right)
+        self._sums = np.zeros((len(program.stack),) * 2)
+        for block in self._blocks:
+            self._bind(block)
+            np.subtract(program.evaluate(theta), output @ program.phi, out=program.residual)
+            program.differentiate(output)
+            self._sums += program.stack @ program.stack.T
+        left = self._sums[:n_terms, -1]
+        more = self._factor.solve(left)
+        square = float(self._sums[-1, -1] - more @ (2 * left - gram @ more))
+        self._sums[n_terms:-1, -1] -= more @ self._sums[:n_terms, n_terms:-1]
+        return output + more, max(square, 0.0) if math.isfinite(square) else math.inf
+
+    def expand(self, output: np.ndarray) -> _Expansion | None:
+        """Around the coefficients of the last call of `at`; None where a derivative is not finite."""
+        program, n_terms = self.program, self.program.n_terms
+        if len(self._blocks) == 1:
+            program.differentiate(output)
+            sums = program.stack @ program.stack.T
+        else:
+            sums = self._sums
+        joint, cross, descent = sums[n_terms:-1, n_terms:-1], sums[:n_terms, n_terms:-1], sums[n_terms:-1, -1]
+        diagonal = joint.diagonal()
+        if not math.isfinite(diagonal.sum() + descent.sum()):
+            return None
+        return _Expansion(joint - cross.T @ self._factor.solve(cross), diagonal, descent)
 
 
-def _damped_step(point: _Point, damping: torch.Tensor) -> torch.Tensor:
-    """Solve ``(curvature + damping * diagonal) step = descent``; zero where the system is singular."""
-    scale = point.diagonal.sqrt()
-    scale = torch.where(scale > 0, scale, 1.0)
-    system = point.curvature / (scale[:, :, None] * scale[:, None, :])
-    system.diagonal(dim1=1, dim2=2).add_(damping[:, None] + _JITTER)
-    factor, info = torch.linalg.cholesky_ex(system)
-    step = torch.cholesky_solve((point.descent / scale)[:, :, None], factor)[:, :, 0] / scale
-    return torch.where((info == 0)[:, None] & torch.isfinite(step), step, 0.0)
+class _Factor:
+    """Cholesky factor of a Gram matrix, which is overwritten. Coefficients that nothing depends on are solved as 0."""
+
+    def __init__(self, gram: np.ndarray) -> None:
+        diagonal = gram.ravel()[:: len(gram) + 1]
+        diagonal *= 1 + _JITTER
+        if not diagonal.all():
+            diagonal[diagonal == 0] = 1.0
+        self._pivot = float(gram[0, 0]) if len(gram) == 1 else None
+        self._factor = dpotrf(gram.T, lower=1, overwrite_a=1)[0] if len(gram) > 1 else None
+
+    def solve(self, right: np.ndarray) -> np.ndarray:
+        """For right sides (M,) or (M, p)."""
+        if self._factor is not None:
+            return dpotrs(self._factor, right, lower=1)[0]
+        return right if self._pivot is None else right / self._pivot
 
 
-def _collect(batch: SparseBatch, best: _Point) -> list[FitResult]:
-    theta, output = best.theta.numpy(), best.output.numpy()
-    inner_mask, output_mask = batch.inner_mask.numpy(), batch.output_mask.numpy()
-    losses = best.loss.tolist()
-    return [
-        FitResult(s.with_coefficients(theta[t][inner_mask[t]].tolist(), output[t][output_mask[t]].tolist()), losses[t])
-        for t, s in enumerate(batch.structures)
-    ]
+def _damped_step(theta: np.ndarray, point: _Expansion, damping: float) -> np.ndarray | None:
+    """Coefficients after the solution of ``(curvature + damping * diagonal) step = descent``; None where that is
+    singular.
+    """
+    system = point.curvature.copy()
+    diagonal = system.ravel()[:: len(system) + 1]
+    diagonal += (damping + _JITTER) * np.where(point.diagonal > 0, point.diagonal, 1.0)
+    _, step, info = dposv(system.T, point.descent, lower=1, overwrite_a=1)
+    return theta + step if info == 0 and math.isfinite(step.sum()) else None
 
 
 def joint_curvature(
@@ -289,17 +290,19 @@ def residual_jacobian(
 
     The coefficients are in the order of ``Equation.coefficients()``: units first, then the output.
     """
-    root = None if sample_weight is None else sample_weight.sqrt()
-    batch = SparseBatch([structure], primitives, X)
-    point = batch.evaluate(batch.theta)
-    output = torch.zeros_like(batch.output_fixed)  # padded: the law 0 has no terms
-    output[0, : len(structure.output)] = torch.tensor([c for _, c, _ in structure.output], dtype=torch.float64)
-    residual = y - (output[:, None, :] @ point.phi)[0, 0]
-    jac = torch.cat([batch.jacobian(point, output)[0][batch.inner_mask[0]], point.phi[0][batch.output_mask[0]]])
-    if root is not None:
-        jac, residual = jac * root, residual * root
-    values = [c for form in structure.forms() for _, c, free in form if free]
-    return np.array(values), jac.numpy(), residual.numpy()
+    program = Program(structure, primitives)
+    [block] = _blocks(X, y, sample_weight, len(X), primitives)
+    values = np.array([c for form in structure.forms() for _, c, free in form if free])
+    output = np.array([c for _, c, free in structure.output if free])
+    with np.errstate(all="ignore"):
+        if not program.bind(block.X, block.target, block.root):
+            return values, np.full((len(values), len(X)), np.nan), np.full(len(X), np.nan)
+        aim = program.evaluate(program.theta)
+        program.differentiate(output)
+        residual = aim - output @ program.phi
+    jac = np.empty_like(program.jacobian)
+    jac[program.order] = program.jacobian
+    return values, np.concatenate([jac, program.phi]), residual
 
 
 def standard_errors(

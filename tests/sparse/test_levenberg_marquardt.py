@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from sklearn_eql.primitives import PRIMITIVES
-from sklearn_eql.sparse.batch import SparseBatch
 from sklearn_eql.sparse.levenberg_marquardt import (
     joint_curvature,
     levenberg_marquardt,
     residual_jacobian,
     standard_errors,
 )
+from sklearn_eql.sparse.program import Program
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 
 X = np.random.default_rng(0).uniform(0.5, 2, (40, 2))
@@ -275,8 +275,8 @@ def test_a_law_that_is_undefined_in_one_block_has_no_loss():
 
 def test_rows_are_bound_one_block_at_a_time(monkeypatch):
     sizes = set()
-    bind = SparseBatch.bind
-    monkeypatch.setattr(SparseBatch, "bind", lambda self, X: sizes.add(len(X)) or bind(self, X))
+    bind = Program.bind
+    monkeypatch.setattr(Program, "bind", lambda self, rows, *given: sizes.add(len(rows)) or bind(self, rows, *given))
     levenberg_marquardt([LAWS["sine"][0]], PRIMITIVES, ROWS, ROWS[:, 1], max_iter=2, block=16)
     assert sizes == {16, 8}
 

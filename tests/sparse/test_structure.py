@@ -1,19 +1,16 @@
-"""Batches of sparse networks: values, derivatives, independence of the trials, and the edits of structures."""
+"""Structures as a search proposes them, their translation into equations, and their edits."""
 
 import numpy as np
 import pytest
-import torch
 
 from sklearn_eql.primitives import PRESETS, PRIMITIVES, Primitive
 from sklearn_eql.search.mutations import Proposer
-from sklearn_eql.sparse.batch import SparseBatch
 from sklearn_eql.sparse.editing import EditableStructure, Node, smaller, without_terms
 from sklearn_eql.sparse.problem import Scaling, make_problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 from sklearn_eql.symbolic.canonical import free_mask
 
 X = np.random.default_rng(0).uniform(0.5, 2, (30, 3))
-ROWS = torch.from_numpy(X)
 
 
 def problem(signed=True, copies=PRESETS["default"]):
@@ -35,75 +32,6 @@ def random_structures(seed, count=40, **options):
         if structure is not None:
             found.append(structure)
     return found
-
-
-def finite(structures, rows=ROWS):
-    kept = []
-    for structure in structures:
-        values = structure.to_equation().evaluate(rows.numpy())
-        if np.isfinite(values).all() and np.abs(values).max() < 1e6:
-            kept.append(structure)
-    return kept
-
-
-def output_of(batch, theta):
-    """Outputs (T, N) at inner coefficients theta and the output coefficients of the structures."""
-    point = batch.evaluate(theta)
-    coefficients = output_coefficients(batch)
-    return (coefficients[:, :, None] * point.phi).sum(dim=1), point
-
-
-def output_coefficients(batch):
-    coefficients = torch.zeros_like(batch.output_fixed)
-    for t, structure in enumerate(batch.structures):
-        for m, (_, value, _) in enumerate(structure.output):
-            coefficients[t, m] = value
-    return coefficients
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_batch_evaluates_every_structure_as_its_equation(seed):
-    structures = finite(random_structures(seed))
-    assert len(structures) > 20
-    batch = SparseBatch(structures, PRIMITIVES, ROWS)
-    values, _ = output_of(batch, batch.theta)
-    for structure, row in zip(structures, values, strict=True):
-        np.testing.assert_allclose(row, structure.to_equation().evaluate(X), rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_jacobian_agrees_with_finite_differences(seed):
-    structures = finite(random_structures(seed))
-    batch = SparseBatch(structures, PRIMITIVES, ROWS)
-    _, point = output_of(batch, batch.theta)
-    jacobian = batch.jacobian(point, output_coefficients(batch))  # (T, K, N)
-    # A unit that saturates on an infinite argument has a value, but no slope.
-    smooth = [t for t in range(len(structures)) if torch.isfinite(jacobian[t]).all()]
-    assert len(smooth) > 0.8 * len(structures)
-    compared = 0
-    for k in range(batch.theta.shape[1]):
-        step = torch.zeros_like(batch.theta)
-        step[:, k] = 1e-6 * batch.theta[:, k].abs().clamp(min=1e-3)
-        above, below = output_of(batch, batch.theta + step)[0], output_of(batch, batch.theta - step)[0]
-        slope = (above - below) / (2 * step[:, k, None]).clamp(min=1e-300)
-        for t in smooth:
-            if not batch.inner_mask[t, k]:
-                assert (jacobian[t, k] == 0).all()
-            elif torch.isfinite(slope[t]).all():
-                size = float(jacobian[t].abs().max())
-                noise = 1e-9 * float(above[t].abs().max()) / float(step[t, k])
-                np.testing.assert_allclose(jacobian[t, k], slope[t], rtol=1e-4, atol=1e-5 * size + noise)
-                compared += 1
-    assert compared > 50
-
-
-def test_a_logarithm_of_negative_rows_disables_only_its_own_trial():
-    rows = ROWS - 1.2
-    log = Structure(3, (SparseUnit("log", (((1, 1.0, False),),)),), ((4, 2.0, True),))
-    square = Structure(3, (SparseUnit("square", (((1, 1.0, False),),)),), ((4, 2.0, True),))
-    batch = SparseBatch([log, square], PRIMITIVES, rows)
-    assert batch.valid.tolist() == [False, True]
-    np.testing.assert_allclose(output_of(batch, batch.theta)[0][1], 2 * rows[:, 0] ** 2)
 
 
 def test_structures_and_equations_translate_into_each_other():
