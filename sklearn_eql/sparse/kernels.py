@@ -17,12 +17,12 @@ from scipy.special import expit
 
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 
-_MANY_ROWS = 500  # from which torch's sine is the faster one, its call included
+_MANY_VALUES = 500  # from which torch's sine is the faster one, its call included
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One function on rows, (N,) float64 each.
+    """One function on rows, float64, elementwise.
 
     Parameters
     ----------
@@ -66,10 +66,10 @@ def _by_autograd(primitive: Primitive) -> Kernel:
 
 
 def _periodic(of_numpy: np.ufunc, of_torch: Callable) -> Callable:
-    """Sine or cosine, by whichever library is faster for so many rows."""
+    """Sine or cosine, by whichever library is faster for so many values."""
 
     def value(g, out=None):
-        if len(g) < _MANY_ROWS:
+        if g.size < _MANY_VALUES:
             return of_numpy(g, out=out)
         out = np.empty_like(g) if out is None else out
         of_torch(torch.from_numpy(g), out=torch.from_numpy(out))

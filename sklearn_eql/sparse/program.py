@@ -58,7 +58,7 @@ class SourceRows:
 
 
 @dataclass
-class _Argument:
+class Argument:
     """One linear form inside a function. Rows that nothing moves are `still`."""
 
     still: list[tuple[int, float]] = field(default_factory=list)  # source, fixed coefficient
@@ -87,10 +87,13 @@ class _Argument:
 
 
 @dataclass
-class _Unit:
+class ProgramUnit:
+    """A unit with its function; `source` is its number in the structure."""
+
     source: int
+    name: str
     kernel: Kernel
-    args: list[_Argument]
+    args: list[Argument]
     out: np.ndarray | None = None  # row of the output's terms that is this unit
 
 
@@ -108,9 +111,9 @@ class _FreeTerms:
         return len(self.values) - 1
 
 
-def _argument(terms: tuple[Term, ...], moves: set[int], free: _FreeTerms) -> _Argument:
+def _argument(terms: tuple[Term, ...], moves: set[int], free: _FreeTerms) -> Argument:
     """An argument of a unit; its free terms go to `free`, those on still rows first, as one stretch."""
-    arg = _Argument(first=len(free.values))
+    arg = Argument(first=len(free.values))
     moving = []
     for source, value, is_free in terms:
         place = free.n_seen if is_free else -1
@@ -142,6 +145,8 @@ class Program:
         Free coefficients of the units at the start, in the program's own order.
     order : ndarray (K,) of int
         Where each of them stands in the order of ``Structure.with_coefficients``.
+    exponents : list of int
+        Which of them are constant exponents of powers.
     stack : ndarray (M + K + 1, N)
         Of the bound rows: the terms of the output with free coefficients, the derivatives by the inner ones, and the
         residual. All of them times the root weights.
@@ -150,29 +155,32 @@ class Program:
     def __init__(self, structure: Structure, primitives: Mapping[str, Primitive]) -> None:
         self._structure = structure
         self._first = first = 1 + structure.n_features
-        self._inputs: list[tuple[int, int, float]] = []  # unit, feature, coefficient: logarithms of features
-        self._still: list[_Unit] = []
-        self._moving: list[_Unit] = []
+        self.inputs: list[tuple[int, int, float]] = []  # unit, feature, coefficient: logarithms of features
+        self.still: list[ProgramUnit] = []
+        self.moving: list[ProgramUnit] = []
         moves: set[int] = set()
         free = _FreeTerms()
         for source, (unit, depth) in enumerate(zip(structure.units, structure.depths, strict=True), start=first):
             if depth == 0:
                 feature, coefficient, _ = unit.args[0][0]
-                self._inputs.append((source, feature, coefficient))
+                self.inputs.append((source, feature, coefficient))
                 continue
             args = [_argument(terms, moves, free) for terms in unit.args]
             is_moved = any(arg.free or arg.moving for arg in args)
             if is_moved:
                 moves.add(source)
             kernel = kernel_of(primitives[unit.primitive])
-            (self._moving if is_moved else self._still).append(_Unit(source, kernel, args))
+            (self.moving if is_moved else self.still).append(ProgramUnit(source, unit.primitive, kernel, args))
         self.theta, self.order = np.array(free.values), np.array(free.places, dtype=np.int64)
-        self._moves = moves
-        self._terms = [s for s, _, is_free in structure.output if is_free]
-        fixed = [(s, c) for s, c, is_free in structure.output if not is_free]
-        self._fixed_still = [(s, c) for s, c in fixed if s not in moves]
-        self._fixed_moving = [(s, c) for s, c in fixed if s in moves]
-        self.n_terms = len(self._terms)
+        flags = structure.exponent_flags
+        self.exponents = [k for k, place in enumerate(free.places) if flags[place]]
+        self.moves = moves
+        self.terms = [s for s, _, is_free in structure.output if is_free]
+        self.fixed = [(s, c) for s, c, is_free in structure.output if not is_free]
+        self._read = {s for form in structure.forms() for s, _, _ in form if s < first}  # constant and features
+        self._fixed_still = [(s, c) for s, c in self.fixed if s not in moves]
+        self._fixed_moving = [(s, c) for s, c in self.fixed if s in moves]
+        self.n_terms = len(self.terms)
         self._values: list[np.ndarray | None] = []
         self._bound: SourceRows | None = None
 
@@ -183,28 +191,34 @@ class Program:
         """
         if self._bound is rows:
             return True
-        self._bound, self._root, first = rows, root, self._first
-        values = self._values = [None] * (first + len(self._structure.units))
-        for form in self._structure.forms():
-            for s, _, _ in form:
-                if s < first and values[s] is None:
-                    values[s] = rows.column(s)
-        for source, feature, coefficient in self._inputs:
-            row = values[source] = rows.logarithm(feature, coefficient)
-            if row is None:
-                self._bound = None
-                return False
+        values = self.still_values(rows)
+        if values is None:
+            self._bound = None
+            return False
+        self._bound, self._root, self._values = rows, root, values
         self._bind_units(rows.column(0))
         self._bind_output(target)
         return True
 
+    def still_values(self, rows: SourceRows) -> list[np.ndarray | None] | None:
+        """Rows of all sources that no free coefficient moves, None for the others; None where one is undefined."""
+        values = [None] * (self._first + len(self._structure.units))
+        for s in self._read:
+            values[s] = rows.column(s)
+        for source, feature, coefficient in self.inputs:
+            row = values[source] = rows.logarithm(feature, coefficient)
+            if row is None:
+                return None
+        for unit in self.still:
+            args = [_combined(arg.still, values) for arg in unit.args] or [rows.column(0)]
+            args = [np.zeros(len(rows)) if g is None else g for g in args]
+            values[unit.source] = unit.kernel.value(*args)
+        return values
+
     def _bind_units(self, ones: np.ndarray) -> None:
-        """What nothing moves: units, and parts of the arguments of others."""
+        """The parts of arguments that nothing moves."""
         values = self._values
-        for unit in self._still:
-            args = [_combined(arg.still, values) for arg in unit.args] or [ones]
-            values[unit.source] = unit.kernel.value(*(ones * 0 if g is None else g for g in args))
-        for unit in self._moving:
+        for unit in self.moving:
             unit.out = None
             for arg in unit.args:
                 arg.base = _combined(arg.still, values)
@@ -220,10 +234,10 @@ class Program:
         self.phi = self.stack[: self.n_terms]
         self.jacobian = self.stack[self.n_terms : -1]
         self.residual = self.stack[-1]
-        owners = {unit.source: unit for unit in self._moving}
+        owners = {unit.source: unit for unit in self.moving}
         self._copied: list[tuple[np.ndarray, int]] = []  # terms that are not computed in their place
-        for row, s in zip(self.phi, self._terms, strict=True):
-            if s not in self._moves:
+        for row, s in zip(self.phi, self.terms, strict=True):
+            if s not in self.moves:
                 np.multiply(values[s], 1.0 if root is None else root, out=row)
             elif root is None and owners[s].out is None:
                 owners[s].out = row
@@ -236,7 +250,7 @@ class Program:
         """Fill `phi`; what its rows are to give, (N,)."""
         self._theta, values = theta, self._values
         self._args = []
-        for unit in self._moving:
+        for unit in self.moving:
             args = [arg.at(theta, values) for arg in unit.args]
             self._args.append(args)
             values[unit.source] = unit.kernel.value(*args, out=unit.out)
@@ -252,12 +266,12 @@ class Program:
         """Fill `jacobian` at the coefficients evaluated last, and `output` (M,)."""
         values, theta, jacobian, root = self._values, self._theta, self.jacobian, self._root
         by_unit: dict[int, np.ndarray | float] = {}  # derivative of the law by each unit
-        for s, c in [*zip(self._terms, output.tolist(), strict=True), *self._fixed_moving]:
-            if s in self._moves:
+        for s, c in [*zip(self.terms, output.tolist(), strict=True), *self._fixed_moving]:
+            if s in self.moves:
                 by_unit[s] = by_unit.get(s, 0.0) + c
         if root is not None:
             by_unit = {s: c * root for s, c in by_unit.items()}
-        for unit, args in zip(reversed(self._moving), reversed(self._args), strict=True):
+        for unit, args in zip(reversed(self.moving), reversed(self._args), strict=True):
             mine = by_unit.get(unit.source)
             if mine is None:  # nothing reads it
                 continue

@@ -8,7 +8,7 @@ constant 1, then the features, then the units in order.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -98,24 +98,32 @@ class Structure:
     @property
     def largest_exponent(self) -> float:
         """Magnitude of the largest constant exponent of a power, 0 if there is none."""
-        found = ((self._is_exponent(u, a, s), c) for u, a, s, c, _ in self._inner_terms())
-        return max((abs(c) for is_exponent, c in found if is_exponent), default=0.0)
+        return max((abs(self.units[u].args[a][i][1]) for u, a, i in self._exponents), default=0.0)
 
     @cached_property
     def exponent_flags(self) -> tuple[bool, ...]:
         """Which of the free coefficients of the units are constant exponents of powers, in their order."""
-        return tuple(self._is_exponent(u, a, s) for u, a, s, _, free in self._inner_terms() if free)
+        exponents = self._exponents
+        return tuple(
+            (u, a, i) in exponents
+            for u, unit in enumerate(self.units)
+            for a, arg in enumerate(unit.args)
+            for i, (_, _, free) in enumerate(arg)
+            if free
+        )
 
-    def _inner_terms(self) -> Iterator[tuple[SparseUnit, int, int, float, bool]]:
-        for unit in self.units:
-            for a, arg in enumerate(unit.args):
-                yield from ((unit, a, *term) for term in arg)
-
-    def _is_exponent(self, unit: SparseUnit, argument: int, source: int) -> bool:
-        if unit.primitive == "exp":  # of the logarithm of a feature
-            first = 1 + self.n_features
-            return source >= first and self.depths[source - first] == 0
-        return unit.primitive == "pow" and argument == 1 and source == 0 and len(unit.args[1]) == 1
+    @cached_property
+    def _exponents(self) -> frozenset[tuple[int, int, int]]:
+        """Unit, argument and position of constant exponents of powers: free ones and fixed ones."""
+        first = 1 + self.n_features
+        found = []
+        for u, unit in enumerate(self.units):
+            if unit.primitive == "exp":  # of the logarithm of a feature
+                places = (i for i, (s, _, _) in enumerate(unit.args[0]) if s >= first and self.depths[s - first] == 0)
+                found += [(u, 0, i) for i in places]
+            elif unit.primitive == "pow" and len(unit.args[1]) == 1 and unit.args[1][0][0] == 0:
+                found.append((u, 1, 0))
+        return frozenset(found)
 
     def forms(self) -> list[tuple[Term, ...]]:
         """Every linear form: arguments of the units in order, then the output."""
@@ -143,11 +151,21 @@ class Structure:
         return cls(equation.n_features, units, mark(equation.output))
 
     def with_coefficients(self, inner: Sequence[float], output: Sequence[float]) -> Structure:
-        """The same structure with the free coefficients replaced, those of the units and those of the output."""
+        """The same structure with the free coefficients replaced, those of the units and those of the output.
+
+        What was computed of the structure and does not depend on them is taken over.
+        """
         stream = iter(inner)
 
         def refill(form: tuple[Term, ...], values) -> tuple[Term, ...]:
             return tuple((s, float(next(values)) if free else c, free) for s, c, free in form)
 
-        units = tuple(SparseUnit(u.primitive, tuple(refill(a, stream) for a in u.args)) for u in self.units)
-        return Structure(self.n_features, units, refill(self.output, iter(output)))
+        units = self.units
+        if len(inner):
+            units = tuple(SparseUnit(u.primitive, tuple(refill(a, stream) for a in u.args)) for u in units)
+        same = Structure(self.n_features, units, refill(self.output, iter(output)))
+        vars(same).update((name, value) for name, value in vars(self).items() if name in _OF_STRUCTURE)
+        return same
+
+
+_OF_STRUCTURE = frozenset(name for name, value in vars(Structure).items() if isinstance(value, cached_property))

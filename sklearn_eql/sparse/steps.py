@@ -1,0 +1,48 @@
+"""What all fits by Levenberg-Marquardt share: the rules of damping and rest, and the state of one structure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+DAMPING_START = 1e-2  # of the diagonal of the curvature: starts are anywhere, a full Gauss-Newton step may lead astray
+DAMPING_MIN, DAMPING_MAX = 1e-12, 1e10  # less changes no digit that counts, with more no step moves a coefficient
+LESS, MORE = 0.2, 4.0  # factors of the damping after a step that was taken, and one that was not
+JITTER = 1e-13  # relative to the diagonal: keeps a rank-deficient system solvable without moving its solution
+MOST_IDLE = 6  # steps in a row without progress, after which a fit rests
+MAX_EXPONENT = 15.0
+"""The force between two atoms has an exponent of 13. Larger ones that fit are exponentials, or bells, of a feature that
+hardly varies: ``x**241 / (...)`` is no law, and nothing that float64 holds a little way off the data."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When to end; see :func:`sklearn_eql.sparse.levenberg_marquardt.levenberg_marquardt`."""
+
+    max_iter: int
+    tol: float
+    deadline: float
+
+
+@dataclass
+class State:
+    """One structure on its way."""
+
+    theta: np.ndarray  # (K,) inner coefficients, in the order of its program
+    output: np.ndarray  # (M,)
+    loss: float
+    damping: float = DAMPING_START
+    idle: int = 0
+    n_steps: int = 0
+
+    @classmethod
+    def undefined(cls, theta: np.ndarray, n_terms: int) -> State:
+        """Of a structure that has no value on some row."""
+        return cls(theta, np.zeros(n_terms), math.inf)
+
+    def moves(self, floor: float, rules: Rules) -> bool:
+        """Whether there is a step to try."""
+        is_open = floor < self.loss < math.inf and self.idle < MOST_IDLE
+        return is_open and len(self.theta) > 0 and self.n_steps < rules.max_iter

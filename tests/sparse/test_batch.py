@@ -1,0 +1,113 @@
+"""Batches of programs: values and derivatives are those of each program alone, and so is where a fit ends."""
+
+import numpy as np
+import pytest
+import torch
+from searched_structures import X, structures_of_a_search
+
+from sklearn_eql.primitives import PRIMITIVES, Primitive
+from sklearn_eql.sparse import lockstep
+from sklearn_eql.sparse.batch import Batch
+from sklearn_eql.sparse.levenberg_marquardt import levenberg_marquardt
+from sklearn_eql.sparse.program import Program, SourceRows
+from sklearn_eql.sparse.structure import SparseUnit, Structure
+
+ROWS = torch.from_numpy(X)
+N_ROWS = len(X)
+TARGET = torch.from_numpy(np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2])
+FIXED = [  # terms of the output that are not fitted: of a feature, and of a unit that moves
+    Structure(3, (SparseUnit("sin", (((1, 2.0, True),),)),), ((0, 1.0, True), term))
+    for term in ((1, 0.5, False), (4, 0.5, False))
+]
+LINEAR = Structure(3, (), ((0, 1.0, True), (2, 1.0, True)))
+
+
+def batch_of(structures, rows, primitives=PRIMITIVES):
+    programs = [Program(structure, primitives) for structure in structures]
+    return programs, Batch(programs, [program.still_values(rows) for program in programs], len(rows))
+
+
+def outputs(programs, n_terms, rng):
+    found = np.zeros((len(programs), n_terms))
+    for mine, program in zip(found, programs, strict=True):
+        mine[: program.n_terms] = rng.normal(size=program.n_terms)
+    return found
+
+
+@pytest.mark.parametrize("weights", ["none", "one for all", "one each"])
+@pytest.mark.parametrize("preset", ["default", "piecewise"])
+def test_a_batch_computes_what_its_programs_compute(preset, weights, rng):
+    structures = [*structures_of_a_search(0, preset), *FIXED, LINEAR]
+    rows = SourceRows(ROWS, PRIMITIVES)
+    shape = {"none": None, "one for all": (N_ROWS,), "one each": (len(structures), N_ROWS)}[weights]
+    root = None if shape is None else rng.uniform(0.5, 1.5, shape)
+    with np.errstate(all="ignore"):
+        programs, batch = batch_of(structures, rows)
+        given = batch.evaluate(batch.theta)
+        output = outputs(programs, batch.n_terms, rng)
+        batch.differentiate(output, root)
+        for t, program in enumerate(programs):
+            mine = root if root is None or root.ndim == 1 else root[t]
+            program.bind(rows, np.zeros(N_ROWS), mine)
+            factor = 1.0 if mine is None else mine
+            np.testing.assert_allclose(-factor * given[t], program.evaluate(program.theta), rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(factor * batch.phi[t, : program.n_terms], program.phi, rtol=1e-12, atol=1e-12)
+            assert (batch.phi[t, program.n_terms :] == 0).all()
+            program.differentiate(output[t, : program.n_terms])
+            found = batch.jacobian[t, : len(program.theta)]
+            size = np.abs(program.jacobian[np.isfinite(program.jacobian)]).max(initial=1.0)
+            np.testing.assert_allclose(found, program.jacobian, rtol=1e-9, atol=1e-12 * size)
+            assert (batch.jacobian[t, len(program.theta) :] == 0).all()
+
+
+def test_a_batch_holds_functions_of_the_users_own():
+    bell = Primitive("exp", 1, lambda g: 1 / (1 + g * g), lambda g: 1 / (1 + g**2))
+    structures = [Structure(3, (SparseUnit("exp", (((k, 0.5, True),),)),), ((4, 2.0, True),)) for k in (1, 2)]
+    _, batch = batch_of(structures, SourceRows(ROWS, PRIMITIVES), {**PRIMITIVES, "exp": bell})
+    batch.evaluate(batch.theta)
+    g = 0.5 * X[:, :2].T
+    np.testing.assert_allclose(batch.phi[:, 0], 1 / (1 + g**2), rtol=1e-14)
+    batch.differentiate(np.full((2, 1), 2.0), None)
+    np.testing.assert_allclose(batch.jacobian[:, 0], -4 * g / (1 + g**2) ** 2 * X[:, :2].T, rtol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_fit_ends_in_step_where_it_ends_alone(weighted, monkeypatch, rng):
+    structures = [*structures_of_a_search(5), *FIXED, LINEAR]
+    weight = torch.from_numpy(rng.uniform(0.5, 1.5, (len(structures), N_ROWS))) if weighted else None
+    together = levenberg_marquardt(structures, PRIMITIVES, ROWS, TARGET, weight, max_iter=4)
+    monkeypatch.setattr(lockstep, "_FEWEST", len(structures) + 1)
+    alone = levenberg_marquardt(structures, PRIMITIVES, ROWS, TARGET, weight, max_iter=4)
+    losses = np.array([[one.loss, other.loss] for one, other in zip(together, alone, strict=True)])
+    same = np.isclose(losses[:, 0], losses[:, 1], rtol=1e-6, atol=1e-20)
+    assert same.mean() > 0.95  # where derivatives nearly depend on each other, rounding decides on a step
+    assert [r.structure.key for r in together] == [s.key for s in structures]
+
+
+def test_an_undefined_structure_leaves_the_others_as_they_are():
+    rows = ROWS.clone()
+    rows[3, 0] = -1.0
+    log = Structure(3, (SparseUnit("log", (((1, 1.0, False),),)),), ((4, 2.0, True),))
+    root = Structure(3, (SparseUnit("sqrt", (((1, 1.0, False), (2, 0.1, True)),)),), ((4, 2.0, True),))
+    good = [Structure(3, (SparseUnit("sin", (((2, c, True),),)),), ((4, 1.0, True),)) for c in (1.0, 1.2, 1.4, 2.2)]
+    found = levenberg_marquardt([log, *good, root, LINEAR], PRIMITIVES, rows, TARGET, max_iter=10)
+    alone = [levenberg_marquardt([s], PRIMITIVES, rows, TARGET, max_iter=10)[0] for s in good]
+    assert found[0].loss == found[5].loss == np.inf
+    assert [r.loss for r in found[1:5]] == pytest.approx([r.loss for r in alone], rel=1e-6)
+    assert np.isfinite(found[6].loss)
+
+
+def test_a_few_that_go_on_leave_the_batch():
+    start = Structure(3, (SparseUnit("sin", (((1, 1.9, True),),)),), ((4, 1.0, True),))
+    target = torch.from_numpy(np.sin(2 * X[:, 0]))
+    found = levenberg_marquardt([LINEAR] * 20 + [start], PRIMITIVES, ROWS, target, max_iter=30)
+    assert found[-1].loss < 1e-24
+    assert found[-1].structure.units[0].args[0][0][1] == pytest.approx(2.0, rel=1e-10)
+
+
+def test_floors_end_the_fits_of_a_batch_one_by_one():
+    starts = [Structure(3, (SparseUnit("sin", (((1, 1.9, True),),)),), ((4, 1.0, True),))] * 8
+    target = torch.from_numpy(np.sin(2 * X[:, 0]))
+    floors = torch.tensor([np.inf] * 4 + [0.0] * 4, dtype=torch.float64)
+    losses = [r.loss for r in levenberg_marquardt(starts, PRIMITIVES, ROWS, target, max_iter=20, floor=floors)]
+    assert max(losses[4:]) < 1e-24 < min(losses[:4])
