@@ -13,7 +13,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from sklearn_eql.sparse.kernels import Kernel
-from sklearn_eql.sparse.program import Program, ProgramUnit
+from sklearn_eql.sparse.layout import LaidUnit
+from sklearn_eql.sparse.program import Program
 
 
 class _Coefficients:
@@ -55,7 +56,7 @@ class _Group:
     kernel: Kernel
     units: slice  # rows of the sources
     args: list[slice]  # rows of the arguments, those of all units one after the other
-    members: list[tuple[int, ProgramUnit]] = field(default_factory=list)
+    members: list[tuple[int, LaidUnit]] = field(default_factory=list)
 
 
 @dataclass
@@ -128,25 +129,27 @@ class Batch:
 
     def _place_moving(self, programs: Sequence[Program], where: list[dict[int, int]]) -> list[_Level]:
         """Rows of units and arguments, without their coefficients."""
-        by_level: list[dict[str, list[tuple[int, ProgramUnit]]]] = []
+        by_level: list[dict[str, list[tuple[int, LaidUnit]]]] = []
         for t, program in enumerate(programs):
             levels: dict[int, int] = {}
-            for unit in program.moving:
+            for unit in program.layout.moving:
                 below = [levels[s] for arg in unit.args for s, _, _ in arg.moving]
                 levels[unit.source] = level = 1 + max(below) if below else 0
                 if level == len(by_level):
                     by_level.append({})
-                by_level[level].setdefault(unit.name, []).append((t, unit))
+                by_level[level].setdefault(unit.primitive, []).append((t, unit))
         found = []
         n_sources, n_args = self._n_still, 1
         for by_name in by_level:
             first_unit, first_arg, groups = n_sources, n_args, []
-            for members in by_name.values():
+            for name, members in by_name.items():
                 args = []
                 for _ in members[0][1].args:
                     args.append(slice(n_args, n_args + len(members)))
                     n_args += len(members)
-                groups.append(_Group(members[0][1].kernel, slice(n_sources, n_sources + len(members)), args, members))
+                groups.append(
+                    _Group(programs[0].kernel(name), slice(n_sources, n_sources + len(members)), args, members)
+                )
                 for t, unit in members:
                     where[t][unit.source] = n_sources
                     n_sources += 1
@@ -186,14 +189,14 @@ class Batch:
         trial = np.zeros(self._n_sources, dtype=np.int64)
         for t, program in enumerate(programs):
             mine = where[t]
-            self._terms[t, : program.n_terms] = [mine[s] for s in program.terms]
+            self._terms[t, : program.n_terms] = [mine[s] for s in program.layout.terms]
             self.has_term[t, : program.n_terms] = True
-            for s, c in program.fixed:
+            for s, c in program.layout.fixed:
                 self._fixed.add(t, mine[s], c)
                 self._has_fixed = True
-                if s in program.moves:
+                if s in program.layout.moves:
                     fixed[mine[s]] += c
-            for unit in program.moving:
+            for unit in program.layout.moving:
                 trial[mine[unit.source]] = t
         self._fixed.build(self.n_trials, self._n_sources)
         self._fixed_units, self._trial = fixed[self._n_still :], trial[self._n_still :]

@@ -93,10 +93,8 @@ def levenberg_marquardt(
 
 def _filled(structure: Structure, program: Program, state: State) -> FitResult:
     """The structure with the coefficients that were found."""
-    inner = np.empty_like(state.theta)
-    inner[program.order] = state.theta
     loss = state.loss if structure.largest_exponent <= MAX_EXPONENT else math.inf
-    return FitResult(structure.with_coefficients(inner.tolist(), state.output.tolist()), loss)
+    return FitResult(structure.with_coefficients(program.in_order(state.theta), state.output.tolist()), loss)
 
 
 def joint_curvature(
@@ -135,7 +133,7 @@ def residual_jacobian(
         program.differentiate(output)
         residual = aim - output @ program.phi
     jac = np.empty_like(program.jacobian)
-    jac[program.order] = program.jacobian
+    jac[program.layout.order] = program.jacobian
     return values, np.concatenate([jac, program.phi]), residual
 
 

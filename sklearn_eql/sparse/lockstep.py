@@ -85,7 +85,7 @@ class _Steps:
         self._root = rows.root if rows.root is None or rows.root.ndim == 1 else rows.root[numbers]
         self._is_exponent = np.zeros(batch.theta.shape, dtype=bool)
         for mine, program in zip(self._is_exponent, programs, strict=True):
-            mine[program.exponents] = True
+            mine[program.layout.exponents] = True
 
     def run(self, floor: np.ndarray, rules: Rules) -> list[State]:
         """Until the rules end it, or too few move."""
@@ -106,13 +106,13 @@ class _Steps:
                 trial, is_law = self._stepped(theta, here, damping, active)
                 trial_output, trial_loss = self._at(trial)
                 better = active & is_law & (trial_loss < loss)
-                if better.any():
+                there = here
+                if n_done < rules.max_iter and better.any():
                     *there, is_finite = self._expand(trial_output)
                     better &= is_finite
                 progress = better & (trial_loss <= loss * (1 - rules.tol))
-                known = [theta, output, loss, *here]
-                news = [trial, trial_output, trial_loss, *(there if better.any() else here)]
-                theta, output, loss, *here = news if better.all() else map(partial(_chosen, better), news, known)
+                known, new = [theta, output, loss, *here], [trial, trial_output, trial_loss, *there]
+                theta, output, loss, *here = new if better.all() else map(partial(_chosen, better), new, known)
                 factor = np.where(better, LESS, MORE)
                 damping = np.where(active, (damping * factor).clip(DAMPING_MIN, DAMPING_MAX), damping)
                 idle = np.where(active, np.where(progress, 0, idle + 1), idle)

@@ -8,15 +8,16 @@ derivatives: each needs its own slope only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.kernels import Kernel, kernel_of
+from sklearn_eql.sparse.layout import Form, combined
 from sklearn_eql.sparse.rows import ScaledRows
-from sklearn_eql.sparse.structure import Structure, Term
+from sklearn_eql.sparse.structure import Structure
 
 
 class SourceRows:
@@ -58,25 +59,21 @@ class SourceRows:
 
 
 @dataclass
-class Argument:
-    """One linear form inside a function. Rows that nothing moves are `still`."""
+class _BoundForm:
+    """A form, and what of it nothing moves on the bound rows."""
 
-    still: list[tuple[int, float]] = field(default_factory=list)  # source, fixed coefficient
-    free: list[int] = field(default_factory=list)  # still sources with a free coefficient: theta[first:last]
-    moving: list[tuple[int, float, int]] = field(default_factory=list)  # source, coefficient, its place in theta or -1
-    first: int = 0
-    last: int = 0
-    base: np.ndarray | None = None  # (N,) what the fixed terms give
-    rows: np.ndarray | None = None  # (last - first, N)
+    form: Form
+    base: np.ndarray | None  # (N,) what the fixed terms give
+    rows: np.ndarray | None  # (last - first, N) still sources of free coefficients
 
     def at(self, theta: np.ndarray, values: list) -> np.ndarray:
         """The form's values, (N,)."""
         row = self.base
-        if self.free:
-            row = theta[self.first : self.last] @ self.rows
+        if self.rows is not None:
+            row = theta[self.form.first : self.form.last] @ self.rows
             if self.base is not None:
                 row += self.base
-        for source, coefficient, k in self.moving:
+        for source, coefficient, k in self.form.moving:
             term = values[source]
             if k >= 0:
                 term = term * theta[k]
@@ -87,47 +84,11 @@ class Argument:
 
 
 @dataclass
-class ProgramUnit:
-    """A unit with its function; `source` is its number in the structure."""
-
+class _BoundUnit:
     source: int
-    name: str
     kernel: Kernel
-    args: list[Argument]
+    args: list[_BoundForm]
     out: np.ndarray | None = None  # row of the output's terms that is this unit
-
-
-@dataclass
-class _FreeTerms:
-    """Coefficients inside units that are fitted, in the order of a program."""
-
-    values: list[float] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)  # in the order of ``Structure.with_coefficients``
-    n_seen: int = 0
-
-    def add(self, value: float, place: int) -> int:
-        self.values.append(value)
-        self.places.append(place)
-        return len(self.values) - 1
-
-
-def _argument(terms: tuple[Term, ...], moves: set[int], free: _FreeTerms) -> Argument:
-    """An argument of a unit; its free terms go to `free`, those on still rows first, as one stretch."""
-    arg = Argument(first=len(free.values))
-    moving = []
-    for source, value, is_free in terms:
-        place = free.n_seen if is_free else -1
-        free.n_seen += is_free
-        if source in moves:
-            moving.append((source, value, place))
-        elif is_free:
-            arg.free.append(source)
-            free.add(value, place)
-        else:
-            arg.still.append((source, value))
-    arg.last = len(free.values)
-    arg.moving = [(s, c, free.add(c, place) if place >= 0 else -1) for s, c, place in moving]
-    return arg
 
 
 class Program:
@@ -142,47 +103,29 @@ class Program:
     Attributes
     ----------
     theta : ndarray (K,)
-        Free coefficients of the units at the start, in the program's own order.
-    order : ndarray (K,) of int
-        Where each of them stands in the order of ``Structure.with_coefficients``.
-    exponents : list of int
-        Which of them are constant exponents of powers.
+        Free coefficients of the units at the start, in the order of the layout.
     stack : ndarray (M + K + 1, N)
         Of the bound rows: the terms of the output with free coefficients, the derivatives by the inner ones, and the
         residual. All of them times the root weights.
     """
 
     def __init__(self, structure: Structure, primitives: Mapping[str, Primitive]) -> None:
-        self._structure = structure
-        self._first = first = 1 + structure.n_features
-        self.inputs: list[tuple[int, int, float]] = []  # unit, feature, coefficient: logarithms of features
-        self.still: list[ProgramUnit] = []
-        self.moving: list[ProgramUnit] = []
-        moves: set[int] = set()
-        free = _FreeTerms()
-        for source, (unit, depth) in enumerate(zip(structure.units, structure.depths, strict=True), start=first):
-            if depth == 0:
-                feature, coefficient, _ = unit.args[0][0]
-                self.inputs.append((source, feature, coefficient))
-                continue
-            args = [_argument(terms, moves, free) for terms in unit.args]
-            is_moved = any(arg.free or arg.moving for arg in args)
-            if is_moved:
-                moves.add(source)
-            kernel = kernel_of(primitives[unit.primitive])
-            (self.moving if is_moved else self.still).append(ProgramUnit(source, unit.primitive, kernel, args))
-        self.theta, self.order = np.array(free.values), np.array(free.places, dtype=np.int64)
-        flags = structure.exponent_flags
-        self.exponents = [k for k, place in enumerate(free.places) if flags[place]]
-        self.moves = moves
-        self.terms = [s for s, _, is_free in structure.output if is_free]
-        self.fixed = [(s, c) for s, c, is_free in structure.output if not is_free]
-        self._read = {s for form in structure.forms() for s, _, _ in form if s < first}  # constant and features
-        self._fixed_still = [(s, c) for s, c in self.fixed if s not in moves]
-        self._fixed_moving = [(s, c) for s, c in self.fixed if s in moves]
-        self.n_terms = len(self.terms)
-        self._values: list[np.ndarray | None] = []
+        self.layout = structure.layout
+        self._primitives = primitives
+        inner = [c for unit in structure.units for arg in unit.args for _, c, is_free in arg if is_free]
+        self.theta = np.array([inner[k] for k in self.layout.order])
+        self.n_terms = len(self.layout.terms)
         self._bound: SourceRows | None = None
+
+    def kernel(self, name: str) -> Kernel:
+        """The function of a unit."""
+        return kernel_of(self._primitives[name])
+
+    def in_order(self, theta: np.ndarray) -> list[float]:
+        """Inner coefficients in the order of ``Structure.with_coefficients``."""
+        inner = np.empty_like(theta)
+        inner[self.layout.order] = theta
+        return inner.tolist()
 
     def bind(self, rows: SourceRows, target: np.ndarray, root: np.ndarray | None) -> bool:
         """Evaluate on these rows from now on; False where a logarithm of a feature is undefined on one of them.
@@ -196,68 +139,69 @@ class Program:
             self._bound = None
             return False
         self._bound, self._root, self._values = rows, root, values
-        self._bind_units(rows.column(0))
+        self._bind_units(len(rows))
         self._bind_output(target)
         return True
 
     def still_values(self, rows: SourceRows) -> list[np.ndarray | None] | None:
         """Rows of all sources that no free coefficient moves, None for the others; None where one is undefined."""
-        values = [None] * (self._first + len(self._structure.units))
-        for s in self._read:
+        values: list[np.ndarray | None] = [None] * self.layout.n_sources
+        for s in self.layout.read:
             values[s] = rows.column(s)
-        for source, feature, coefficient in self.inputs:
-            row = values[source] = rows.logarithm(feature, coefficient)
+        for source, feature, factor in self.layout.inputs:
+            row = values[source] = rows.logarithm(feature, factor)
             if row is None:
                 return None
-        for unit in self.still:
-            args = [_combined(arg.still, values) for arg in unit.args] or [rows.column(0)]
+        for unit in self.layout.still:
+            args = [combined(form.still, values) for form in unit.args] or [rows.column(0)]
             args = [np.zeros(len(rows)) if g is None else g for g in args]
-            values[unit.source] = unit.kernel.value(*args)
+            values[unit.source] = self.kernel(unit.primitive).value(*args)
         return values
 
-    def _bind_units(self, ones: np.ndarray) -> None:
-        """The parts of arguments that nothing moves."""
+    def _bind_units(self, n_rows: int) -> None:
         values = self._values
-        for unit in self.moving:
-            unit.out = None
-            for arg in unit.args:
-                arg.base = _combined(arg.still, values)
-                if arg.free:
-                    arg.rows = np.stack([values[s] for s in arg.free])
-                elif arg.base is None and not arg.moving:
-                    arg.base = ones * 0
+        self._units = []
+        for unit in self.layout.moving:
+            args = []
+            for form in unit.args:
+                base = combined(form.still, values)
+                if base is None and not (form.free or form.moving):
+                    base = np.zeros(n_rows)
+                args.append(_BoundForm(form, base, np.stack([values[s] for s in form.free]) if form.free else None))
+            self._units.append(_BoundUnit(unit.source, self.kernel(unit.primitive), args))
 
     def _bind_output(self, target: np.ndarray) -> None:
         """Room for the results, and the terms of the output that nothing moves."""
-        values, root = self._values, self._root
+        values, root, moves = self._values, self._root, self.layout.moves
         self.stack = np.zeros((self.n_terms + len(self.theta) + 1, len(target)))
         self.phi = self.stack[: self.n_terms]
         self.jacobian = self.stack[self.n_terms : -1]
         self.residual = self.stack[-1]
-        owners = {unit.source: unit for unit in self.moving}
+        owners = {unit.source: unit for unit in self._units}
         self._copied: list[tuple[np.ndarray, int]] = []  # terms that are not computed in their place
-        for row, s in zip(self.phi, self.terms, strict=True):
-            if s not in self.moves:
+        for row, s in zip(self.phi, self.layout.terms, strict=True):
+            if s not in moves:
                 np.multiply(values[s], 1.0 if root is None else root, out=row)
             elif root is None and owners[s].out is None:
                 owners[s].out = row
             else:
                 self._copied.append((row, s))
-        given = _combined(self._fixed_still, values)
+        given = combined([(s, c) for s, c in self.layout.fixed if s not in moves], values)
         self._target = target if given is None else target - (given if root is None else given * root)
+        self._fixed = [(s, c) for s, c in self.layout.fixed if s in moves]
 
     def evaluate(self, theta: np.ndarray) -> np.ndarray:
         """Fill `phi`; what its rows are to give, (N,)."""
         self._theta, values = theta, self._values
         self._args = []
-        for unit in self.moving:
+        for unit in self._units:
             args = [arg.at(theta, values) for arg in unit.args]
             self._args.append(args)
             values[unit.source] = unit.kernel.value(*args, out=unit.out)
         for row, s in self._copied:
             np.multiply(values[s], 1.0 if self._root is None else self._root, out=row)
         aim = self._target
-        for s, c in self._fixed_moving:
+        for s, c in self._fixed:
             given = values[s] * c
             aim = aim - (given if self._root is None else given * self._root)
         return aim
@@ -266,33 +210,25 @@ class Program:
         """Fill `jacobian` at the coefficients evaluated last, and `output` (M,)."""
         values, theta, jacobian, root = self._values, self._theta, self.jacobian, self._root
         by_unit: dict[int, np.ndarray | float] = {}  # derivative of the law by each unit
-        for s, c in [*zip(self.terms, output.tolist(), strict=True), *self._fixed_moving]:
-            if s in self.moves:
+        for s, c in [*zip(self.layout.terms, output.tolist(), strict=True), *self._fixed]:
+            if s in self.layout.moves:
                 by_unit[s] = by_unit.get(s, 0.0) + c
         if root is not None:
             by_unit = {s: c * root for s, c in by_unit.items()}
-        for unit, args in zip(reversed(self.moving), reversed(self._args), strict=True):
+        for unit, args in zip(reversed(self._units), reversed(self._args), strict=True):
             mine = by_unit.get(unit.source)
             if mine is None:  # nothing reads it
                 continue
             for arg, slope in zip(unit.args, unit.kernel.slopes, strict=True):
-                if not (arg.free or arg.moving):
+                form = arg.form
+                if not (form.free or form.moving):
                     continue
                 by_argument = slope(values[unit.source], *args) * mine
-                if arg.free:
-                    np.multiply(arg.rows, by_argument, out=jacobian[arg.first : arg.last])
-                for s, c, k in arg.moving:
+                if form.free:
+                    np.multiply(arg.rows, by_argument, out=jacobian[form.first : form.last])
+                for s, c, k in form.moving:
                     if k >= 0:
                         np.multiply(values[s], by_argument, out=jacobian[k])
                         c = theta[k]
                     more = by_argument if c == 1 else by_argument * c
                     by_unit[s] = by_unit[s] + more if s in by_unit else more
-
-
-def _combined(terms: list[tuple[int, float]], values: list) -> np.ndarray | None:
-    """Sum of terms, (N,); None where there are none."""
-    row = None
-    for s, c in terms:
-        term = values[s] if c == 1 else values[s] * c
-        row = term if row is None else row + term
-    return row

@@ -144,7 +144,7 @@ def fit_one(model: Model, begun: State | None, floor: float, rules: Rules) -> St
     here = model.expand(output)
     if here is None:
         return replace(state, loss=math.inf)
-    exponents = model.program.exponents
+    exponents = model.program.layout.exponents
     step = state.n_steps
     while step < rules.max_iter and loss > floor and idle < MOST_IDLE and time.time() < rules.deadline:
         step, idle = step + 1, idle + 1
@@ -153,7 +153,9 @@ def fit_one(model: Model, begun: State | None, floor: float, rules: Rules) -> St
         if trial is None or any(abs(trial[k]) > MAX_EXPONENT for k in exponents):
             continue
         trial_output, trial_loss = model.at(trial)
-        there = model.expand(trial_output) if trial_loss < loss else None
+        if not trial_loss < loss:
+            continue
+        there = model.expand(trial_output) if step < rules.max_iter else here
         if there is not None:
             damping = max(damping / MORE * LESS, DAMPING_MIN)
             idle = 0 if trial_loss <= loss * (1 - rules.tol) else idle

@@ -8,7 +8,7 @@ constant 1, then the features, then the units in order.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from sklearn_eql.primitives import ALGEBRAIC
 from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL
+from sklearn_eql.sparse.layout import Layout, layout_of
 from sklearn_eql.symbolic.equation import Equation, Unit
 
 _FAMILIAR = 10  # columns of a table: the choice of one of so many is in the price of a symbol
@@ -125,6 +126,19 @@ class Structure:
                 found.append((u, 1, 0))
         return frozenset(found)
 
+    @cached_property
+    def _units_with_free(self) -> list[int]:
+        return [u for u, unit in enumerate(self.units) if any(free for arg in unit.args for _, _, free in arg)]
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How it is computed."""
+        return layout_of(self)
+
+    def __getstate__(self) -> dict:
+        """Without what is computed from it."""
+        return {name: vars(self)[name] for name in ("n_features", "units", "output")}
+
     def forms(self) -> list[tuple[Term, ...]]:
         """Every linear form: arguments of the units in order, then the output."""
         return [arg for u in self.units for arg in u.args] + [self.output]
@@ -155,17 +169,17 @@ class Structure:
 
         What was computed of the structure and does not depend on them is taken over.
         """
-        stream = iter(inner)
-
-        def refill(form: tuple[Term, ...], values) -> tuple[Term, ...]:
-            return tuple((s, float(next(values)) if free else c, free) for s, c, free in form)
-
-        units = self.units
-        if len(inner):
-            units = tuple(SparseUnit(u.primitive, tuple(refill(a, stream) for a in u.args)) for u in units)
-        same = Structure(self.n_features, units, refill(self.output, iter(output)))
+        inner, output = iter(inner), iter(output)
+        units = list(self.units)
+        for u in self._units_with_free:
+            units[u] = SparseUnit(units[u].primitive, tuple([_refilled(arg, inner) for arg in units[u].args]))
+        same = Structure(self.n_features, tuple(units), _refilled(self.output, output))
         vars(same).update((name, value) for name, value in vars(self).items() if name in _OF_STRUCTURE)
         return same
+
+
+def _refilled(form: tuple[Term, ...], values: Iterator[float]) -> tuple[Term, ...]:
+    return tuple([(term[0], float(next(values)), True) if term[2] else term for term in form])
 
 
 _OF_STRUCTURE = frozenset(name for name, value in vars(Structure).items() if isinstance(value, cached_property))

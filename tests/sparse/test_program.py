@@ -79,9 +79,8 @@ def test_derivatives_agree_with_finite_differences(seed, root):
 def test_coefficients_return_to_the_places_that_they_came_from():
     for structure in structures_of_a_search(4):
         program = Program(structure, PRIMITIVES)
-        inner = np.empty_like(program.theta)
-        inner[program.order] = program.theta
-        assert structure.with_coefficients(inner.tolist(), free_output(structure).tolist()) == structure
+        inner = program.in_order(program.theta)
+        assert structure.with_coefficients(inner, free_output(structure).tolist()) == structure
 
 
 def test_a_logarithm_of_a_feature_is_undefined_for_a_structure_where_one_row_is():

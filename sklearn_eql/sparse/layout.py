@@ -1,0 +1,108 @@
+"""How a structure is computed, whatever the values of its free coefficients: what moves with them and what does not.
+
+It depends on the structure only, so that all fits of one structure share it (`Structure.layout`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sklearn_eql.sparse.structure import Structure, Term
+
+
+class Form(NamedTuple):
+    """One argument of a unit, a linear form. Sources that nothing moves are `still`."""
+
+    first: int  # free coefficients of still sources are theta[first:last]
+    last: int
+    still: Sequence[tuple[int, float]] = ()  # source, fixed coefficient
+    free: Sequence[int] = ()  # still sources with a free coefficient
+    moving: Sequence[tuple[int, float, int]] = ()  # source, coefficient, its place in theta or -1
+
+
+class LaidUnit(NamedTuple):
+    """A unit; `source` is its number in the structure."""
+
+    source: int
+    primitive: str
+    args: list[Form]
+
+
+@dataclass
+class Layout:
+    """The parts of a structure, in the order of computation."""
+
+    n_sources: int
+    read: list[int]  # the constant and the features that some form reads
+    inputs: list[tuple[int, int, float]] = field(default_factory=list)  # logarithms: source, feature, factor
+    still: list[LaidUnit] = field(default_factory=list)
+    moving: list[LaidUnit] = field(default_factory=list)
+    order: list[int] = field(default_factory=list)  # of theta: places in the order of ``Structure.with_coefficients``
+    exponents: list[int] = field(default_factory=list)  # of theta, those that are constant exponents of powers
+    moves: set[int] = field(default_factory=set)  # sources that are moving units
+    terms: list[int] = field(default_factory=list)  # sources of the output with free coefficients
+    fixed: list[tuple[int, float]] = field(default_factory=list)  # the others
+
+
+def layout_of(structure: Structure) -> Layout:
+    """Lay a structure out."""
+    first = 1 + structure.n_features
+    read = sorted({s for form in structure.forms() for s, _, _ in form if s < first})
+    found = Layout(first + len(structure.units), read)
+    n_seen = 0
+    for source, (unit, depth) in enumerate(zip(structure.units, structure.depths, strict=True), start=first):
+        if depth == 0:
+            feature, factor, _ = unit.args[0][0]
+            found.inputs.append((source, feature, factor))
+            continue
+        args = []
+        for terms in unit.args:
+            form, n_seen = _form(terms, found, n_seen)
+            args.append(form)
+        is_moved = any(arg.free or arg.moving for arg in args)
+        if is_moved:
+            found.moves.add(source)
+        (found.moving if is_moved else found.still).append(LaidUnit(source, unit.primitive, args))
+    flags = structure.exponent_flags
+    found.exponents = [k for k, place in enumerate(found.order) if flags[place]]
+    found.terms = [s for s, _, is_free in structure.output if is_free]
+    found.fixed = [(s, c) for s, c, is_free in structure.output if not is_free]
+    return found
+
+
+def _form(terms: Sequence[Term], layout: Layout, n_seen: int) -> tuple[Form, int]:
+    """An argument, and how many free coefficients there are by its end.
+
+    Its own join `order`, those of still sources first, as one stretch.
+    """
+    order, moves, first = layout.order, layout.moves, len(layout.order)
+    still, free, moving = [], [], []
+    for source, value, is_free in terms:
+        if source in moves:
+            moving.append((source, value, n_seen if is_free else -1))
+        elif is_free:
+            free.append(source)
+            order.append(n_seen)
+        else:
+            still.append((source, value))
+        n_seen += is_free
+    last = len(order)
+    for i, (source, value, place) in enumerate(moving):
+        if place >= 0:
+            moving[i] = (source, value, len(order))
+            order.append(place)
+    return Form(first, last, still, free, moving), n_seen
+
+
+def combined(terms: Sequence[tuple[int, float]], values: list) -> np.ndarray | None:
+    """Sum of terms with fixed coefficients, (N,); None where there are none."""
+    row = None
+    for s, c in terms:
+        term = values[s] if c == 1 else values[s] * c
+        row = term if row is None else row + term
+    return row
