@@ -16,6 +16,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
+from sklearn_eql._garbage import known_objects_left_alone
 from sklearn_eql._threads import single_threaded
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.ladder.climb import LADDER, Climb, climb
@@ -159,6 +160,7 @@ def _merged(first: SearchResult, last: SearchResult) -> SearchResult:
     return SearchResult(front, reason, first.n_iter + last.n_iter, curve, last.n_rows, last.interrupted)
 
 
+@known_objects_left_alone()
 def _search_in(
     frame: Frame | None,
     X: np.ndarray | RowView,
@@ -284,6 +286,7 @@ def _in_worker(task, deadline: Deadline, parent: int) -> list[EvolutionResult]:
         return task(deadline)
 
 
+@known_objects_left_alone()  # in a worker, too
 def _search_island(
     problem: Problem,
     judge: Problem,

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from sklearn_eql.sparse.structure import Structure, Term
+Term = tuple[int, float, bool]
+"""``(source, coefficient, free)``; coefficients that are not free keep their value while the rest is fitted."""
 
 
 class Form(NamedTuple):
@@ -49,29 +49,34 @@ class Layout:
     fixed: list[tuple[int, float]] = field(default_factory=list)  # the others
 
 
-def layout_of(structure: Structure) -> Layout:
-    """Lay a structure out."""
-    first = 1 + structure.n_features
-    read = sorted({s for form in structure.forms() for s, _, _ in form if s < first})
-    found = Layout(first + len(structure.units), read)
+def layout_of(
+    n_features: int,
+    units: Sequence[tuple[str, Sequence[Sequence[Term]]]],
+    depths: Sequence[int],
+    output: Sequence[Term],
+    exponent_flags: Sequence[bool],
+) -> Layout:
+    """Lay out the units of a structure, as pairs of primitive and arguments, and its output."""
+    first = 1 + n_features
+    forms = [arg for _, args in units for arg in args] + [output]
+    found = Layout(first + len(units), sorted({s for form in forms for s, _, _ in form if s < first}))
     n_seen = 0
-    for source, (unit, depth) in enumerate(zip(structure.units, structure.depths, strict=True), start=first):
+    for source, ((primitive, arguments), depth) in enumerate(zip(units, depths, strict=True), start=first):
         if depth == 0:
-            feature, factor, _ = unit.args[0][0]
+            feature, factor, _ = arguments[0][0]
             found.inputs.append((source, feature, factor))
             continue
         args = []
-        for terms in unit.args:
+        for terms in arguments:
             form, n_seen = _form(terms, found, n_seen)
             args.append(form)
         is_moved = any(arg.free or arg.moving for arg in args)
         if is_moved:
             found.moves.add(source)
-        (found.moving if is_moved else found.still).append(LaidUnit(source, unit.primitive, args))
-    flags = structure.exponent_flags
-    found.exponents = [k for k, place in enumerate(found.order) if flags[place]]
-    found.terms = [s for s, _, is_free in structure.output if is_free]
-    found.fixed = [(s, c) for s, c, is_free in structure.output if not is_free]
+        (found.moving if is_moved else found.still).append(LaidUnit(source, primitive, args))
+    found.exponents = [k for k, place in enumerate(found.order) if exponent_flags[place]]
+    found.terms = [s for s, _, is_free in output if is_free]
+    found.fixed = [(s, c) for s, c, is_free in output if not is_free]
     return found
 
 

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from sklearn_eql._threads import single_threaded
 from sklearn_eql.sparse.batch import Batch
 from sklearn_eql.sparse.program import Program
 from sklearn_eql.sparse.single_fit import Block
@@ -30,6 +31,7 @@ _FEWEST = 6  # structures for which a batch is cheaper than one after the other
 _MOVING = 0.3  # of a batch, at least: the last ones go on one by one
 
 
+@single_threaded()
 def in_lockstep(programs: Sequence[Program], rows: Block, floors: np.ndarray, rules: Rules) -> dict[int, State]:
     """How far structures come together, by number; those that are missing are not begun.
 

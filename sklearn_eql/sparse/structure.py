@@ -16,14 +16,11 @@ import numpy as np
 
 from sklearn_eql.primitives import ALGEBRAIC
 from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL
-from sklearn_eql.sparse.layout import Layout, layout_of
+from sklearn_eql.sparse.layout import Layout, Term, layout_of
 from sklearn_eql.symbolic.equation import Equation, Unit
 
 _FAMILIAR = 10  # columns of a table: the choice of one of so many is in the price of a symbol
 _NESTING = 3  # symbols that one level of nested transcendental functions counts for
-
-Term = tuple[int, float, bool]
-"""``(source, coefficient, free)``; coefficients that are not free keep their value while the rest is fitted."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,8 @@ class Structure:
     @cached_property
     def layout(self) -> Layout:
         """How it is computed."""
-        return layout_of(self)
+        units = [(unit.primitive, unit.args) for unit in self.units]
+        return layout_of(self.n_features, units, self.depths, self.output, self.exponent_flags)
 
     def __getstate__(self) -> dict:
         """Without what is computed from it."""
