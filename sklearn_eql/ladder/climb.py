@@ -20,6 +20,7 @@ from sklearn_eql.ladder.screening import log_monomials
 from sklearn_eql.ladder.term_generator import TermGenerator
 from sklearn_eql.laws.common_factors import factored
 from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.sparse.elimination import eliminate
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt
 from sklearn_eql.sparse.problem import Problem, is_exact
@@ -31,8 +32,10 @@ from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 _EXTRA_LAYERS = 2  # layers that a product and an outer function may add to those of the general search
 _FIRST_STEPS, _SECOND_STEPS, _FINAL_STEPS = 4, 12, 40  # Levenberg-Marquardt steps
 _SHARE_OF_LONG = 3  # of what is kept, at most, have more coefficients than the rows support but for an exact law
+_SHARE_OF_SHORT = 2  # of what is kept is chosen by description length, the others by loss
 _N_FINALISTS = 12  # structures per family that are fitted to the end
 _N_EXACT, _N_PROMISING, _N_SNAPPED = 2, 3, 8  # of those, the best by description length or loss
+_N_WELL_JUDGED = 8  # where they are fitted on the judging rows already
 _JUDGED_AFTER = frozenset({5, *range(10, 100, 3)})  # numbers of families
 _CONFIRMING, _CONFIRMING_LOOSE = 500, 3000  # structures that do not shorten the description of noisy data any further
 _ROWS_PER_FEATURE = 25  # a cosine of one of eight columns passed for noise in 100 rows, and not in 200
@@ -80,8 +83,8 @@ def climb(
     """
     archive = Archive(len(judge.y), judge.exact)
     archive.add(judge.fit(seeds, _SECOND_STEPS))
-    inner = [inner_problem(problem, outer) for outer in OUTER_FUNCTIONS]
-    places = {place.outer.name: place for place in inner if place is not None}
+    places = _places(problem)
+    wide_places = places if judge is problem else {name: p for name, p in _places(judge).items() if name in places}
     generators = _generators(places, problem, judge, np.random.default_rng(seed))
     curve: list[float] = []
     pending: list[FitResult] = []  # of laws that are not exact, judged every few families
@@ -94,12 +97,16 @@ def climb(
                 break
             if has_long and not family.solved_starts:
                 continue
-            found, n_starts = _try(family, generators, places, problem, deadline)
+            rows = judge if family.many_rows else problem
+            found, n_starts = _try(family, generators, wide_places if family.many_rows else places, rows, deadline)
             verdict.n_since += n_starts
-            if any(r.loss < problem.exact for r in found):
-                archive.add(_confirmed(found, problem, judge))
+            if any(r.loss < rows.exact for r in found):
+                archive.add(_confirmed(found, rows, judge))
             else:
-                pending += _promising(found, problem)
+                if family.many_rows:
+                    archive.add(_judged(_promising(found, judge, _N_WELL_JUDGED), judge, judge))
+                else:
+                    pending += _promising(found, problem, _N_PROMISING)
                 if deadline.passed or (number not in _JUDGED_AFTER and number < len(families) - 1):
                     continue
                 archive.add(_judged(pending, problem, judge))
@@ -125,6 +132,11 @@ def climb(
     return Climb(archive, reason, tuple(curve))
 
 
+def _places(problem: Problem) -> dict[str, InnerProblem]:
+    inner = [inner_problem(problem, outer) for outer in OUTER_FUNCTIONS]
+    return {place.outer.name: place for place in inner if place is not None}
+
+
 def _generators(
     places: dict[str, InnerProblem], problem: Problem, judge: Problem, rng: np.random.Generator
 ) -> dict[str, TermGenerator]:
@@ -134,7 +146,10 @@ def _generators(
     rows = judge.X.numpy()[:, tried]
     hints = log_monomials(rows, judge.y.numpy(), signed, judge.x_units[tried], judge.root.numpy())
     hints = hints.spread(tried, len(problem.signs))
-    return {name: TermGenerator(place.inner, rng, hints, place.outer.degree) for name, place in places.items()}
+    return {
+        name: TermGenerator(place.inner, rng, hints, place.outer.degree, judge if name == "identity" else None)
+        for name, place in places.items()
+    }
 
 
 class _Verdict:
@@ -174,11 +189,11 @@ def _confirmed(found: Sequence[FitResult], problem: Problem, judge: Problem) -> 
     return judge.fit([eliminate(r, problem).structure for r in ranking.ranked()[:_N_EXACT]], _SECOND_STEPS)
 
 
-def _promising(found: Sequence[FitResult], problem: Problem) -> list[FitResult]:
+def _promising(found: Sequence[FitResult], problem: Problem, count: int) -> list[FitResult]:
     """A family's shortest descriptions, and lowest losses: these may be short once superfluous terms are gone."""
     ranking = Archive(len(problem.y), problem.exact)
     ranking.add(found)
-    chosen = [*ranking.ranked()[:_N_PROMISING], *sorted(found, key=lambda r: r.loss)[:_N_PROMISING]]
+    chosen = [*ranking.ranked()[:count], *sorted(found, key=lambda r: r.loss)[:count]]
     return list({r.structure.key: r for r in chosen}.values())
 
 
@@ -264,4 +279,12 @@ def _round(entrants: list[_Entrant], problem: Problem, steps: int, n_kept: int) 
     results.sort(key=lambda e: (max(e.loss, problem.exact), e.structure.n_symbols))
     supported = [e for e in results if problem.supports(e.structure, e.loss)]
     others = [e for e in results if math.isfinite(e.loss) and not problem.supports(e.structure, e.loss)]
-    return supported[:n_kept] + others[: n_kept // _SHARE_OF_LONG]  # those may become exact
+    shortest = sorted(supported, key=lambda e: _length(e, problem))[: n_kept // _SHARE_OF_SHORT]
+    kept = {id(e): e for e in [*shortest, *supported]}
+    return [*kept.values()][:n_kept] + others[: n_kept // _SHARE_OF_LONG]  # those may become exact
+
+
+def _length(entrant: _Entrant, problem: Problem) -> float:
+    """Description length: where there is noise, the lowest loss is that of a long law."""
+    level = max(entrant.loss, problem.exact)
+    return description_length(level, len(problem.y), entrant.structure.n_free, entrant.structure.n_symbols)

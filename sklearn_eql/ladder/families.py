@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sklearn_eql.ladder import forms as shapes
-from sklearn_eql.ladder import scanned
+from sklearn_eql.ladder import power_functions, scanned
 from sklearn_eql.ladder.forms import repeated
 from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS
 from sklearn_eql.ladder.term_generator import TermGenerator, Terms
@@ -37,6 +37,8 @@ class Family:
         Whether starts already have the constants of a law, so that many need no step of a fit.
     own_logs : bool
         Whether logarithms of features are among the terms where they matter.
+    many_rows : bool
+        Whether starts were judged on more rows than the others, and are fitted on these.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Family:
     min_rows: int = 0
     solved_starts: bool = False
     own_logs: bool = False
+    many_rows: bool = False
 
     def structures(self, generator: TermGenerator, primitives, max_free: int, with_logs: bool) -> Iterator[Structure]:
         """Structures for one outer function, none with more than `max_free` coefficients, drawn when asked for.
@@ -88,6 +91,14 @@ LADDER: tuple[Family, ...] = (
     GROWTH,
     Family("quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=False), 1), _ALL, ("mul",)),
     Family("cubic form", repeated(partial(shapes.polynomial, degree=3, with_base=False), 1), ("identity",), ("mul",)),
+    _scanned(
+        "factor and function",
+        power_functions.factor_and_function,
+        ("identity",),
+        functions=("pow",),
+        round_exponents=True,
+        many_rows=True,
+    ),
     _scanned("polynomial or pair", partial(scanned.polynomial_or_pair, limit=600), ("identity",)),
     Family("scaled quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=True), 1), _MAIN),
     Family("two powers", repeated(partial(shapes.power_sum, n_terms=2), 24), _ALL),

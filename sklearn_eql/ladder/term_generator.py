@@ -24,12 +24,20 @@ Terms = list[list]
 class TermGenerator:
     """Draws pieces of laws over the vocabulary and the features of one problem."""
 
-    def __init__(self, problem: Problem, rng: np.random.Generator, hints: Monomials, degree: float | None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        rng: np.random.Generator,
+        hints: Monomials,
+        degree: float | None,
+        many: Problem | None = None,
+    ) -> None:
         self.rng = rng
         self.hints = hints
         self.degree = degree  # of the target in y: exponents of factors of y times this are those of the target
         self._waves: list[Wave] | None = None
         self.problem = problem
+        self.many = problem if many is None else many  # the same with more rows, for what costs little for each
         self.rows = problem.X.numpy()
         self.signs = problem.signs
         self.features, self.signed, self.has_powers = problem.features, problem.signed, problem.has_powers

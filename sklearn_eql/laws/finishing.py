@@ -14,8 +14,10 @@ from sklearn_eql.laws.common_factors import factored
 from sklearn_eql.laws.completed_squares import with_completed_squares
 from sklearn_eql.laws.judging import SAMPLE_ROWS, TIDY_STEPS, Table
 from sklearn_eql.laws.law import SAME_LOSS, Law, shortlist
+from sklearn_eql.laws.repeated_constants import with_repeated_constants
 from sklearn_eql.laws.scales import with_scales_moved
 from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask, rescale, structure_key
@@ -23,10 +25,11 @@ from sklearn_eql.symbolic.complexity import equation_complexity
 from sklearn_eql.symbolic.constants import recognise
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.spelling import spellings
-from sklearn_eql.symbolic.tidy import tidy
+from sklearn_eql.symbolic.tidy import n_recognisable, tidy
 from sklearn_eql.symbolic.written import constant_bits, price
 
 _REFINE_STEPS = 40  # of Levenberg-Marquardt, at most; not tuned
+_WITHIN_REACH = 6  # coefficients' worth of description from which constants that repeat are looked for
 _DUST = 1e-13  # relative size of a term that is rounding
 _RERANKED_AT_ONCE = 16  # structures
 _POLISH_STEPS = 4  # on all rows, from the optimum on a sample
@@ -48,6 +51,32 @@ def rerank(archive: Archive, table: Table, count: int, deadline: float = math.in
         if time.time() > deadline:
             break
     return renewed
+
+
+def by_promise(archive: Archive, table: Table, deadline: float = math.inf) -> list[FitResult]:
+    """Members in order of the description that they would have with constants in place of all coefficients near one.
+
+    A law of nature has more coefficients than it has unknown numbers: ``1 - v**2/c**2`` has none. After `deadline` the
+    others follow in order of their scores.
+    """
+    judge = table.few or table
+    ranked = archive.ranked()
+    lengths = []
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        for member in ranked:
+            if time.time() > deadline:
+                break
+            equation = rescale(member.structure.to_equation(), table.scaling.x, table.scaling.y, table.primitives)
+            n_free = member.structure.n_free
+            if np.isfinite(equation.coefficients()).all():
+                equation = canonicalize(equation, table.primitives)
+                free = free_mask(equation, table.primitives)
+                n_free = int(free.sum()) - n_recognisable(equation, judge.errors(equation, free), table.primitives)
+            lengths.append(
+                description_length(archive.level(member), archive.n_rows, n_free, member.structure.n_symbols)
+            )
+    order = np.argsort(lengths, kind="stable").tolist()
+    return [*(ranked[i] for i in order), *ranked[len(order) :]]
 
 
 def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf) -> tuple[list[Law], bool]:
@@ -82,7 +111,9 @@ def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf)
             interrupted = True
         front = shortlist(laws.values(), len(judge.y))
         front = shortlist([_with_scales_moved(law, judge) for law in front], len(judge.y))
-        if judge is not table:
+        if judge is table:  # on more rows all constants are refitted once more
+            front = shortlist([_with_repeated_constants(law, front, table) for law in front], len(table.y))
+        else:
             front = shortlist(_all_on_all_rows(front, table, deadline), len(table.y))
     return front, interrupted
 
@@ -95,6 +126,19 @@ def _with_scales_moved(law: Law, table: Table) -> Law:
     if price(best[0], table.primitives)[0] < price(law.equation, table.primitives)[0]:
         return as_law(*best, law.trial, table) or law
     return law
+
+
+def _with_repeated_constants(law: Law, front: list[Law], table: Table) -> Law:
+    """The law, or with one constant where it has two that are equal; those far from the shortest stay as they are."""
+    n_rows = len(table.y)
+    lowest = min(other.description_length(n_rows) for other in front)
+    if law.description_length(n_rows) > lowest + _WITHIN_REACH * math.log(n_rows):
+        return law
+    canonical = canonicalize(law.equation, table.primitives)
+    tied, loss = with_repeated_constants(canonical, law.relative_loss, table)
+    if tied == canonical:
+        return law
+    return as_law(*readable(tied, loss, table), law.trial, table) or law
 
 
 def _is_preferred(law: Law, other: Law) -> bool:
@@ -219,13 +263,15 @@ def as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | N
         return None
     free = free_mask(equation, table.primitives)
     canonical = canonicalize(equation, table.primitives)
+    bits = [constant_bits(abs(value)) or 0.0 for value in values if recognise(value) is not None]
     return Law(
         equation,
         loss * table.variance * table.scaling.y * table.scaling.y,  # infinite, not an error, for y of 1e200
         loss,
         table.scaling.exact,
         equation_complexity(equation, table.primitives),
-        sum(recognise(value) is None for value in values[free]),
+        len({abs(value) for value in values[free].tolist() if recognise(value) is None}),  # some may stand there twice
         Structure.from_equation(canonical, free_mask(canonical, table.primitives)).n_symbols,
         trial,
+        sum(bits),
     )

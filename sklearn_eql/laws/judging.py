@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.description_length import is_unsurprising
@@ -127,13 +129,14 @@ class Table:
     def errors(self, equation: Equation, free: np.ndarray | None = None) -> np.ndarray:
         """Standard error of every coefficient, in user units, at least the resolution of the data.
 
-        Infinite for those that are not `free`, bool (n_coefficients,); by default all that can be are.
+        Infinite for those that are not `free`, bool (n_coefficients,); by default all that can be are. Where few rows
+        are left they are enlarged, so that three of them cover what they would of a normal distribution.
         """
         free = free_mask(equation, self.primitives) if free is None else free
         structure = self._scaled(equation, free)
         found = np.full(len(free), np.inf)
         found[free] = standard_errors(structure, self.primitives, self.X, self.y, self.weight)
-        found = found * self._unit_of_coefficients(equation)
+        found = found * self._unit_of_coefficients(equation) * _student(len(self.y) - int(free.sum()))
         resolution = math.sqrt(self.scaling.exact)  # no coefficient is known better than the data
         return np.maximum(found, resolution * np.abs(equation.coefficients()))
 
@@ -151,3 +154,9 @@ class Table:
     def _unscaled(self, structure: Structure) -> Equation:
         equation = structure.to_equation()
         return equation.with_coefficients(equation.coefficients() * self._unit_of_coefficients(equation))
+
+
+@cache
+def _student(n_left: int) -> float:
+    """Three standard errors of few degrees of freedom, in units of those of a normal distribution."""
+    return float(student.isf(norm.sf(3.0), max(n_left, 1))) / 3.0

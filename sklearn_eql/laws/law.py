@@ -25,6 +25,7 @@ class Law:
     n_free: int  # coefficients that are no recognised constants
     n_symbols: float  # see Structure.n_symbols
     trial: int
+    bits: float = 0.0  # to say the coefficients that are recognised constants
 
     @property
     def level(self) -> float:
@@ -38,7 +39,8 @@ class Law:
         by ``(N - n_free) / N``.
         """
         unbiased = self.level * n_rows / max(n_rows - self.n_free, 1)
-        return description_length(unbiased, n_rows, self.n_free, self.n_symbols)
+        constants = 2 * math.log(2) * self.bits
+        return description_length(unbiased, n_rows, self.n_free, self.n_symbols) + constants
 
 
 def shortlist(laws: Iterable[Law], n_rows: int) -> list[Law]:

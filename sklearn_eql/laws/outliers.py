@@ -29,6 +29,7 @@ _FIRST_ROWS = 1000  # that the polynomial is fitted to
 _MAX_COLUMNS, _MAX_DEGREE, _MAX_TERMS, _ROWS_PER_TERM = 10, 6, 60, 5
 _ABSOLUTE_STEPS = 30  # of reweighted least squares for least absolute errors
 _FEWEST = 20  # rows of which errors are told from outliers
+_FEW_VALUES = 8  # distinct ones: fewer are classes
 _FEW = 0.15  # share of the rows that a few are, at most
 _SMALL_TABLE = 60.0  # over N**1.5, by which the limit for few rows is raised: their scale is uncertain itself
 _NEIGHBOURS = 12  # whose scatter an outlier exceeds, a quarter of the rows at most
@@ -81,7 +82,8 @@ def count_outliers(X: np.ndarray | RowView, residual: np.ndarray, y: np.ndarray,
     """How many rows are outliers: a few, far beyond normal errors and beyond those of their neighbours; 0 if in doubt.
 
     Neighbours are rows near in `X`, and rows of which the law has a like value: where a law has not grasped something,
-    or errors grow with the value, they scatter as much. Below twenty rows nothing is told.
+    or errors grow with the value, they scatter as much. Below twenty rows nothing is told, nor of a target with a few
+    values, which are classes and no measurements.
 
     Parameters
     ----------
@@ -89,7 +91,7 @@ def count_outliers(X: np.ndarray | RowView, residual: np.ndarray, y: np.ndarray,
     n_free : int
         Coefficients that were fitted.
     """
-    if len(y) < _FEWEST or not np.isfinite(residual).all():
+    if len(y) < _FEWEST or not np.isfinite(residual).all() or len(np.unique(y)) < _FEW_VALUES:
         return 0
     size = np.abs(in_scales(residual, y, None, n_free))
     limit = GROSS * (1 + _SMALL_TABLE / len(y) ** 1.5)

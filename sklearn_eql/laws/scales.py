@@ -85,7 +85,8 @@ def moved_inside(equation: Equation, primitives: Mapping[str, Primitive]) -> Ite
     for f, form in enumerate(forms):
         for position, (source, c) in enumerate(form):
             for target, degree in inside(source, 1.0) if abs(c) != 1 else ():
-                factor = abs(c) ** (1 / degree)
+                with np.errstate(over="ignore", under="ignore"):  # the inverse of a small exponent is a large one
+                    factor = float(np.float_power(abs(c), 1 / degree))
                 changed = set(range(starts[target], starts[target + 1]))
                 values = equation.coefficients()
                 values[list(changed)] *= factor

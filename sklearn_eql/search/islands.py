@@ -21,7 +21,7 @@ from sklearn_eql._threads import single_threaded
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.ladder.climb import LADDER, Climb, climb
 from sklearn_eql.ladder.families import GROWTH
-from sklearn_eql.laws.finishing import finish, rerank
+from sklearn_eql.laws.finishing import by_promise, finish, rerank
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
 from sklearn_eql.laws.law import Law, shortlist
 from sklearn_eql.primitives import Primitive
@@ -40,7 +40,10 @@ from sklearn_eql.symbolic.complexity import equation_complexity
 from sklearn_eql.symbolic.equation import Equation, Frame
 from sklearn_eql.symbolic.frames import FAR, TOO_FAR, frame_of, in_own_units, reframed
 
-_FINISHED_EXACT, _FINISHED_NOISY = 4, 24  # members by score that are refined beside the accuracy/size front
+_FINISHED_EXACT, _FINISHED_NOISY = (
+    4,
+    16,
+)  # members by score, and by promise, that are refined beside the accuracy/size front
 _N_ELIMINATED = 2  # members by score that lose superfluous terms before they are refined
 _N_SHORTER = 6  # members of the front below an exact law that are refined
 _FURTHER_CLIMBS = 2  # with other columns of a wide table
@@ -437,5 +440,6 @@ def _collect(runs: list[EvolutionResult], table: Table, judge: Problem, deadline
         chosen = [*ranked[:_FINISHED_EXACT], *shorter[-_N_SHORTER:]]
     else:
         merged = rerank(merged, table, _N_RERANKED, deadline)
-        chosen = [*merged.ranked()[:_FINISHED_NOISY], *merged.front()]
+        promising = by_promise(merged, table, deadline)[:_FINISHED_NOISY]
+        chosen = [*promising, *merged.ranked()[:_FINISHED_NOISY], *merged.front()]
     return finish({r.structure.key: r for r in chosen}.values(), table, deadline)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sklearn_eql.sparse.archive import Archive
-from sklearn_eql.sparse.description_length import is_shorter, price
+from sklearn_eql.sparse.description_length import description_length, is_shorter
 from sklearn_eql.sparse.editing import smaller, without_terms
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, joint_curvature, residual_jacobian
 from sklearn_eql.sparse.problem import Problem
@@ -44,15 +44,15 @@ def eliminate(result: FitResult, problem: Problem) -> FitResult:
         structure = best.structure
         order, rises = _elimination(structure, problem)
         level = best.loss if best.loss > problem.exact else max(problem.exact, _TRACE_LOSS * problem.variance)
-        count = _shortest(rises, level, len(problem.y))
+        count = _shortest(rises, level, len(problem.y), structure.n_free)
         while count:
             places = _free_places(structure)
             child = without_terms(structure, [places[k] for k in order[:count]], problem.primitives)
             child = None if child is None else with_round_exponents_fixed(child)
             fitted = problem.fit([child], _STEPS)[:1] if child is not None else []
             if fitted:
-                saved = structure.n_free - fitted[0].structure.n_free
-                if is_shorter(best.loss, fitted[0].loss, len(problem.y), problem.exact, saved, saved):
+                n_free = (structure.n_free, fitted[0].structure.n_free)
+                if is_shorter(best.loss, fitted[0].loss, len(problem.y), problem.exact, n_free, n_free[0] - n_free[1]):
                     best = fitted[0]
                     break
             count //= 2
@@ -91,13 +91,11 @@ def _elimination(structure: Structure, problem: Problem) -> tuple[list[int], np.
     return order, np.array(rises)
 
 
-def _shortest(rises: np.ndarray, loss: float, n_rows: int) -> int:
+def _shortest(rises: np.ndarray, loss: float, n_rows: int, n_free: int) -> int:
     """How many terms to remove for the shortest description of data and law."""
-    removed = np.arange(1, len(rises) + 1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        change = n_rows * np.log1p(rises / loss) - removed * price(n_rows, 1, 1)
-    change = np.where(np.isfinite(change), change, np.inf)
-    return int(removed[np.argmin(change)]) if change.min() < 0 else 0
+    losses = np.nan_to_num(loss + np.array([0.0, *rises]), nan=np.inf).tolist()
+    lengths = [description_length(left, n_rows, n_free - k, -k) for k, left in enumerate(losses)]
+    return int(np.argmin(lengths))
 
 
 def simplify(archive: Archive, problem: Problem, max_size: int, deadline: Deadline) -> None:

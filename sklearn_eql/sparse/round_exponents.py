@@ -27,7 +27,8 @@ def snap(result: FitResult, problem: Problem) -> FitResult:
         count = len(places)
         while count:
             fitted = problem.fit([_with_fixed(result.structure, places[:count])], _STEPS)[0]
-            if is_shorter(result.loss, fitted.loss, len(problem.y), problem.exact, count):
+            n_free = (result.structure.n_free, fitted.structure.n_free)
+            if is_shorter(result.loss, fitted.loss, len(problem.y), problem.exact, n_free):
                 result = replace(fitted, trial=result.trial)  # the others may have come nearer
                 break
             count //= 2

@@ -19,6 +19,7 @@ from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL
 from sklearn_eql.sparse.layout import Layout, Term, layout_of
 from sklearn_eql.symbolic.equation import Equation, Unit
 
+_KNOWN = 0.65  # of a symbol, that an offset does not cost
 _FAMILIAR = 10  # columns of a table: the choice of one of so many is in the price of a symbol
 _NESTING = 3  # symbols that one level of nested transcendental functions counts for
 
@@ -72,6 +73,8 @@ class Structure:
     def n_symbols(self) -> float:
         """`size`, and a surcharge for every transcendental unit inside another: ``cos(sin(x))`` is no law of nature.
 
+        The offset of a law costs little: zero is where somebody has put it.
+
         Algebraic functions may be nested at no extra cost. In a wide table there is a surcharge for every column, too:
         of a thousand columns of noise some explain a part of anything. It is twice the logarithm of how many there are
         to choose from (the extended information criterion of Chen and Chen, 2008).
@@ -86,7 +89,8 @@ class Structure:
             transcendental = unit.primitive not in ALGEBRAIC and depth > 0
             nested += below and transcendental
             holds.append(below or transcendental)
-        return self.size + _NESTING * nested + choice * len(columns)
+        offset = _KNOWN * sum(source == 0 for source, _, _ in self.output)
+        return self.size + _NESTING * nested + choice * len(columns) - offset
 
     @cached_property
     def n_free(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
-from sklearn_eql.symbolic.constants import Constant, simplest_first
+from sklearn_eql.symbolic.constants import Constant, candidates, simplest_first
 from sklearn_eql.symbolic.equation import Equation
 
 Refit = Callable[[Equation, np.ndarray], tuple[Equation, float]]
@@ -23,6 +23,7 @@ _WIDEST_SIMPLE = 0.15  # ... but for 1, 2 or 1/2, which most coefficients of law
 _SIMPLE_COST = 2.0  # bits: no more than 1/2, 4, 10 or pi
 _MAX_CANDIDATES = 3  # per coefficient
 _ANY_COST = math.inf  # bits
+_WIDEST_HALF, _WIDEST_WHOLE = 0.25, 1.0  # half widths in which an exponent is taken for a half or a whole number
 _SHARP_WIDTH = 1e-6  # relative half width of an interval in which a constant of any cost is evidence of itself
 _LATER_COST = 4.0  # bits; once other constants are taken for granted, only simple ones are evidence of themselves
 
@@ -93,6 +94,52 @@ def tidy(
     return (canonicalize(best[0], primitives), best[1]) if snapped else (equation, loss)
 
 
+def n_recognisable(
+    equation: Equation, standard_errors: np.ndarray, primitives: Mapping[str, Primitive] = PRIMITIVES
+) -> int:
+    """How many coefficients of a canonical equation are near a constant that `tidy` would try first."""
+    free = np.flatnonzero(free_mask(equation, primitives)).tolist()
+    tolerances, values = _tolerances(equation, standard_errors), equation.coefficients().tolist()
+    exponents = _exponents(equation)
+    return sum(bool(_options(values[i], float(tolerances[i]), _ANY_COST, exponents[i])) for i in free)
+
+
+def _exponents(equation: Equation) -> list[bool]:
+    """Whether a coefficient is an exponent: of a power, or the factor of the logarithm of a feature."""
+    first = 1 + equation.n_features
+    logs = {
+        first + i
+        for i, unit in enumerate(equation.units)
+        if unit.primitive == "log" and len(unit.args[0]) == 1 and 0 < unit.args[0][0][0] < first
+    }
+    found = []
+    for unit in equation.units:
+        for slot, form in enumerate(unit.args):
+            is_power = unit.primitive == "pow" and slot == 1 and len(form) == 1
+            found += [(is_power and s == 0) or (unit.primitive == "exp" and s in logs) for s, _ in form]
+    return found + [s in logs for s, _ in equation.output]
+
+
+def _options(value: float, tolerance: float, max_cost: float, is_exponent: bool = False) -> list[Constant]:
+    """Constants to try in the place of a coefficient, the likeliest first.
+
+    Exponents are numbers that no unit changes: half-integers are what they are made of, and whole ones where little is
+    known.
+    """
+    if is_exponent and tolerance <= _WIDEST_WHOLE:
+        is_known = tolerance <= _WIDEST_HALF
+        nearest = round(2 * value) / 2 if is_known else float(round(value))
+        if nearest and abs(nearest - value) <= (tolerance if is_known else tolerance / 2):
+            return [c for c in candidates(nearest, 0.0) if c.value == nearest]
+        if not is_known:
+            return []
+    sharp = tolerance <= _SHARP_WIDTH * abs(value)
+    near = [c for c in simplest_first(value, tolerance) if sharp or c.cost <= max_cost]
+    if tolerance > _MAX_WIDTH * abs(value):
+        near = [c for c in near if c.cost <= _SIMPLE_COST]
+    return sorted(near, key=lambda c: _surprise(c, value, tolerance))[:_MAX_CANDIDATES]
+
+
 def _try_constants(
     best: tuple[Equation, float],
     snapped: dict[int, float],
@@ -103,13 +150,10 @@ def _try_constants(
 ) -> tuple[tuple[Equation, float], dict[int, float]]:
     """One pass over the coefficients that are `left`: the law and all its replaced coefficients (by index)."""
 
+    exponents = _exponents(best[0])
+
     def options(current: Equation, i: int) -> list[Constant]:
-        value = float(current.coefficients()[i])
-        sharp = tolerances[i] <= _SHARP_WIDTH * abs(value)
-        near = [c for c in simplest_first(value, float(tolerances[i])) if sharp or c.cost <= max_cost]
-        if tolerances[i] > _MAX_WIDTH * abs(value):
-            near = [c for c in near if c.cost <= _SIMPLE_COST]
-        return sorted(near, key=lambda c: _surprise(c, value, float(tolerances[i])))[:_MAX_CANDIDATES]
+        return _options(float(current.coefficients()[i]), float(tolerances[i]), max_cost, exponents[i])
 
     first = {i: found[0] for i in np.flatnonzero(left).tolist() if (found := options(best[0], i))}
     if not first:
@@ -133,7 +177,8 @@ def _tolerances(equation: Equation, standard_errors: np.ndarray | None) -> np.nd
     if standard_errors is None:
         return _UNKNOWN_WIDTH * size
     width = np.maximum(_N_ERRORS * np.asarray(standard_errors, dtype=np.float64), _ROUNDING * size)
-    return np.where(width <= _WIDEST_SIMPLE * size, width, math.nan)
+    widest = np.where(_exponents(equation), _WIDEST_WHOLE, _WIDEST_SIMPLE * size)
+    return np.where(width <= widest, width, math.nan)
 
 
 def _surprise(constant: Constant, value: float, tolerance: float) -> float:

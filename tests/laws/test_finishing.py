@@ -87,6 +87,11 @@ def test_scales_are_moved_without_a_change_of_the_law():
         np.testing.assert_array_equal(other.coefficients()[same], law.coefficients()[same])
 
 
+def test_a_scale_that_no_number_can_take_in_is_not_moved():
+    law = equation_of("3*(a + 0.3*b)**(1/1000)", NAMES)
+    assert list(moved_inside(law, PRIMITIVES)) == []
+
+
 def test_the_loss_of_a_law_is_its_own_and_not_that_of_a_looser_one():
     X = rows(80)
     y = values("a**2 + b", X) + 0.1 * np.random.default_rng(1).normal(size=len(X))

@@ -96,3 +96,13 @@ def test_errors_that_grow_with_the_value_are_no_outliers():
 def _case(X, residual):
     """Rows, residuals and targets of a plane."""
     return X, residual, 5 * X[:, 0] + residual, 3
+
+
+def test_classes_have_no_outliers(rng):
+    """Of three species, those that a short law takes for another one are not wrong."""
+    X = rng.normal(size=(150, 2))
+    y = np.repeat([0.0, 1.0, 2.0], 50)
+    residual = 0.01 * rng.normal(size=150)
+    residual[[3, 70]] += 1.0
+    assert count_outliers(X, residual, y, 2) == 0
+    assert count_outliers(X, residual, y + 0.01 * rng.normal(size=150), 2) == 2

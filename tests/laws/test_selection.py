@@ -46,6 +46,14 @@ def test_best_weighs_accuracy_against_size():
     assert select("best", FRONT, 100_000, None) == 3
 
 
+def test_recognised_constants_cost_what_it_takes_to_say_them():
+    plain, said = law(0.1, 5), replace(law(0.1, 5), bits=3.0)
+    more = replace(law(0.1, 5), n_free=2)
+    lengths = [x.description_length(100) for x in (plain, said, more)]
+    assert lengths == sorted(lengths)
+    assert lengths[1] - lengths[0] == pytest.approx(2 * 3 * np.log(2))
+
+
 @pytest.mark.parametrize("rule", ["accurate", "simple", "best"])
 def test_among_exact_laws_every_rule_takes_the_shortest(rule):
     exact = [law(1.0, 1), law(EXACT / 2, 5), law(EXACT / 50, 9), law(0.0, 20)]

@@ -191,6 +191,33 @@ def test_coefficients_known_too_badly_are_left_alone():
     assert refit.calls == 0
 
 
+@pytest.mark.parametrize(
+    ("exponent", "error", "expected"),
+    [
+        (1.13, 0.25, 1.0),
+        (-1.8, 0.2, -2.0),
+        (1.46, 0.03, 1.5),
+        (1.46, 0.001, 1.46),
+        (0.3, 0.2, 0.3),
+        (1.1, 0.5, 1.1),
+        (2.65, 0.16, 2.65),
+    ],
+)
+def test_an_exponent_is_a_round_number_where_its_errors_do_not_say_otherwise(exponent, error, expected):
+    """Of a logarithm's factor, and of a power; a coefficient that carries a unit is left alone."""
+    log = Unit("log", (((1, 1.0),),))
+    replay = lambda equation, free: (equation, 1.0)  # noqa: E731
+    law = Equation(1, (log,), ((0, 7.7), (2, exponent)))
+    assert tidy(law, 1.0, replay, _always, standard_errors=np.array([1.0, 1e-9, error]))[0].output[1][1] == expected
+    law = Equation(1, (log, Unit("exp", (((2, exponent),),))), ((3, 7.7),))
+    tidied, _ = tidy(law, 1.0, replay, _always, standard_errors=np.array([1.0, error, 1e-9]))
+    named = {"square": 2.0} if tidied.units else {"": 1.0}
+    assert expected in [*tidied.coefficients().tolist(), *named.values()]
+    law = Equation(1, (), ((1, exponent),))
+    if error > 0.1:
+        assert tidy(law, 1.0, replay, _always, standard_errors=np.array([error]))[0] == law
+
+
 def test_a_tidied_phase_of_a_quarter_turn_makes_a_cosine():
     law = Equation(1, (Unit("sin", (((0, math.pi / 2 - 1e-10), (1, 1.7)),)),), ((2, 1.0),))
     tidied, _ = tidy(law, 0.0, lambda equation, free: (equation, 0.0), _always)

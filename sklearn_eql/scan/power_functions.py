@@ -1,0 +1,286 @@
+"""Every power law times a power of a function of a monomial, judged in logarithms.
+
+For ``y = c x^p f(s x^m)^q`` the logarithm of `y` is linear in those of the features and of `f`: exponents `p` and `q`
+follow from least squares, and what is left from two inner products, for each monomial `m`, function `f` and scale `s`.
+The same sum is a law of its own where `y` is a logarithm.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import combinations, combinations_with_replacement, product
+
+import numpy as np
+import torch
+
+from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL, description_length
+
+_MAX_FACTORS, _MAX_ORDER, _MAX_MONOMIALS = 4, 6, 1500  # of a monomial: features, sum of its exponents; how many
+_BLOCK = 1 << 18  # values computed at once
+_MAX_ROWS, _N_AGAIN = 300, 600  # rows of the scan, and laws that are judged again on all
+_N_KEPT, _PER_SCALE = 60, 8  # laws in the end, and of one function with one scale and power
+_POWERS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)  # of the function
+_FLOOR = 1e-14  # share of the variance below which laws are equally good until they are fitted
+_LEAST, _MOST_DECADES, _N_WORKING_STEPS = 0.05, 12.0, 6
+_INDEPENDENT = 1e-6  # share of a function's variation that the powers must leave
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A function of a positive argument.
+
+    Parameters
+    ----------
+    log : callable
+        Logarithm of its magnitude; not finite where the law would be undefined or change its sign.
+    needs : tuple of str
+        Functions that the user must have allowed.
+    scales : tuple of float
+        Arguments on the rows: the mean, largest or smallest ones, as `of` has it.
+    symbols : int
+        What it costs to write.
+    of : {"mean", "max", "min"}
+    reciprocal : bool
+        Whether the reciprocal monomial makes another law.
+    """
+
+    log: Callable[[torch.Tensor], torch.Tensor]
+    needs: tuple[str, ...]
+    scales: tuple[float, ...]
+    symbols: int
+    of: str = "mean"
+    reciprocal: bool = True
+
+
+def _log_expm1(u: torch.Tensor) -> torch.Tensor:
+    return u + (-(-u).expm1()).log()  # which does not overflow
+
+
+def _log_cosh(u: torch.Tensor) -> torch.Tensor:
+    return u + (-2 * u).exp().log1p()
+
+
+_RATES = (0.1, 0.3, 0.6, 1.0, 1.7, 3.0, 8.0, 25.0)
+SHAPES: dict[str, Shape] = {
+    "exp": Shape(lambda u: u, ("exp",), (1.0,), 2),
+    "1 + u": Shape(torch.log1p, (), (0.1, 0.3, 1.0, 3.0, 10.0), 2, reciprocal=False),
+    "1 - u": Shape(lambda u: (-u).log1p(), (), (0.3, 0.5, 0.7, 0.85, 0.95, 0.99), 2, "max", reciprocal=False),
+    "u - 1": Shape(lambda u: (u - 1).log(), (), (1.02, 1.1, 1.3, 2.0, 4.0), 2, "min", reciprocal=False),
+    "exp - 1": Shape(_log_expm1, ("exp",), _RATES, 4),
+    "1 - exp": Shape(lambda u: (-(-u).expm1()).log(), ("exp",), _RATES, 4),
+    "exp + 1": Shape(lambda u: u + (-u).exp().log1p(), ("exp",), _RATES, 4),
+    "sinh": Shape(lambda u: _log_expm1(2 * u) - u, ("exp",), _RATES, 6),
+    "cosh": Shape(_log_cosh, ("exp",), _RATES, 6),
+    "tanh": Shape(lambda u: u.tanh().log(), ("tanh",), _RATES, 2),
+    "log": Shape(lambda u: u.log1p().log(), ("log",), (0.1, 1.0, 10.0), 3),
+    "arcsin": Shape(lambda u: u.asin().log(), ("arcsin",), (0.5, 0.8, 0.95, 1.0), 2, of="max"),
+    "sin": Shape(lambda u: u.sin().log(), ("sin",), (1.0, 1.5, 2.0, 2.5, 3.0), 2, of="max"),
+    "cos": Shape(lambda u: u.cos().log(), ("cos",), (0.7, 1.0, 1.3, 1.5), 2, of="max"),
+}
+
+
+@dataclass(frozen=True)
+class PowerFunction:
+    """``x^powers * f(scale * x^monomial)^power``, but for a constant."""
+
+    shape: str
+    monomial: tuple[float, ...]
+    scale: float
+    power: float
+    powers: tuple[float, ...]
+    left: float  # share of the variance of the target, or of its logarithm
+    symbols: int
+    n_free: int
+
+    def length(self, n_rows: int) -> float:
+        return description_length(max(self.left, _FLOOR), n_rows, self.n_free, self.symbols)
+
+
+def scan(
+    logs: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray,
+    units: np.ndarray,
+    allowed: Callable[[str], bool],
+    deadline: float = math.inf,
+) -> list[PowerFunction]:
+    """Laws of short description of a logarithm, best first, as a sample of the rows has them.
+
+    Parameters
+    ----------
+    logs : ndarray (n_rows, n_features)
+        Of the magnitudes of the features.
+    target, weight : ndarray (n_rows,)
+    units : ndarray (n_features,)
+        Of the features: scales that are one for them are tried as well.
+    allowed : callable
+        Whether a function may be used, by name.
+    deadline : float
+        Value of ``time.time()`` after which no further function is looked at.
+    """
+    step = max(1, len(target) // _MAX_ROWS)
+    some = _Judge(logs[::step], target[::step], weight[::step])
+    if not some.is_open:
+        return []
+    monomials = np.array(monomials_of(logs.shape[1]))
+    leading = monomials[np.arange(len(monomials)), (monomials != 0).argmax(axis=1)]
+    log_units = np.log(units)
+    found: list[PowerFunction] = []
+    for name, shape in SHAPES.items():
+        if time.time() > deadline:
+            break
+        if all(map(allowed, shape.needs)):
+            chosen = monomials if shape.reciprocal else monomials[leading > 0]
+            for scale in (*shape.scales, None):
+                found += some.best(name, chosen, scale, log_units)
+    return sorted(found, key=lambda law: law.length(some.n_rows))[:_N_AGAIN]
+
+
+def judged(
+    laws: Iterable[PowerFunction],
+    logs: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray,
+    is_logarithm: bool,
+) -> list[PowerFunction]:
+    """The laws of shortest description of the target itself, or of it as a logarithm, on these rows."""
+    root = np.sqrt(weight / weight.mean())
+    y = root * target
+    constant = root / np.linalg.norm(root)
+    total = float(np.sum((y - constant * (constant @ y)) ** 2))
+    found = []
+    for law in laws:
+        u = np.exp(logs @ np.array(law.monomial)) * law.scale
+        log_f = SHAPES[law.shape].log(torch.as_tensor(u)[None])[0].numpy()
+        values = logs @ np.array(law.powers) + law.power * log_f
+        if not np.isfinite(values).all():
+            continue
+        if is_logarithm:
+            rest = y - root * values
+            rest -= constant * (constant @ rest)
+        else:
+            column = root * np.exp(values - values.max())
+            rest = y - column * ((column @ y) / (column @ column))
+        found.append(replace(law, left=float(rest @ rest) / total))
+    return sorted(found, key=lambda law: law.length(len(y)))[:_N_KEPT]
+
+
+def working_logarithm(logs: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Logarithm of a positive target with noise, and weights, as in a generalised linear model with that link.
+
+    Of a quadratic form of the logarithms of the features, ``log m``; the target adds its difference to first order,
+    ``log m + (y - m) / m``, of weight ``m^2``. The logarithm of `y` itself is skewed by noise, and rows that noise has
+    enlarged would have more weight. None where rows are too few.
+    """
+    Z = (logs - logs.mean(axis=0)) / logs.std(axis=0)
+    n_rows, n = Z.shape
+    pairs = list(combinations_with_replacement(range(n), 2))
+    columns = [np.ones(n_rows), *Z.T]
+    if 3 * (1 + n + len(pairs)) <= n_rows:
+        columns += [Z[:, i] * Z[:, j] for i, j in pairs]
+    elif 3 * (1 + n) > n_rows:
+        return None
+    A = np.stack(columns, axis=1)
+    # Where noise has turned the sign, the first step takes a small part of the mean.
+    mean = np.maximum(target, _LEAST * np.average(np.abs(target), weights=weight))
+    for _ in range(_N_WORKING_STEPS):
+        response = np.log(mean) + (target - mean) / mean
+        root = mean * np.sqrt(weight)
+        coefficients, *_ = np.linalg.lstsq(A * root[:, None], response * root, rcond=None)
+        fitted = A @ coefficients
+        mean = np.exp(np.clip(fitted, fitted.max() - _MOST_DECADES, None))
+    if not np.isfinite(mean).all():
+        return None
+    return np.log(mean) + (target - mean) / mean, weight * mean**2
+
+
+def monomials_of(n_features: int) -> list[tuple[float, ...]]:
+    """Exponents of monomials, those of low order first; as many whole orders as a bound on their number allows."""
+    found: list[tuple[float, ...]] = []
+    for order in range(1, _MAX_ORDER + 1):
+        new = []
+        for count in range(1, min(n_features, _MAX_FACTORS, order) + 1):
+            sizes = [s for s in product((1, 2), repeat=count) if sum(s) == order]
+            for places in combinations(range(n_features), count):
+                for size in sizes:
+                    for signs in product((1, -1), repeat=count):
+                        exponents = [0.0] * n_features
+                        for place, s, sign in zip(places, size, signs, strict=True):
+                            exponents[place] = float(s * sign)
+                        new.append(tuple(exponents))
+        if found and len(found) + len(new) > _MAX_MONOMIALS:
+            break
+        found += new
+    return found
+
+
+class _Judge:
+    """Least squares of a target on the logarithms of features, and one function more.
+
+    With ``X = Q R`` for the constant and the logarithms, ``y = Q a + r`` and ``v = Q b + w``, what exponents `p` and a
+    power `q` leave is ``|a - R p - q b|^2 + |r - q w|^2``, so a few inner products tell it for all of them.
+    """
+
+    def __init__(self, logs: np.ndarray, target: np.ndarray, weight: np.ndarray) -> None:
+        self.n_rows = len(target)
+        self.logs = torch.as_tensor(np.ascontiguousarray(logs.T))  # (D, N)
+        self.root = torch.as_tensor(np.sqrt(weight / weight.mean()))
+        columns = (torch.cat([torch.ones_like(self.logs[:1]), self.logs]) * self.root).T
+        self.Q, self.R = torch.linalg.qr(columns)  # (N, 1 + D), (1 + D, 1 + D)
+        self.y = torch.as_tensor(target) * self.root
+        self.a = self.Q.T @ self.y
+        self.rest = self.y - self.Q @ self.a
+        self.total = float(self.a[1:].square().sum() + self.rest.square().sum())
+        diagonal = self.R.diagonal().abs()
+        self.is_open = bool(diagonal.min() > _INDEPENDENT * diagonal.max()) and float(self.rest.square().sum()) > 0
+
+    def best(self, name: str, exponents: np.ndarray, scale: float | None, log_units: np.ndarray) -> list[PowerFunction]:
+        """The shortest laws of one function, for each of some powers of it, and for any power.
+
+        `exponents` (n_monomials, n_features); the scale is that of the shape, or one in the user's units if None.
+        """
+        found: list[PowerFunction] = []
+        step = max(1, _BLOCK // self.n_rows)
+        for start in range(0, len(exponents), step):
+            E = torch.as_tensor(exponents[start : start + step])
+            log_u = E @ self.logs  # (B, N)
+            if scale is None:
+                shift = E @ torch.as_tensor(log_units)
+            else:
+                of = {"mean": log_u.mean, "max": log_u.amax, "min": log_u.amin}[SHAPES[name].of]
+                shift = math.log(scale) - of(dim=1)
+            v = SHAPES[name].log((log_u + shift[:, None]).exp()) * self.root
+            usable = torch.isfinite(v).all(dim=1)
+            E, v, shift = E[usable], v[usable], shift[usable]
+            if len(v):
+                found += self._best_of(name, E, shift.exp(), v)
+        return found
+
+    def _best_of(self, name: str, E: torch.Tensor, scales: torch.Tensor, v: torch.Tensor) -> list[PowerFunction]:
+        b = v @ self.Q  # (B, 1 + D)
+        size = v.square().sum(dim=1)
+        own, common = size - b.square().sum(dim=1), v @ self.rest
+        own = torch.where(own > _INDEPENDENT * size, own, torch.inf)
+        any_power = common / own
+        shape, found = SHAPES[name], []
+        for q in (None, *(() if name == "exp" else _POWERS)):
+            power = any_power if q is None else torch.full_like(any_power, q)
+            left_by_v = float(self.rest.square().sum()) - 2 * power * common + power.square() * own
+            aim = self.a - power[:, None] * b  # (B, 1 + D)
+            exact = torch.linalg.solve_triangular(self.R, aim.T, upper=True).T  # constant and exponents
+            for is_round in (True, False) if q is None else (True,):
+                powers = (2 * exact[:, 1:]).round() / 2 + 0.0 if is_round else exact[:, 1:]  # no zero is negative
+                missed = aim[:, 1:] - powers @ self.R[1:, 1:].T
+                left = (left_by_v + missed.square().sum(dim=1)) / self.total
+                n_free = 2 + (q is None) * (name != "exp") + (0 if is_round else powers.shape[1])
+                symbols = shape.symbols + 2 * (E != 0).sum(dim=1) + 2 * (powers != 0).sum(dim=1)
+                length = self.n_rows * left.clamp(min=_FLOOR).log() + NATS_PER_SYMBOL * symbols
+                length = torch.where(torch.isfinite(own) & (left < 1), length, torch.inf)
+                for k in torch.topk(length, min(_PER_SCALE, len(length)), largest=False).indices.tolist():
+                    if math.isfinite(length[k]):
+                        law = (name, tuple(E[k].tolist()), float(scales[k]), float(power[k]), tuple(powers[k].tolist()))
+                        found.append(PowerFunction(*law, float(left[k]), int(symbols[k]), n_free))
+        return found
