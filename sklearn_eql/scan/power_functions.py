@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations, combinations_with_replacement, product
 
@@ -24,6 +24,7 @@ _MAX_ROWS, _N_AGAIN = 300, 600  # rows of the scan, and laws that are judged aga
 _N_KEPT, _PER_SCALE = 60, 8  # laws in the end, and of one function with one scale and power
 _POWERS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)  # of the function
 _FLOOR = 1e-14  # share of the variance below which laws are equally good until they are fitted
+_MAX_LEFT_OUT = 2  # features of which those of a monomial are also left out of the powers beside it
 _LEAST, _MOST_DECADES, _N_WORKING_STEPS = 0.05, 12.0, 6
 _INDEPENDENT = 1e-6  # share of a function's variation that the powers must leave
 
@@ -217,6 +218,16 @@ def monomials_of(n_features: int) -> list[tuple[float, ...]]:
     return found
 
 
+class _Basis:
+    """The constant and the logarithms of some features, as ``X = Q R``, and the target as ``y = Q a + r``."""
+
+    def __init__(self, columns: torch.Tensor, y: torch.Tensor, kept: tuple[int, ...]) -> None:
+        self.kept = list(kept)
+        self.Q, self.R = torch.linalg.qr(columns[:, [0, *(1 + f for f in kept)]])
+        self.a = self.Q.T @ y
+        self.rest = y - self.Q @ self.a
+
+
 class _Judge:
     """Least squares of a target on the logarithms of features, and one function more.
 
@@ -225,17 +236,17 @@ class _Judge:
     """
 
     def __init__(self, logs: np.ndarray, target: np.ndarray, weight: np.ndarray) -> None:
-        self.n_rows = len(target)
+        self.n_rows, self.n_features = logs.shape
         self.logs = torch.as_tensor(np.ascontiguousarray(logs.T))  # (D, N)
         self.root = torch.as_tensor(np.sqrt(weight / weight.mean()))
-        columns = (torch.cat([torch.ones_like(self.logs[:1]), self.logs]) * self.root).T
-        self.Q, self.R = torch.linalg.qr(columns)  # (N, 1 + D), (1 + D, 1 + D)
-        self.y = torch.as_tensor(target) * self.root
-        self.a = self.Q.T @ self.y
-        self.rest = self.y - self.Q @ self.a
-        self.total = float(self.a[1:].square().sum() + self.rest.square().sum())
-        diagonal = self.R.diagonal().abs()
-        self.is_open = bool(diagonal.min() > _INDEPENDENT * diagonal.max()) and float(self.rest.square().sum()) > 0
+        self.columns = (torch.cat([torch.ones_like(self.logs[:1]), self.logs]) * self.root).T
+        self.y = torch.as_tensor(np.array(target)) * self.root
+        self.all = _Basis(self.columns, self.y, tuple(range(self.n_features)))
+        rest = float(self.all.rest.square().sum())
+        self.total = float(self.all.a[1:].square().sum()) + rest
+        diagonal = self.all.R.diagonal().abs()
+        self.is_open = bool(diagonal.min() > _INDEPENDENT * diagonal.max()) and rest > 0
+        self._without: dict[tuple[bool, ...], _Basis] = {}
 
     def best(self, name: str, exponents: np.ndarray, scale: float | None, log_units: np.ndarray) -> list[PowerFunction]:
         """The shortest laws of one function, for each of some powers of it, and for any power.
@@ -254,28 +265,45 @@ class _Judge:
                 shift = math.log(scale) - of(dim=1)
             v = SHAPES[name].log((log_u + shift[:, None]).exp()) * self.root
             usable = torch.isfinite(v).all(dim=1)
-            E, v, shift = E[usable], v[usable], shift[usable]
+            E, v, scales = E[usable], v[usable], shift[usable].exp()
             if len(v):
-                found += self._best_of(name, E, shift.exp(), v)
+                found += self._best_of(name, E, scales, v, self.all)
+                for basis, chosen in self._by_support(E):
+                    found += self._best_of(name, E[chosen], scales[chosen], v[chosen], basis)
         return found
 
-    def _best_of(self, name: str, E: torch.Tensor, scales: torch.Tensor, v: torch.Tensor) -> list[PowerFunction]:
-        b = v @ self.Q  # (B, 1 + D)
+    def _by_support(self, E: torch.Tensor) -> Iterator[tuple[_Basis, torch.Tensor]]:
+        """Monomials of the same features, and a basis without these: on a short range they cannot be told from `f`."""
+        if self.n_features > _MAX_LEFT_OUT:
+            return
+        supports, which = torch.unique(E != 0, dim=0, return_inverse=True)
+        for k, support in enumerate(map(tuple, supports.tolist())):
+            if support not in self._without:
+                kept = tuple(f for f, used in enumerate(support) if not used)
+                self._without[support] = _Basis(self.columns, self.y, kept)
+            yield self._without[support], torch.nonzero(which == k)[:, 0]
+
+    def _best_of(
+        self, name: str, E: torch.Tensor, scales: torch.Tensor, v: torch.Tensor, basis: _Basis
+    ) -> list[PowerFunction]:
+        b = v @ basis.Q  # (B, 1 + kept)
         size = v.square().sum(dim=1)
-        own, common = size - b.square().sum(dim=1), v @ self.rest
+        own, common = size - b.square().sum(dim=1), v @ basis.rest
         own = torch.where(own > _INDEPENDENT * size, own, torch.inf)
         any_power = common / own
         shape, found = SHAPES[name], []
         for q in (None, *(() if name == "exp" else _POWERS)):
             power = any_power if q is None else torch.full_like(any_power, q)
-            left_by_v = float(self.rest.square().sum()) - 2 * power * common + power.square() * own
-            aim = self.a - power[:, None] * b  # (B, 1 + D)
-            exact = torch.linalg.solve_triangular(self.R, aim.T, upper=True).T  # constant and exponents
-            for is_round in (True, False) if q is None else (True,):
-                powers = (2 * exact[:, 1:]).round() / 2 + 0.0 if is_round else exact[:, 1:]  # no zero is negative
-                missed = aim[:, 1:] - powers @ self.R[1:, 1:].T
+            left_by_v = float(basis.rest.square().sum()) - 2 * power * common + power.square() * own
+            aim = basis.a - power[:, None] * b
+            exact = torch.linalg.solve_triangular(basis.R, aim.T, upper=True).T  # constant and exponents
+            for is_round in (True, False) if q is None and basis is self.all else (True,):
+                kept = (2 * exact[:, 1:]).round() / 2 + 0.0 if is_round else exact[:, 1:]  # no zero is negative
+                missed = aim[:, 1:] - kept @ basis.R[1:, 1:].T
                 left = (left_by_v + missed.square().sum(dim=1)) / self.total
-                n_free = 2 + (q is None) * (name != "exp") + (0 if is_round else powers.shape[1])
+                n_free = 2 + (q is None) * (name != "exp") + (0 if is_round else self.n_features)
+                powers = torch.zeros((len(E), self.n_features), dtype=torch.float64)
+                powers[:, basis.kept] = kept
                 symbols = shape.symbols + 2 * (E != 0).sum(dim=1) + 2 * (powers != 0).sum(dim=1)
                 length = self.n_rows * left.clamp(min=_FLOOR).log() + NATS_PER_SYMBOL * symbols
                 length = torch.where(torch.isfinite(own) & (left < 1), length, torch.inf)

@@ -94,3 +94,12 @@ def test_nothing_is_found_where_there_is_nothing_to_find(rng):
     assert scan(logs, logs @ [1.0, 2.0, 0.0], np.ones(N), np.ones(3), everything, deadline=time.time()) == []
     assert scan(np.repeat(logs[:, :1], 2, axis=1), logs[:, 0] ** 2, np.ones(N), np.ones(2), everything) == []
     assert working_logarithm(logs[:8], np.ones(8), np.ones(8)) is None
+
+
+def test_a_short_range_is_no_reason_for_high_powers(rng):
+    """Arrhenius' law: from 280 to 360 kelvins any power of the temperature would do, too, with another rate."""
+    logs = np.log(np.linspace(280, 360, 80))[:, None]
+    y = 1.3e11 * np.exp(-7200 / np.exp(logs[:, 0])) * (1 + 0.03 * rng.normal(size=80))
+    weight = np.ones(80)
+    [best, *_] = judged(scan(logs, *working_logarithm(logs, y, weight), np.ones(1), everything), logs, y, weight, False)
+    assert (best.shape, best.monomial, best.powers) == ("exp", (-1.0,), (0.0,))
