@@ -1,14 +1,9 @@
-"""Time per optimiser step of the batched engine against a plain loop over trials, and against the machine; and fits per
-second of sparse structures.
+"""Time per optimiser step of the batched engine against a plain loop over trials, and against the machine.
 
     python benchmarks/throughput.py [--device cuda] [--threads 1] [--repeats 5]
-    python benchmarks/throughput.py --structures [--threads 1] [--repeats 5]
 
 The plain loop trains one `torch.nn.Module` per trial that evaluates its units one by one and stacks them, as public
 code for these networks does, with `torch.optim.RMSprop`. Both are timed in turn in one process; medians are shown.
-
-With ``--structures`` random structures of a search over four columns are fitted by Levenberg-Marquardt, eight steps at
-most, so many in a call on so many rows.
 """
 
 from __future__ import annotations
@@ -18,15 +13,11 @@ import statistics
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
 
 from sklearn_eql.networks.batched_eql import BatchedEQL
 from sklearn_eql.networks.penalties import SmoothedL05
-from sklearn_eql.primitives import PRESETS, PRIMITIVES, resolve_functions
-from sklearn_eql.search.mutations import Proposer
-from sklearn_eql.sparse.problem import Problem, Scaling, make_problem
-from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.primitives import resolve_functions
 from sklearn_eql.training.batched import _Run
 from sklearn_eql.training.optimizers import set_learning_rate
 from sklearn_eql.training.schedule import PAPER_ALPHA, Phase
@@ -35,7 +26,6 @@ N_ROWS = 256
 FUNCTIONS = "paper"
 TRANSCENDENTAL = {"sin2pi", "exp", "sigmoid20"}
 SECONDS_PER_SAMPLE = 0.15
-STRUCTURES, STRUCTURE_ROWS, STRUCTURE_STEPS = (1, 8, 64, 256), (50, 200, 1000, 10_000), 8
 TRIALS = {"cpu": (1, 20, 200, 2000), "cuda": (1, 10, 100, 1_000, 10_000)}
 
 
@@ -152,37 +142,6 @@ def measure(n_trials: int, n_features: int, n_hidden_layers: int, device: torch.
     return *(statistics.median(column) for column in zip(*samples, strict=True)), memory
 
 
-def structures_of_a_search(n_structures: int, n_rows: int) -> tuple[Problem, list[Structure]]:
-    """A problem of four columns with noise, and random structures for it."""
-    rng = np.random.default_rng(0)
-    X = rng.uniform(1, 5, (n_rows, 4))
-    y = X[:, 0] * np.sin(X[:, 1]) / (X[:, 2] + X[:, 3] ** 2) + 0.02 * rng.normal(size=n_rows)
-    copies = dict(PRESETS["default"])
-    problem = make_problem(X, y, None, Scaling.of(X, y), PRIMITIVES, copies, 2, n_rows, 0)
-    proposer = Proposer(problem, rng)
-    proposed = (proposer.random(1 + k % 3) for k in range(10 * n_structures))
-    return problem, [structure for structure in proposed if structure is not None][:n_structures]
-
-
-def print_structures(repeats: int) -> None:
-    """Fits per second, by structures in a call and rows."""
-    print("| rows | " + " | ".join(f"{n} in a call" for n in STRUCTURES) + " |\n|---" + "|---" * len(STRUCTURES) + "|")
-    for n_rows in STRUCTURE_ROWS:
-        problem, structures = structures_of_a_search(max(STRUCTURES), n_rows)
-        rates = []
-        for n in STRUCTURES:
-            calls = [structures[i : i + n] for i in range(0, len(structures), n)][: max(1, 64 // n)]
-
-            def fit(calls: list[list[Structure]] = calls, problem: Problem = problem) -> None:
-                for call in calls:
-                    problem.fit(call, STRUCTURE_STEPS)
-
-            fit()
-            elapsed = statistics.median(seconds(fit, torch.device("cpu")) for _ in range(repeats))
-            rates.append(sum(map(len, calls)) / elapsed)
-        print(f"| {n_rows:,} | " + " | ".join(f"{rate:,.0f}" for rate in rates) + " |", flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
@@ -192,13 +151,9 @@ def main() -> None:
     parser.add_argument("--features", type=int, nargs="*", default=(1, 2, 3))
     parser.add_argument("--layers", type=int, nargs="*", default=(2, 3))
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--structures", action="store_true", help="fits of sparse structures instead")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    if args.structures:
-        print_structures(args.repeats)
-        return
     torch.manual_seed(0)
     device = torch.device(args.device)
     peak_flops, peak_exp = machine_peak(device)

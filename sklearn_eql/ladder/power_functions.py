@@ -51,6 +51,10 @@ def _product(generator: TermGenerator, features: list[int], law: PowerFunction) 
     if law.shape == "exp":
         rate = law.power * argument[0][1]
         return generator.product(base, Node("exp", [[[argument[0][0], rate]]]))
+    if law.shape == "ratio":
+        [[source, scale]] = argument
+        below = Node("pow", [[[0, 1.0], [source, -scale]], [[0, -law.power]]])
+        return generator.product(base, Node("pow", [[[0, 1.0], [source, scale]], [[0, law.power]]]), below)
     inside = _inside(law, argument)
     if law.power == 1:
         return generator.product(base, inside)
@@ -63,6 +67,9 @@ def _sum_of_logarithms(generator: TermGenerator, features: list[int], law: Power
     [[source, scale]] = argument
     if law.shape == "exp":
         return [*terms, [source, law.power * scale]]
+    if law.shape == "ratio":
+        parts = [Node("log", [[[0, 1.0], [source, sign * scale]]]) for sign in (1.0, -1.0)]
+        return [*terms, [parts[0], law.power], [parts[1], -law.power]]
     if law.shape not in _GROWING:
         return [*terms, [Node("log", [_inside(law, argument)]), law.power]]
     # log(exp(u) - 1) = u + log(1 - exp(-u)), which does not overflow where the logarithm spans many decades.

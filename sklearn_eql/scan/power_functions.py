@@ -44,8 +44,6 @@ class Shape:
     symbols : int
         What it costs to write.
     of : {"mean", "max", "min"}
-    reciprocal : bool
-        Whether the reciprocal monomial makes another law.
     """
 
     log: Callable[[torch.Tensor], torch.Tensor]
@@ -53,7 +51,6 @@ class Shape:
     scales: tuple[float, ...]
     symbols: int
     of: str = "mean"
-    reciprocal: bool = True
 
 
 def _log_expm1(u: torch.Tensor) -> torch.Tensor:
@@ -67,9 +64,10 @@ def _log_cosh(u: torch.Tensor) -> torch.Tensor:
 _RATES = (0.1, 0.3, 0.6, 1.0, 1.7, 3.0, 8.0, 25.0)
 SHAPES: dict[str, Shape] = {
     "exp": Shape(lambda u: u, ("exp",), (1.0,), 2),
-    "1 + u": Shape(torch.log1p, (), (0.1, 0.3, 1.0, 3.0, 10.0), 2, reciprocal=False),
-    "1 - u": Shape(lambda u: (-u).log1p(), (), (0.3, 0.5, 0.7, 0.85, 0.95, 0.99), 2, "max", reciprocal=False),
-    "u - 1": Shape(lambda u: (u - 1).log(), (), (1.02, 1.1, 1.3, 2.0, 4.0), 2, "min", reciprocal=False),
+    "1 + u": Shape(torch.log1p, (), (0.1, 0.3, 1.0, 3.0, 10.0), 2),
+    "1 - u": Shape(lambda u: (-u).log1p(), (), (0.3, 0.5, 0.7, 0.85, 0.95, 0.99), 2, "max"),
+    "u - 1": Shape(lambda u: (u - 1).log(), (), (1.02, 1.1, 1.3, 2.0, 4.0), 2, "min"),
+    "ratio": Shape(lambda u: 2 * u.atanh(), (), (0.3, 0.6, 0.85, 0.95), 4, "max"),
     "exp - 1": Shape(_log_expm1, ("exp",), _RATES, 4),
     "1 - exp": Shape(lambda u: (-(-u).expm1()).log(), ("exp",), _RATES, 4),
     "exp + 1": Shape(lambda u: u + (-u).exp().log1p(), ("exp",), _RATES, 4),
@@ -127,16 +125,14 @@ def scan(
     if not some.is_open:
         return []
     monomials = np.array(monomials_of(logs.shape[1]))
-    leading = monomials[np.arange(len(monomials)), (monomials != 0).argmax(axis=1)]
     log_units = np.log(units)
     found: list[PowerFunction] = []
     for name, shape in SHAPES.items():
         if time.time() > deadline:
             break
         if all(map(allowed, shape.needs)):
-            chosen = monomials if shape.reciprocal else monomials[leading > 0]
             for scale in (*shape.scales, None):
-                found += some.best(name, chosen, scale, log_units)
+                found += some.best(name, monomials, scale, log_units)
     return sorted(found, key=lambda law: law.length(some.n_rows))[:_N_AGAIN]
 
 

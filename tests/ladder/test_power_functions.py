@@ -1,0 +1,67 @@
+"""Starts that are a power law times a function of a monomial: exact ones need a few steps of a fit, in any unit."""
+
+import numpy as np
+import pytest
+
+from sklearn_eql.ladder.power_functions import factor_and_function
+from sklearn_eql.ladder.screening import log_monomials
+from sklearn_eql.ladder.term_generator import TermGenerator
+from sklearn_eql.primitives import PRESETS, PRIMITIVES
+from sklearn_eql.sparse.editing import EditableStructure
+from sklearn_eql.sparse.problem import Scaling, make_problem
+from sklearn_eql.sparse.structure import Structure
+
+UNITS = np.array([1e-9, 3.0, 2e5])
+
+
+def best(X, y, functions=PRESETS["default"]):
+    """The lowest relative loss of all starts after a few steps, and how many there are."""
+    problem = make_problem(
+        X, y, None, Scaling.of(X, y), PRIMITIVES, copies=dict(functions), max_depth=2, max_rows=200, seed=0
+    )
+    rows, target = problem.X.numpy(), problem.y.numpy()
+    hints = log_monomials(rows, target, [f - 1 for f in problem.signed], problem.x_units)
+    generator = TermGenerator(problem, np.random.default_rng(0), hints, 1.0)
+    structures = []
+    for terms in factor_and_function(generator):
+        editable = EditableStructure(Structure(X.shape[1], (), ()))
+        editable.output = terms
+        structures.append(editable.finish(PRIMITIVES))
+    nearest = sorted(problem.fit(structures, 4), key=lambda r: r.loss)[:20]
+    fitted = problem.fit([r.structure for r in nearest], 16)
+    return min((r.loss for r in fitted), default=np.inf) / problem.variance, len(structures)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        lambda a, b, c: a / np.sqrt(1 - (b / (5 * c)) ** 2),
+        lambda a, b, c: -b * c / (a - 0.5),
+        lambda a, b, c: a * np.sqrt((5 * b + c) / (5 * b - c)),
+        lambda a, b, c: a**3 / (np.exp(a / b) - 1),
+        lambda a, b, c: c / (np.exp(a / b) + np.exp(-a / b)),
+        lambda a, b, c: c * np.tanh(a / b),
+        lambda a, b, c: 3 * np.log(a) - np.log(np.exp(a / b) - 1) + 7,
+        lambda a, b, c: 2 * np.log(a) - np.log(1 - (a / (5 * b)) ** 2) - np.log(c),
+        lambda a, b, c: np.log(a) - b / c,
+    ],
+)
+def test_laws_are_among_the_starts_whatever_the_units(law, rng):
+    X = rng.uniform(1, 4, (150, 3))
+    assert best(X * [1, -1, 1] * UNITS, law(*X.T))[0] < 1e-9
+
+
+def test_a_radiance_of_many_decades_does_not_overflow(rng):
+    """The exponential of 2,000 is beyond all numbers, the logarithm of it less one is not."""
+    X = np.exp(rng.uniform(-2, 4, (150, 2)))
+    y = 3 * np.log(X[:, 0]) - 40 * X[:, 0] / X[:, 1] - np.log(-np.expm1(-40 * X[:, 0] / X[:, 1]))
+    assert best(X, y)[0] < 1e-9
+
+
+def test_there_are_no_starts_where_nothing_has_a_logarithm(rng):
+    X = rng.normal(size=(60, 2))
+    assert best(X[:6] ** 2, np.arange(6.0))[1] == 0
+    y = np.log1p(np.abs(X[:, 0])) - 0.5
+    with_log, without = (best(np.abs(X), y, dict.fromkeys(f, 1)) for f in (("pow", "log"), ("pow", "exp")))
+    assert with_log[1] > 0
+    assert without[1] == 0, "the target has both signs, and no logarithm may be used"
