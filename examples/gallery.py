@@ -71,9 +71,8 @@ def balmer(seed: int):
     # The same light as wave number, which is the difference of two energies.
     waves = load_balmer(target="wavenumber")
     second = fit(waves, seed)
-    top_level, rydberg = sympy.Wild("A", exclude=["n"]), sympy.Wild("R", exclude=["n"])
-    constants, errors = read(second, waves, top_level - rydberg / n**2)
-    compare("R", constants[rydberg], errors[rydberg], {"Rydberg constant of hydrogen": 109677.583}, "1/cm")
+    constants, errors = read(second, waves, limit * (n**2 - 4) / n**2)
+    compare("B", constants[limit], errors[limit], {"Rydberg constant of hydrogen / 4": 109677.583 / 4}, "1/cm")
 
     top, bottom = draw(model, table, "residual (pm)", factor=1000)
     colours = ["#d62728", "#17a2b8", "#5b3fd6", "#7b1fa2", *["#6a5a7a"] * (len(table.target) - 4)]
