@@ -37,6 +37,17 @@ def append_record(path: Path, record: dict[str, Any]) -> None:
         file.write(("\n" if cut_short else "") + json.dumps(record) + "\n")
 
 
+def write_markdown(results: Path, report: Callable[[list[dict[str, Any]]], str]) -> str | None:
+    """The report of the records of a results file, written beside it; None where there are none."""
+    records = read_records(results)
+    if not records:
+        print(f"no results in {results}")
+        return None
+    text = report(records)
+    results.with_suffix(".md").write_text(text, encoding="utf-8")
+    return text
+
+
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import markdown_table, read_records
+from _common import markdown_table, read_records, write_markdown
 from _recovered import error_limit
 
 HALVES = ("tuning", "held-out")
@@ -153,11 +153,9 @@ def draw(records: list[Record], path: Path) -> None:
 
 
 def write_report(results: Path) -> None:
-    records = read_records(results)
-    if not records:
-        print(f"no results in {results}")
+    text = write_markdown(results, report)
+    if text is None:
         return
-    results.with_suffix(".md").write_text(report(records), encoding="utf-8")
-    draw(records, results.with_suffix(".png"))
-    print(report(records).split("## Problem by problem")[0].strip())
+    draw(read_records(results), results.with_suffix(".png"))
+    print(text.split("## Problem by problem")[0].strip())
     print(f"\nwritten: {results.with_suffix('.md')}, {results.with_suffix('.png')}")

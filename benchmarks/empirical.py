@@ -37,7 +37,17 @@ from typing import Any
 
 import numpy as np
 import sympy
-from _common import RESULTS, append_record, commit, machine, markdown_table, read_records, timed, version
+from _common import (
+    RESULTS,
+    append_record,
+    commit,
+    machine,
+    markdown_table,
+    read_records,
+    timed,
+    version,
+    write_markdown,
+)
 from _empirical import DataSet, data_sets
 from _physics import data_folder
 from _recovered import node_count
@@ -165,13 +175,8 @@ def describe(record: Record, done: int, total: int) -> str:
 
 
 def write_report(results: Path) -> None:
-    records = read_records(results)
-    if not records:
-        print(f"no results in {results}")
-        return
-    results.with_suffix(".md").write_text(report(records), encoding="utf-8")
-    print(report(records))
-    print(f"written: {results.with_suffix('.md')}")
+    if (text := write_markdown(results, report)) is not None:
+        print(f"{text}\nwritten: {results.with_suffix('.md')}")
 
 
 # --- Command line

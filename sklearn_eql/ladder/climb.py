@@ -84,7 +84,7 @@ def climb(
     archive = Archive(len(judge.y), judge.exact)
     archive.add(judge.fit(seeds, _SECOND_STEPS))
     places = _places(problem)
-    wide_places = places if judge is problem else {name: p for name, p in _places(judge).items() if name in places}
+    judging_places = {name: place for name, place in _places(judge).items() if name in places}
     generators = _generators(places, problem, judge, np.random.default_rng(seed))
     curve: list[float] = []
     pending: list[FitResult] = []  # of laws that are not exact, judged every few families
@@ -97,8 +97,8 @@ def climb(
                 break
             if has_long and not family.solved_starts:
                 continue
-            rows = judge if family.many_rows else problem
-            found, n_starts = _try(family, generators, wide_places if family.many_rows else places, rows, deadline)
+            rows, where = (judge, judging_places) if family.many_rows else (problem, places)
+            found, n_starts = _try(family, generators, where, rows, deadline)
             verdict.n_since += n_starts
             if any(r.loss < rows.exact for r in found):
                 archive.add(_confirmed(found, rows, judge))

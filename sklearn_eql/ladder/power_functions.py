@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 
 from sklearn_eql.ladder.term_generator import TermGenerator, Terms
-from sklearn_eql.scan.power_functions import PowerFunction, judged, scan, working_logarithm
+from sklearn_eql.scan.power_functions import PowerFunction, judged, scan
+from sklearn_eql.scan.working_logarithm import working_logarithm
 from sklearn_eql.sparse.editing import Node
 
 _MAX_FEATURES = 8  # of a power law, the most important ones

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations, combinations_with_replacement, product
+from itertools import combinations, product
 
 import numpy as np
 import torch
@@ -25,7 +25,6 @@ _N_KEPT, _PER_SCALE = 60, 8  # laws in the end, and of one function with one sca
 _POWERS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)  # of the function
 _FLOOR = 1e-14  # share of the variance below which laws are equally good until they are fitted
 _MAX_LEFT_OUT = 2  # features of which those of a monomial are also left out of the powers beside it
-_LEAST, _MOST_DECADES, _N_WORKING_STEPS = 0.05, 12.0, 6
 _INDEPENDENT = 1e-6  # share of a function's variation that the powers must leave
 
 
@@ -163,35 +162,6 @@ def judged(
             rest = y - column * ((column @ y) / (column @ column))
         found.append(replace(law, left=float(rest @ rest) / total))
     return sorted(found, key=lambda law: law.length(len(y)))[:_N_KEPT]
-
-
-def working_logarithm(logs: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Logarithm of a positive target with noise, and weights, as in a generalised linear model with that link.
-
-    Of a quadratic form of the logarithms of the features, ``log m``; the target adds its difference to first order,
-    ``log m + (y - m) / m``, of weight ``m^2``. The logarithm of `y` itself is skewed by noise, and rows that noise has
-    enlarged would have more weight. None where rows are too few.
-    """
-    Z = (logs - logs.mean(axis=0)) / logs.std(axis=0)
-    n_rows, n = Z.shape
-    pairs = list(combinations_with_replacement(range(n), 2))
-    columns = [np.ones(n_rows), *Z.T]
-    if 3 * (1 + n + len(pairs)) <= n_rows:
-        columns += [Z[:, i] * Z[:, j] for i, j in pairs]
-    elif 3 * (1 + n) > n_rows:
-        return None
-    A = np.stack(columns, axis=1)
-    # Where noise has turned the sign, the first step takes a small part of the mean.
-    mean = np.maximum(target, _LEAST * np.average(np.abs(target), weights=weight))
-    for _ in range(_N_WORKING_STEPS):
-        response = np.log(mean) + (target - mean) / mean
-        root = mean * np.sqrt(weight)
-        coefficients, *_ = np.linalg.lstsq(A * root[:, None], response * root, rcond=None)
-        fitted = A @ coefficients
-        mean = np.exp(np.clip(fitted, fitted.max() - _MOST_DECADES, None))
-    if not np.isfinite(mean).all():
-        return None
-    return np.log(mean) + (target - mean) / mean, weight * mean**2
 
 
 def monomials_of(n_features: int) -> list[tuple[float, ...]]:

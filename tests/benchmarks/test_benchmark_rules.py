@@ -1,7 +1,6 @@
 """The benchmarks' rules for what counts as the true law."""
 
 from importlib import import_module
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,17 +8,6 @@ import pytest
 import sympy
 
 from sklearn_eql.datasets import TABLE_V, make_table_v
-
-_FOLDER = Path(__file__).parents[2] / "benchmarks"
-if not _FOLDER.exists():
-    pytest.skip("the benchmarks are not part of this copy", allow_module_level=True)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _benchmarks_on_path():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(_FOLDER)
-        yield
 
 
 @pytest.fixture(scope="module")

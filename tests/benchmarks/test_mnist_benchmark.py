@@ -1,23 +1,11 @@
 """The MNIST benchmark: what is measured, and the tables."""
 
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.utils import Bunch
-
-_FOLDER = Path(__file__).parents[2] / "benchmarks"
-if not _FOLDER.exists():
-    pytest.skip("the benchmarks are not part of this copy", allow_module_level=True)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _benchmarks_on_path():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(_FOLDER)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import sys
 import time
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,16 +28,6 @@ N_PROBLEMS = {
     "pagie": 1,
     "fastsrb": 120,
 }
-_FOLDER = Path(__file__).parents[2] / "benchmarks"
-if not _FOLDER.exists():
-    pytest.skip("the benchmarks are not part of this copy", allow_module_level=True)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _benchmarks_on_path():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(_FOLDER)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from sklearn_eql.scan.power_functions import SHAPES, judged, monomials_of, scan, working_logarithm
+from sklearn_eql.scan.power_functions import SHAPES, judged, monomials_of, scan
+from sklearn_eql.scan.working_logarithm import working_logarithm
 
 N = 400
 
