@@ -16,9 +16,10 @@ def working_logarithm(logs: np.ndarray, target: np.ndarray, weight: np.ndarray) 
 
     Of a quadratic form of the logarithms of the features, ``log m``; the target adds its difference to first order,
     ``log m + (y - m) / m``, of weight ``m^2``. The logarithm of `y` itself is skewed by noise, and rows that noise has
-    enlarged would have more weight. None where rows are too few.
+    enlarged would have more weight. None where rows are too few, or the target spans too many decades.
     """
-    Z = (logs - logs.mean(axis=0)) / logs.std(axis=0)
+    spread = logs.std(axis=0)
+    Z = (logs - logs.mean(axis=0)) / np.where(spread > 0, spread, 1.0)  # a sample may hold one value of a column
     n_rows, n = Z.shape
     pairs = list(combinations_with_replacement(range(n), 2))
     columns = [np.ones(n_rows), *Z.T]
@@ -28,12 +29,14 @@ def working_logarithm(logs: np.ndarray, target: np.ndarray, weight: np.ndarray) 
         return None
     A = np.stack(columns, axis=1)
     mean = np.maximum(target, _LEAST * np.average(np.abs(target), weights=weight))
-    for _ in range(_N_STEPS):
-        response = np.log(mean) + (target - mean) / mean
-        root = mean * np.sqrt(weight)
-        coefficients, *_ = np.linalg.lstsq(A * root[:, None], response * root, rcond=None)
-        fitted = A @ coefficients
-        mean = np.exp(np.clip(fitted, fitted.max() - _SPAN, None))
-    if not np.isfinite(mean).all():
-        return None
-    return np.log(mean) + (target - mean) / mean, weight * mean**2
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(_N_STEPS):
+            response = np.log(mean) + (target - mean) / mean
+            root = mean * np.sqrt(weight)
+            if not np.isfinite(response * root).all():
+                return None
+            coefficients, *_ = np.linalg.lstsq(A * root[:, None], response * root, rcond=None)
+            fitted = A @ coefficients
+            mean = np.exp(np.clip(fitted, fitted.max() - _SPAN, None))
+        found = np.log(mean) + (target - mean) / mean, weight * mean**2
+    return found if all(np.isfinite(part).all() for part in found) else None

@@ -91,6 +91,15 @@ def test_noise_does_not_bend_the_working_logarithm(rng):
     assert (y < 0).any()
 
 
+def test_rows_that_tell_nothing_are_no_error(rng):
+    """A column that is one on all rows of a sample, and a target beyond the squares of float64."""
+    logs = rows(rng, 2) * [1, 0]
+    response, weight = working_logarithm(logs, np.exp(logs[:, 0]), np.ones(N))
+    assert np.isfinite(response).all()
+    assert scan(logs, response, weight, np.ones(2), everything) == []
+    assert working_logarithm(200 * logs, np.exp(200 * logs[:, 0]) * 1e100, np.ones(N)) is None
+
+
 def test_nothing_is_found_where_there_is_nothing_to_find(rng):
     logs = rows(rng)
     assert scan(logs, logs @ [1.0, 2.0, 0.0], np.ones(N), np.ones(3), everything, deadline=time.time()) == []
