@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 import sympy
 import torch
+from disguised_device import NAME, DisguisedDevice
 from sklearn.base import BaseEstimator, RegressorMixin
+
+from sklearn_eql.estimators import _device
 
 mpl.use("Agg")
 
@@ -67,6 +70,14 @@ def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(time, "time", clock.time)
     return clock
+
+
+@pytest.fixture
+def disguised_device(monkeypatch):
+    """A device beside the CPU on every machine, which estimators take by ``device=NAME``; see `disguised_device.py`."""
+    monkeypatch.setattr(_device, "DEVICE_TYPES", (*_device.DEVICE_TYPES, NAME))
+    with DisguisedDevice() as device:
+        yield device
 
 
 @pytest.fixture(scope="module")

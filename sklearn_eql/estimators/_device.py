@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import torch
 
+DEVICE_TYPES = ("cpu", "cuda")
+"""What networks can be trained on."""
+
 
 def resolve_device(device: str) -> str:
     """Device name that torch understands; ValueError if it is not there."""
@@ -13,7 +16,7 @@ def resolve_device(device: str) -> str:
         parsed = torch.device(device)
     except RuntimeError:
         parsed = None
-    if parsed is None or parsed.type not in ("cpu", "cuda"):
+    if parsed is None or parsed.type not in DEVICE_TYPES:
         raise ValueError(
             f"device={device!r} is unknown. Expected 'auto', 'cpu', 'cuda' or 'cuda:1'. Use 'auto', which takes a GPU "
             "if there is one."
