@@ -1,4 +1,4 @@
-"""Functions of units on NumPy rows: values, and derivatives by each argument.
+"""Functions of units on rows: values, and derivatives by each argument; on NumPy arrays, and on tensors of any device.
 
 A search evaluates structures of a few units on a few hundred rows. There the time goes into the calls, not into the
 numbers, and a call of NumPy costs a third of one of torch. Built-in functions have their derivatives in closed form;
@@ -8,8 +8,9 @@ those of a user's own function come from autograd.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ _MANY_VALUES = 500  # from which torch's sine is the faster one, its call includ
 
 @dataclass(frozen=True)
 class Kernel:
-    """One function on rows, float64, elementwise.
+    """One function on rows, elementwise.
 
     Parameters
     ----------
@@ -37,14 +38,25 @@ class Kernel:
 
 
 def kernel_of(primitive: Primitive) -> Kernel:
-    """The kernel of a function; `Primitive.torch_fn` and autograd for one that is not built in."""
-    kernel = _KERNELS.get(primitive.name)
-    return kernel if kernel and PRIMITIVES[primitive.name] is primitive else _by_autograd(primitive)
+    """The kernel of a function on NumPy arrays.
+
+    `Primitive.torch_fn` and autograd for one that is not built in.
+    """
+    return _built_in(primitive, _ON_ARRAYS) or _by_autograd(primitive, torch.from_numpy, torch.Tensor.numpy)
 
 
-def _by_autograd(primitive: Primitive) -> Kernel:
+def tensor_kernel_of(primitive: Primitive) -> Kernel:
+    """The same on tensors."""
+    return _built_in(primitive, _ON_TENSORS) or _by_autograd(primitive, lambda g: g, lambda g: g)
+
+
+def _built_in(primitive: Primitive, kernels: Mapping[str, Kernel]) -> Kernel | None:
+    return kernels.get(primitive.name) if PRIMITIVES.get(primitive.name) is primitive else None
+
+
+def _by_autograd(primitive: Primitive, to_tensor: Callable, from_tensor: Callable) -> Kernel:
     def value(*args, out=None):
-        found = primitive.torch_fn(*map(torch.from_numpy, args)).detach().numpy()
+        found = from_tensor(primitive.torch_fn(*map(to_tensor, args)).detach())
         if out is None:
             return found
         out[:] = found
@@ -53,12 +65,12 @@ def _by_autograd(primitive: Primitive) -> Kernel:
     def slope(argument: int) -> Callable:
         def of(_, *args):
             with torch.enable_grad():
-                tensors = [torch.from_numpy(g).requires_grad_(a == argument) for a, g in enumerate(args)]
+                tensors = [to_tensor(g).detach().requires_grad_(a == argument) for a, g in enumerate(args)]
                 result = primitive.torch_fn(*tensors)
                 if not result.requires_grad:
                     return 0.0
                 ones = torch.ones_like(result)
-                return torch.autograd.grad(result, tensors[argument], ones, materialize_grads=True)[0].numpy()
+                return from_tensor(torch.autograd.grad(result, tensors[argument], ones, materialize_grads=True)[0])
 
         return of
 
@@ -78,50 +90,49 @@ def _periodic(of_numpy: np.ufunc, of_torch: Callable) -> Callable:
     return value
 
 
-_sin, _cos = _periodic(np.sin, torch.sin), _periodic(np.cos, torch.cos)
 _TAU = 2 * math.pi
 
 
-def _power_by_base(_, a, b):
-    return b * np.power(a, b - 1)
+def _kernels(xp: ModuleType, sin: Callable, cos: Callable, sigmoid: Callable, power: Callable) -> Mapping[str, Kernel]:
+    """All built-in functions by the names that `xp` (NumPy or torch) has for them; the others are given."""
+
+    def power_by_exponent(value, a, b):
+        return xp.where((a == 0) & (b >= 0), 0.0, value * xp.log(a))
+
+    def share(below: Callable) -> Callable:
+        """Slope of a minimum or maximum: 1 where the argument is the one, half where both are."""
+        return lambda mine, other: below(mine, other) + 0.5 * (mine == other)
+
+    lower, upper = share(xp.less), share(xp.greater)
+    return {
+        "const": Kernel(lambda g, out=None: xp.add(xp.zeros_like(g), 1.0, out=out), ()),
+        "id": Kernel(lambda g, out=None: g if out is None else xp.multiply(g, 1.0, out=out), (lambda _, g: 1.0,)),
+        "square": Kernel(xp.square, (lambda _, g: 2 * g,)),
+        "cube": Kernel(lambda g, out=None: xp.multiply(g * g, g, out=out), (lambda _, g: 3 * g * g,)),
+        "mul": Kernel(xp.multiply, (lambda _, a, b: b, lambda _, a, b: a)),
+        "div": Kernel(xp.divide, (lambda _, a, b: 1 / b, lambda value, a, b: -value / b)),
+        "inv": Kernel(xp.reciprocal, (lambda value, g: -value * value,)),
+        "sin": Kernel(sin, (lambda _, g: cos(g),)),
+        "cos": Kernel(cos, (lambda _, g: -sin(g),)),
+        "exp": Kernel(xp.exp, (lambda value, g: value,)),
+        "sigmoid": Kernel(sigmoid, (lambda value, g: value * (1 - value),)),
+        "tanh": Kernel(xp.tanh, (lambda value, g: 1 - value * value,)),
+        "sqrt": Kernel(xp.sqrt, (lambda value, g: 0.5 / value,)),
+        "log": Kernel(xp.log, (lambda _, g: 1 / g,)),
+        "arcsin": Kernel(xp.arcsin, (lambda _, g: 1 / xp.sqrt(1 - g * g),)),
+        "pow": Kernel(power, (lambda _, a, b: b * power(a, b - 1), power_by_exponent)),
+        "sin2pi": Kernel(lambda g, out=None: sin(_TAU * g, out=out), (lambda _, g: _TAU * cos(_TAU * g),)),
+        "sigmoid20": Kernel(lambda g, out=None: sigmoid(20 * g, out=out), (lambda value, g: 20 * value * (1 - value),)),
+        "mul10": Kernel(
+            lambda a, b, out=None: xp.multiply(10 * a, b, out=out), (lambda _, a, b: 10 * b, lambda _, a, b: 10 * a)
+        ),
+        "abs": Kernel(xp.abs, (lambda _, g: xp.sign(g),)),
+        "min": Kernel(xp.minimum, (lambda _, a, b: lower(a, b), lambda _, a, b: lower(b, a))),
+        "max": Kernel(xp.maximum, (lambda _, a, b: upper(a, b), lambda _, a, b: upper(b, a))),
+        "floor": Kernel(xp.floor, (lambda _, g: 0.0,)),
+        "mod": Kernel(xp.remainder, (lambda _, a, b: 1.0, lambda _, a, b: -xp.floor(a / b))),
+    }
 
 
-def _power_by_exponent(value, a, b):
-    return np.where((a == 0) & (b >= 0), 0.0, value * np.log(a))
-
-
-def _share(below: np.ufunc) -> Callable:
-    """Slope of a minimum or maximum: 1 where the argument is the one, half where both are."""
-    return lambda mine, other: below(mine, other) + 0.5 * (mine == other)
-
-
-_lower, _upper = _share(np.less), _share(np.greater)
-
-_KERNELS = {
-    "const": Kernel(lambda g, out=None: np.add(np.zeros_like(g), 1.0, out=out), ()),
-    "id": Kernel(lambda g, out=None: g if out is None else np.positive(g, out=out), (lambda _, g: 1.0,)),
-    "square": Kernel(np.square, (lambda _, g: 2 * g,)),
-    "cube": Kernel(lambda g, out=None: np.multiply(g * g, g, out=out), (lambda _, g: 3 * g * g,)),
-    "mul": Kernel(np.multiply, (lambda _, a, b: b, lambda _, a, b: a)),
-    "div": Kernel(np.divide, (lambda _, a, b: 1 / b, lambda value, a, b: -value / b)),
-    "inv": Kernel(np.reciprocal, (lambda value, g: -value * value,)),
-    "sin": Kernel(_sin, (lambda _, g: _cos(g),)),
-    "cos": Kernel(_cos, (lambda _, g: -_sin(g),)),
-    "exp": Kernel(np.exp, (lambda value, g: value,)),
-    "sigmoid": Kernel(expit, (lambda value, g: value * (1 - value),)),
-    "tanh": Kernel(np.tanh, (lambda value, g: 1 - value * value,)),
-    "sqrt": Kernel(np.sqrt, (lambda value, g: 0.5 / value,)),
-    "log": Kernel(np.log, (lambda _, g: 1 / g,)),
-    "arcsin": Kernel(np.arcsin, (lambda _, g: 1 / np.sqrt(1 - g * g),)),
-    "pow": Kernel(np.power, (_power_by_base, _power_by_exponent)),
-    "sin2pi": Kernel(lambda g, out=None: _sin(_TAU * g, out=out), (lambda _, g: _TAU * _cos(_TAU * g),)),
-    "sigmoid20": Kernel(lambda g, out=None: expit(20 * g, out=out), (lambda value, g: 20 * value * (1 - value),)),
-    "mul10": Kernel(
-        lambda a, b, out=None: np.multiply(10 * a, b, out=out), (lambda _, a, b: 10 * b, lambda _, a, b: 10 * a)
-    ),
-    "abs": Kernel(np.abs, (lambda _, g: np.sign(g),)),
-    "min": Kernel(np.minimum, (lambda _, a, b: _lower(a, b), lambda _, a, b: _lower(b, a))),
-    "max": Kernel(np.maximum, (lambda _, a, b: _upper(a, b), lambda _, a, b: _upper(b, a))),
-    "floor": Kernel(np.floor, (lambda _, g: 0.0,)),
-    "mod": Kernel(np.remainder, (lambda _, a, b: 1.0, lambda _, a, b: -np.floor(a / b))),
-}
+_ON_ARRAYS = _kernels(np, _periodic(np.sin, torch.sin), _periodic(np.cos, torch.cos), expit, np.power)
+_ON_TENSORS = _kernels(torch, torch.sin, torch.cos, torch.sigmoid, torch.pow)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -33,11 +34,32 @@ class LaidUnit(NamedTuple):
     args: list[Form]
 
 
+STAGE_INPUT, STAGE_STILL, STAGE_MOVING = range(3)
+
+
+class LayoutArrays(NamedTuple):
+    """A layout as arrays, which those of other structures can be put behind.
+
+    Unit `u` is source ``first + u``, whatever its stage; arguments are numbered in the order of `args`.
+    """
+
+    first: int
+    names: list[str]  # primitive of each unit
+    units: np.ndarray  # (U, 2) int: stage, and level among units of that stage
+    args: np.ndarray  # (A, 2) int: unit, position; those of inputs not among them
+    entries: np.ndarray  # (E, 3) int: argument, source, place in theta or -1
+    values: np.ndarray  # (E,) coefficients, those that are fixed
+    terms: np.ndarray  # (M,) int
+    fixed: np.ndarray  # (F,) int
+    fixed_values: np.ndarray  # (F,)
+
+
 @dataclass
 class Layout:
     """The parts of a structure, in the order of computation."""
 
     n_sources: int
+    first_unit: int  # source
     read: list[int]  # the constant and the features that some form reads
     inputs: list[tuple[int, int, float]] = field(default_factory=list)  # logarithms: source, feature, factor
     still: list[LaidUnit] = field(default_factory=list)
@@ -47,6 +69,42 @@ class Layout:
     moves: set[int] = field(default_factory=set)  # sources that are moving units
     terms: list[int] = field(default_factory=list)  # sources of the output with free coefficients
     fixed: list[tuple[int, float]] = field(default_factory=list)  # the others
+
+    @cached_property
+    def arrays(self) -> LayoutArrays:
+        """The layout as arrays."""
+        first = self.first_unit
+        n_units = self.n_sources - first
+        names, units = [""] * n_units, np.zeros((n_units, 2), dtype=np.int64)
+        for source, _, _ in self.inputs:
+            names[source - first] = "log"
+        args, entries, values = [], [], []
+        levels: dict[int, int] = {}
+        for stage, laid in ((STAGE_STILL, self.still), (STAGE_MOVING, self.moving)):
+            for unit in laid:
+                below = []
+                for position, form in enumerate(unit.args):
+                    terms = [(s, c, -1) for s, c in form.still]
+                    terms += [(s, 0.0, k) for k, s in enumerate(form.free, start=form.first)]
+                    terms += form.moving
+                    entries += [(len(args), s, k) for s, _, k in terms]
+                    values += [c for _, c, _ in terms]
+                    below += [s for s, _, _ in (form.moving if stage == STAGE_MOVING else terms)]
+                    args.append((unit.source - first, position))
+                levels[unit.source] = level = max((1 + levels[s] for s in below if s in levels), default=0)
+                names[unit.source - first] = unit.primitive
+                units[unit.source - first] = stage, level
+        return LayoutArrays(
+            first,
+            names,
+            units,
+            np.array(args, dtype=np.int64).reshape(-1, 2),
+            np.array(entries, dtype=np.int64).reshape(-1, 3),
+            np.array(values, dtype=float),
+            np.array(self.terms, dtype=np.int64),
+            np.array([s for s, _ in self.fixed], dtype=np.int64),
+            np.array([c for _, c in self.fixed], dtype=float),
+        )
 
 
 def layout_of(
@@ -59,7 +117,7 @@ def layout_of(
     """Lay out the units of a structure, as pairs of primitive and arguments, and its output."""
     first = 1 + n_features
     forms = [arg for _, args in units for arg in args] + [output]
-    found = Layout(first + len(units), sorted({s for form in forms for s, _, _ in form if s < first}))
+    found = Layout(first + len(units), first, sorted({s for form in forms for s, _, _ in form if s < first}))
     n_seen = 0
     for source, ((primitive, arguments), depth) in enumerate(zip(units, depths, strict=True), start=first):
         if depth == 0:

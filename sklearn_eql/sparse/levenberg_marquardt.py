@@ -15,8 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sklearn_eql._devices import CPU
+from sklearn_eql.sparse.device_lockstep import fits_on, in_lockstep_on
 from sklearn_eql.sparse.lockstep import in_lockstep
-from sklearn_eql.sparse.program import Program
+from sklearn_eql.sparse.program import Program, SourceRows
 from sklearn_eql.sparse.rows import BLOCK, ScaledRows
 from sklearn_eql.sparse.single_fit import Model, blocks_of_rows, fit_one
 from sklearn_eql.sparse.steps import MAX_EXPONENT, Rules, State
@@ -37,7 +39,7 @@ class FitResult:
 def levenberg_marquardt(
     structures: Sequence[Structure],
     primitives,
-    X: torch.Tensor | ScaledRows,
+    X: torch.Tensor | ScaledRows | SourceRows,
     y: torch.Tensor,
     sample_weight: torch.Tensor | None = None,
     *,
@@ -46,6 +48,7 @@ def levenberg_marquardt(
     floor: float | torch.Tensor = 0.0,
     deadline: float = math.inf,
     block: int = BLOCK,
+    device: str = CPU,
 ) -> list[FitResult]:
     """Fit the free coefficients of T structures to one target, or to one each, in float64.
 
@@ -54,7 +57,7 @@ def levenberg_marquardt(
     structures : sequence of Structure
         Starting points. A structure that is not finite on every row ends with an infinite loss, and so does one with
         an exponent over `MAX_EXPONENT`; steps to such exponents are not taken.
-    X : Tensor or ScaledRows (N, n_features)
+    X : Tensor, ScaledRows (N, n_features) or SourceRows
     y : Tensor (N,) or (T, N)
     sample_weight : Tensor (N,) or (T, N) with mean 1, or None
     max_iter : int
@@ -68,6 +71,8 @@ def levenberg_marquardt(
         loss, except the first few, as many as `_ROWS_AT_ONCE` rows allow.
     block : int
         Rows of which the normal equations are added up at a time.
+    device : str
+        Where structures are fitted together if there is enough to do; a few on few rows are fitted on the CPU.
 
     Returns
     -------
@@ -79,7 +84,11 @@ def levenberg_marquardt(
     floors = floor.numpy() if isinstance(floor, torch.Tensor) else np.full(len(structures), floor)
     programs = [Program(structure, primitives) for structure in structures]
     with np.errstate(all="ignore"):
-        begun = in_lockstep(programs, blocks[0], floors, rules) if len(blocks) == 1 else {}
+        if device != CPU and fits_on(device, programs, len(X)):
+            rows = blocks[0] if len(blocks) == 1 else blocks_of_rows(X, y, sample_weight, len(X), primitives)[0]
+            begun = in_lockstep_on(device, programs, primitives, rows, floors, rules)
+        else:
+            begun = in_lockstep(programs, blocks[0], floors, rules) if len(blocks) == 1 else {}
         found = []
         for t, structure in enumerate(structures):
             if t not in begun and t >= n_evaluated and time.time() > deadline:

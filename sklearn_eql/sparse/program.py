@@ -7,7 +7,7 @@ derivatives: each needs its own slope only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,11 @@ class SourceRows:
     def __init__(self, X: torch.Tensor | ScaledRows, primitives: Mapping[str, Primitive]) -> None:
         self._X, self._primitives = X, primitives
         self._found: dict[int | tuple[int, float], np.ndarray | None] = {}
+        self._there: dict[tuple[str, int | tuple[int, float] | None], torch.Tensor] = {}
+
+    def __getstate__(self) -> dict:
+        """Without the rows that were made."""
+        return vars(self) | {"_found": {}, "_there": {}}
 
     def __len__(self) -> int:
         return len(self._X)
@@ -40,6 +45,10 @@ class SourceRows:
     def again(self) -> SourceRows:
         """The same rows, none of them made yet."""
         return SourceRows(self._X, self._primitives)
+
+    def part(self, rows: slice) -> SourceRows:
+        """Some of the rows."""
+        return SourceRows(self._X[rows], self._primitives)
 
     def column(self, source: int) -> np.ndarray:
         """The constant 1 (source 0) or a feature, (N,)."""
@@ -56,6 +65,21 @@ class SourceRows:
             row = kernel_of(self._primitives["log"]).value(coefficient * self.column(source))
             self._found[key] = row if np.isfinite(row).all() else None
         return self._found[key]
+
+    def on(self, device: str, columns: Sequence[int], logarithms: Sequence[tuple[int, float]]) -> torch.Tensor:
+        """Zeros, then these rows, on a device, (1 + columns + logarithms, N); each is transferred once."""
+        keys = [None, *columns, *logarithms]
+        new = [key for key in keys if (device, key) not in self._there]
+        if new:
+            made = np.stack([self._made(key) for key in new])
+            there = torch.from_numpy(made).to(device)
+            self._there |= {(device, key): row for key, row in zip(new, there.unbind(), strict=True)}
+        return torch.stack([self._there[device, key] for key in keys])
+
+    def _made(self, key: int | tuple[int, float] | None) -> np.ndarray:
+        if key is None:
+            return np.zeros(len(self))
+        return self.logarithm(*key) if isinstance(key, tuple) else self.column(key)
 
 
 @dataclass

@@ -41,9 +41,16 @@ class Block:
             target = target[t]
         return Block(self.X, target, root[t] if root is not None and root.ndim == 2 else root)
 
+    def of_some(self, numbers: list[int]) -> Block:
+        """Those of some structures."""
+        target, root = self.target, self.root
+        if target.ndim == 2:
+            target = target[numbers]
+        return Block(self.X, target, root[numbers] if root is not None and root.ndim == 2 else root)
+
 
 def blocks_of_rows(
-    X: torch.Tensor | ScaledRows,
+    X: torch.Tensor | ScaledRows | SourceRows,
     y: torch.Tensor,
     sample_weight: torch.Tensor | None,
     size: int,
@@ -51,11 +58,13 @@ def blocks_of_rows(
 ) -> list[Block]:
     """All rows, `size` at a time."""
     found = []
-    for first in range(0, len(X), size):
+    sources = X if isinstance(X, SourceRows) else SourceRows(X, primitives)
+    for first in range(0, len(sources), size):
         rows = slice(first, first + size)
         root = None if sample_weight is None else sample_weight[..., rows].sqrt().numpy()
         target = y[..., rows].numpy()
-        found.append(Block(SourceRows(X[rows], primitives), target if root is None else target * root, root))
+        mine = sources if size >= len(sources) else sources.part(rows)
+        found.append(Block(mine, target if root is None else target * root, root))
     return found
 
 

@@ -6,7 +6,7 @@ import sympy
 import torch
 
 from sklearn_eql.primitives import PRIMITIVES, Primitive
-from sklearn_eql.sparse.kernels import kernel_of
+from sklearn_eql.sparse.kernels import kernel_of, tensor_kernel_of
 
 KINKS = np.array([0.0, 1.0, 1.0, -2.0])  # ties and zeros: at these, too
 
@@ -47,6 +47,19 @@ def test_values_and_slopes_are_those_of_the_function(name, n_rows):
     for slope, expected_slope in zip(kernel.slopes, expected_slopes, strict=True):
         found = np.broadcast_to(slope(value, *args), expected_slope.shape)
         np.testing.assert_allclose(found, expected_slope, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_tensors_have_the_same_values_and_slopes(name):
+    primitive = PRIMITIVES[name]
+    args = arguments(primitive, 20)
+    tensors = list(map(torch.from_numpy, args))
+    expected, kernel = kernel_of(primitive), tensor_kernel_of(primitive)
+    value, out = expected.value(*args), torch.empty(20, dtype=torch.float64)
+    assert kernel.value(*tensors, out=out) is out
+    np.testing.assert_allclose(out, value, rtol=1e-13, atol=1e-15)
+    for slope, mine in zip(expected.slopes, kernel.slopes, strict=True):
+        np.testing.assert_allclose(mine(out, *tensors), slope(value, *args), rtol=1e-12, atol=1e-15)
 
 
 def test_zero_to_a_positive_power_has_slopes():
