@@ -1,8 +1,9 @@
-"""What a device of torch is given to do: how much at once, and from how much on."""
+"""What a device of torch is given to do: how much at once, how arrays get there, and in which precision."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -19,9 +20,30 @@ def bytes_at_once(device: str) -> int:
     return _OTHERWISE
 
 
+def moved(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """The tensor on a device.
+
+    From the CPU to a GPU by way of page-locked memory: the copy is put in line, and the host does not wait for it.
+    """
+    device = torch.device(device)
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 def ship(arrays: Mapping[str, np.ndarray], device: str) -> dict[str, torch.Tensor]:
     """Arrays of one dtype as tensors on the device, in one transfer."""
     [dtype] = {a.dtype for a in arrays.values()}
-    flat = torch.from_numpy(np.concatenate([np.ravel(a) for a in arrays.values()], dtype=dtype)).to(device)
-    parts = flat.split([a.size for a in arrays.values()])
+    flat = torch.from_numpy(np.concatenate([np.ravel(a) for a in arrays.values()], dtype=dtype))
+    parts = moved(flat, device).split([a.size for a in arrays.values()])
     return {name: part.view(a.shape) for (name, a), part in zip(arrays.items(), parts, strict=True)}
+
+
+def mixed_precision(device: torch.device, enabled: bool) -> AbstractContextManager:
+    """Layers inside in bfloat16 or, within such a context, in full precision again.
+
+    A device for which torch knows no mixed precision computes in full precision.
+    """
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -23,7 +23,7 @@ import sklearn_eql
 NAME = "meta"
 """What the device is called: a name that torch knows everywhere, and that has no other use here."""
 
-_PACKAGE = Path(sklearn_eql.__file__).parent
+_PACKAGE = str(Path(sklearn_eql.__file__).parent)
 _FREE = re.compile(
     "_reshape_alias|_unsafe_view|alias|as_strided|detach|diagonal|expand|lift_fresh|permute|select|slice|split"
     "|split_with_sizes|squeeze|t|transpose|unbind|unfold|unsqueeze|view|empty|empty_like|empty_strided|new_empty"
@@ -44,6 +44,7 @@ class DisguisedTensor(torch.Tensor):
 
     inner: torch.Tensor
     owner: DisguisedDevice
+    is_meta = False  # meta tensors have no numbers, and torch spares itself the work on them
 
     @staticmethod
     def __new__(cls, inner: torch.Tensor, owner: DisguisedDevice) -> DisguisedTensor:
@@ -120,9 +121,8 @@ class DisguisedDevice(TorchDispatchMode):
         return tree_map_only(torch.Tensor, lambda t: ours[id(t)] if id(t) in ours else DisguisedTensor(t, self), result)
 
     def _count(self, name: str, kwargs: dict, tensors: list[torch.Tensor], to_cpu: bool) -> None:
-        what = f"{_line()} {name}"
         if to_cpu:
-            self.reads[what] += 1
+            self.reads[f"{_line()} {name}"] += 1
             return
         self.launches += not _FREE.fullmatch(name)
         indexing = bool(_INDEXING.fullmatch(name))
@@ -131,13 +131,15 @@ class DisguisedDevice(TorchDispatchMode):
             name in ("_to_copy", "copy_") or (indexing and not any(tensor.is_floating_point() for tensor in others))
         ):
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in others)
-            raise MixedDevicesError(f"{what}: tensors of the CPU, of shape {shapes}, among those of the device.")
+            raise MixedDevicesError(
+                f"{_line()} {name}: tensors of the CPU, of shape {shapes}, among those of the device."
+            )
         if others:
-            self.uploads[what] += 1
+            self.uploads[f"{_line()} {name}"] += 1
         by_mask = indexing and any(tensor.dtype == torch.bool for tensor in tensors[1:])
         of_any_length = name == "repeat_interleave" and kwargs.get("output_size") is None
         if _READING.fullmatch(name) or by_mask or of_any_length:
-            self.reads[what] += 1
+            self.reads[f"{_line()} {name}"] += 1
 
 
 class _Functions(TorchFunctionMode):
@@ -165,8 +167,8 @@ def _line() -> str:
     """The innermost line of the package that is being executed."""
     frame = sys._getframe(1)
     while frame is not None:
-        path = Path(frame.f_code.co_filename)
-        if path.is_relative_to(_PACKAGE):
-            return f"{path.relative_to(_PACKAGE)}:{frame.f_lineno}"
+        path = frame.f_code.co_filename
+        if path.startswith(_PACKAGE) and not path.endswith("_devices.py"):  # who moved it is asked, not how
+            return f"{Path(path).relative_to(_PACKAGE).as_posix()}:{frame.f_lineno}"
         frame = frame.f_back
     return "outside the package:"

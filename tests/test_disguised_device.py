@@ -9,7 +9,8 @@ import pytest
 import torch
 from disguised_device import NAME, DisguisedDevice, DisguisedTensor, MixedDevicesError
 
-from sklearn_eql.networks.encoders import LatentClasses, LatentNorm
+from sklearn_eql.networks.encoders import LatentNorm
+from sklearn_eql.networks.state import parameters_of
 
 
 @pytest.fixture
@@ -105,14 +106,14 @@ def test_launches_are_counted_and_views_are_none(device):
 
 
 def test_messages_and_counts_name_the_line_of_the_package(device):
-    norm, encoder = LatentNorm(2), LatentClasses(torch.nn.Flatten(), 2, 1).to(NAME).eval()
-    line = r"^networks/encoders\.py:\d+ "
-    with pytest.raises(MixedDevicesError, match=line + r"sub: tensors of the CPU, of shape \(1, 2\), among"):
-        norm.eval()(_matrix())
-    encoder.decided.fill_(True)
-    encoder(_matrix())
-    (read,) = device.reads
-    assert re.match(line + "_local_scalar_dense$", read)
+    norm = LatentNorm(2).eval()
+    where = r"^networks/encoders\.py:\d+ sub: tensors of the CPU, of shape \(1, 2\), among"
+    with pytest.raises(MixedDevicesError, match=where):
+        norm(_matrix())
+    parameters_of(norm.to(NAME))
+    ((read, times),) = device.reads.items()
+    assert re.match(r"^networks/state\.py:\d+ _to_copy$", read)
+    assert times == len(norm.state_dict())
 
 
 def test_gradients_are_those_of_the_cpu(device):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from sklearn_eql._devices import moved
 from sklearn_eql.networks.encoders import LATENT_SCALE, Encoder, LatentNorm, build_encoder
 
 _ROWS_AT_ONCE = 512  # windows that are encoded at once: bounds the memory
@@ -58,7 +59,14 @@ class FittedEncoder:
         return self.offset + raw.double().numpy() @ self.mix
 
     def taught(
-        self, windows: np.ndarray, latents: np.ndarray, n_steps: int, batch_size: int, seed: int, deadline: float
+        self,
+        windows: np.ndarray,
+        latents: np.ndarray,
+        n_steps: int,
+        batch_size: int,
+        seed: int,
+        deadline: float,
+        device: str = "cpu",
     ) -> FittedEncoder:
         """The encoder trained on to give the `latents` (N, L) of the windows, whatever their scale.
 
@@ -68,20 +76,21 @@ class FittedEncoder:
         offset = latents.mean(axis=0)
         scale = latents.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)
-        module = self.module().train()
-        x = self.inputs(windows)
+        module = self.module().to(device).train()
+        x = moved(self.inputs(windows), device)
         # The weights know another scale of the latents; the last step of the regression would be to learn the new one.
         with torch.no_grad():
-            raw = torch.cat([module(part) for part in x.split(_ROWS_AT_ONCE)]).double().numpy()
+            raw = torch.cat([module(part) for part in x.split(_ROWS_AT_ONCE)]).double().cpu().numpy()
         design = np.column_stack([np.ones(len(raw)), raw])
         ahead = np.linalg.lstsq(design, (latents - offset) / scale, rcond=None)[0]
-        lead, mix = (torch.as_tensor(part, dtype=torch.float32) for part in (ahead[0], ahead[1:]))
-        target = torch.as_tensor((latents - offset) / scale, dtype=torch.float32)
+        on = {"dtype": torch.float32, "device": device}
+        lead, mix = (torch.as_tensor(part, **on) for part in (ahead[0], ahead[1:]))
+        target = torch.as_tensor((latents - offset) / scale, **on)
         optimizer = torch.optim.AdamW(module.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=max(n_steps, 1))
         rng = np.random.default_rng(seed)
         for _ in range(n_steps):
-            rows = torch.from_numpy(rng.permutation(len(x))[:batch_size])
+            rows = moved(torch.from_numpy(rng.permutation(len(x))[:batch_size]), device)
             loss = (lead + module(x[rows]) @ mix - target[rows]).square().mean()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -91,7 +100,7 @@ class FittedEncoder:
                 break
         with torch.no_grad():
             module.eval()
-            raw = torch.cat([module(part) for part in x.split(_ROWS_AT_ONCE)]).double().numpy()
+            raw = torch.cat([module(part) for part in x.split(_ROWS_AT_ONCE)]).double().cpu().numpy()
         if not np.isfinite(raw).all() or not np.isfinite(ahead).all():
             return self
         offset = offset + scale * ahead[0]

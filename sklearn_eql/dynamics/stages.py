@@ -194,6 +194,7 @@ def taught_encoder(
     batch_size: int,
     seed: int,
     deadline: float,
+    device: str = "cpu",
 ) -> FittedEncoder:
     """The encoder, trained on to give the latents that the law found.
 
@@ -207,7 +208,7 @@ def taught_encoder(
             made = np.concatenate([first[:, None], cell.rollout(first, drawn, windows.shape[1] - 1)], axis=1)
         sound = (np.abs(made) <= np.abs(windows).max(axis=(0, 1))).all(axis=(1, 2))
         windows, latents = np.concatenate([windows, made[sound]]), np.concatenate([latents, drawn[sound]])
-    return fitted.taught(windows, latents, _TAUGHT_STEPS, batch_size, seed, deadline)
+    return fitted.taught(windows, latents, _TAUGHT_STEPS, batch_size, seed, deadline, device)
 
 
 def _between(latents: np.ndarray, rng: np.random.Generator) -> np.ndarray:

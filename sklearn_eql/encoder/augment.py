@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 from torch.nn.functional import affine_grid, grid_sample
 
+from sklearn_eql._devices import moved
+
 Transform = Callable[[torch.Tensor], torch.Tensor]
 
 _ROTATION = 10.0  # degrees
@@ -19,7 +21,7 @@ _SHIFT = 0.05  # of width and height
 def distort(images: torch.Tensor) -> torch.Tensor:
     """Turn, scale, shear and shift every image a little, each at random: ``(n, C, H, W)``, zeros move in.
 
-    Two torch calls for a batch; a transform per image takes longer than a training step.
+    Two torch calls for a batch, on the device of the images; a transform per image takes longer than a training step.
     """
     n = len(images)
 
@@ -33,11 +35,16 @@ def distort(images: torch.Tensor) -> torch.Tensor:
     maps[:, 1, 0] = angle.sin()
     maps[:, 1, 1] = angle.cos() * stretch[:, 1]
     maps[:, :, 2] = uniform(2 * _SHIFT, 2)  # in units of half a side
-    return grid_sample(images, affine_grid(maps, list(images.shape), align_corners=False), align_corners=False)
+    grid = affine_grid(moved(maps, images.device), list(images.shape), align_corners=False)
+    return grid_sample(images, grid, align_corners=False)
 
 
-def transformed(samples: torch.Tensor, transforms: str | Transform | None) -> torch.Tensor:
-    """Samples ``(n, n_items, *item_shape)`` whose items went through a transform.
+def transformed(
+    samples: torch.Tensor, transforms: str | Transform | None, device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """Samples ``(n, n_items, *item_shape)`` of the CPU, on a device, their items changed by a transform.
+
+    Distortions are computed there. A function of the user gets images of the CPU.
 
     Raises
     ------
@@ -45,7 +52,7 @@ def transformed(samples: torch.Tensor, transforms: str | Transform | None) -> to
         Items that are no images, or a transform that changes their shape.
     """
     if transforms is None:
-        return samples
+        return moved(samples, device)
     items = samples.flatten(0, 1)  # (n * n_items, *item_shape)
     if items.dim() not in (3, 4):
         raise ValueError(
@@ -54,7 +61,7 @@ def transformed(samples: torch.Tensor, transforms: str | Transform | None) -> to
         )
     images = items if items.dim() == 4 else items[:, None]
     if transforms == "affine":
-        changed = distort(images)
+        changed = distort(moved(images, device))
     else:
         changed = torch.stack([torch.as_tensor(transforms(image)) for image in images])
     if changed.shape != images.shape:
@@ -62,4 +69,4 @@ def transformed(samples: torch.Tensor, transforms: str | Transform | None) -> to
             f"transforms: images of shape {tuple(images.shape[1:])} became {tuple(changed.shape[1:])}; expected the "
             "same shape. Leave out cropping and resizing, or do them before fit."
         )
-    return changed.reshape(samples.shape).to(torch.float32)
+    return moved(changed.reshape(samples.shape), device).to(torch.float32)

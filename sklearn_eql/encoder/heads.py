@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from sklearn_eql._devices import mixed_precision
 from sklearn_eql.encoder.tied_coefficients import Ties
 from sklearn_eql.networks.batched_eql import BatchedEQL
 from sklearn_eql.networks.encoders import LatentNorm
@@ -47,7 +48,7 @@ class Composite(nn.Module):
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
         latents = self.latents(samples)
-        with torch.autocast(samples.device.type, enabled=False):  # the law is evaluated in full precision
+        with mixed_precision(samples.device, False):  # the law is evaluated in full precision
             return self.head(latents)
 
 

@@ -16,6 +16,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch.nn.functional import cross_entropy
 
+from sklearn_eql._devices import mixed_precision
 from sklearn_eql.encoder.heads import Composite
 from sklearn_eql.networks.encoders import LatentClasses, LatentNorm
 
@@ -84,7 +85,7 @@ def soft_minimum(
     """
     n, n_items = samples.shape[:2]
     logarithms = model.encoder.network(model.items(samples)).float().log_softmax(dim=-1)
-    with torch.autocast(samples.device.type, enabled=False):
+    with mixed_precision(samples.device, False):
         prototypes = normalised_prototypes(model.norm, model.encoder.prototypes, logarithms)
         classes = torch.cartesian_prod(*[torch.arange(len(prototypes), device=prototypes.device)] * n_items).reshape(
             -1, n_items

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklearn_eql._devices import moved
 from sklearn_eql.encoder.augment import Transform, transformed
 from sklearn_eql.encoder.heads import Composite, DenseHead, LawHead, relu_head
 from sklearn_eql.encoder.items import Items
@@ -150,11 +151,11 @@ class Training:
         """A network on the device of the training; encoder and normalisation from the state of an earlier one."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seeds.encoder)
-            model = Composite(self.make_encoder(), LatentNorm(self.settings.n_latents), head)
+            model = Composite(self.make_encoder(), LatentNorm(self.settings.n_latents), head).to(self.settings.device)
         if state is not None:
             encoder = {name: value for name, value in state.items() if not name.startswith("head.")}
             model.load_state_dict(encoder, strict=False)
-        return model.to(self.settings.device)
+        return model
 
     def dense_model(self, state: Mapping[str, torch.Tensor] | None = None) -> Composite:
         """With a dense EQL head."""
@@ -340,7 +341,7 @@ class Training:
         return run
 
     def _read_batch(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        samples = transformed(self.items.take(rows, self.scale), self.settings.transforms)
+        samples = transformed(self.items.take(rows, self.scale), self.settings.transforms, self.settings.device)
         return samples, torch.as_tensor((self.y[rows] - self.center) / self.half, dtype=torch.float32)
 
     @torch.no_grad()
@@ -348,7 +349,7 @@ class Training:
         """Mean loss on the held-out samples, those of the training where none are held out."""
         rows = self.held_out if len(self.held_out) else self.some(self.rows, _CALIBRATION_ROWS)
         model.eval()
-        values = torch.cat([model(x).cpu() for x in _read(model, self.items, self.scale, rows)])
+        values = torch.cat([model(x) for x in _read(model, self.items, self.scale, rows)]).cpu()
         target = torch.as_tensor((self.y[rows] - self.center) / self.half, dtype=torch.float32)
         error = float((loss or LOSSES[self.settings.loss])(values - target).mean())
         return error if math.isfinite(error) else math.inf
@@ -390,18 +391,18 @@ class Training:
 def latents_of(model: Composite, items: Items, scale: float, rows: np.ndarray) -> np.ndarray:
     """Latents of samples, float64 (len(rows), n_items * n_latents)."""
     model.eval()
-    parts = [model.latents(x).cpu() for x in _read(model, items, scale, rows)]
-    return torch.cat(parts).double().numpy()
+    parts = [model.latents(x) for x in _read(model, items, scale, rows)]
+    return torch.cat(parts).cpu().double().numpy()
 
 
 @torch.no_grad()
 def values_of(model: Composite, items: Items, scale: float, rows: np.ndarray) -> np.ndarray:
     """What the network returns for samples, float64 (len(rows),)."""
     model.eval()
-    return torch.cat([model(x).cpu() for x in _read(model, items, scale, rows)]).double().numpy()
+    return torch.cat([model(x) for x in _read(model, items, scale, rows)]).cpu().double().numpy()
 
 
 def _read(model: Composite, items: Items, scale: float, rows: np.ndarray):
     like = next(model.parameters())
     for start in range(0, len(rows), _READ_AT_ONCE):
-        yield items.take(rows[start : start + _READ_AT_ONCE], scale).to(like)
+        yield moved(items.take(rows[start : start + _READ_AT_ONCE], scale), like.device).to(like.dtype)

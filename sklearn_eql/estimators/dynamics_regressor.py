@@ -477,7 +477,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
             size = self.batch_size or len(windows)
             found.encoder = started.taught(windows, found.latents, 0, len(windows), seed, deadlines[2])
             found.encoder = fitting.taught_encoder(
-                started, cell, windows, states, found.latents, step_scale, size, seed, deadlines[2]
+                started, cell, windows, states, found.latents, step_scale, size, seed, deadlines[2], settings.device
             )
             found.horizon = int(self.refine_latents is True)
             if self.refine_latents == "auto":

@@ -12,6 +12,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from sklearn_eql._devices import mixed_precision
+
 Encoder = str | Callable[[], nn.Module]
 
 LATENT_SCALE = 0.5
@@ -155,10 +157,12 @@ class LatentClasses(nn.Module):
 
     def forward(self, items: torch.Tensor) -> torch.Tensor:
         logits = self.network(items).to(self.prototypes.dtype)
-        if not self.training and self.decided:  # in this order: reading it off a GPU would hold up every step
-            return self.prototypes[logits.argmax(dim=-1)]
-        with torch.autocast(items.device.type, enabled=False):  # prototypes would be rounded to 8 bits
-            return logits.softmax(dim=-1) @ self.prototypes
+        with mixed_precision(items.device, False):  # prototypes would be rounded to 8 bits
+            shares = logits.softmax(dim=-1)
+            if not self.training:  # both are computed: to ask a GPU whether it is decided is to wait for it
+                likeliest = torch.zeros_like(shares).scatter_(-1, logits.argmax(dim=-1, keepdim=True), 1.0)
+                shares = torch.where(self.decided, likeliest, shares)
+            return shares @ self.prototypes
 
 
 ENCODERS: Mapping[str, Callable[..., nn.Module]] = {

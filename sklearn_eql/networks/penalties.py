@@ -16,6 +16,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 import torch
 
+from sklearn_eql._devices import moved
 from sklearn_eql.networks.batched_eql import INIT_SCALES, INIT_SCALES_GATED
 
 DOMAIN_WEIGHT = 0.1
@@ -120,7 +121,8 @@ class HardConcreteGates:
         """Fresh noise for the next step; with a `seed`, the noise that belongs to it."""
         if seed is not None:
             self._stream.manual_seed(seed)
-        self._common = torch.rand(self._offset.shape[1], generator=self._stream).to(self._offset)  # (G,)
+        noise = torch.rand(self._offset.shape[1], generator=self._stream)  # (G,)
+        self._common = moved(noise, self._offset.device).to(self._offset.dtype)
 
     def rows(self, rows: slice, log_alpha: torch.Tensor) -> HardConcreteGates:
         """The gates of some trials, with the noise of this step and another tensor in the place of ``log_alpha``."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn.functional import mse_loss
 
+from sklearn_eql._devices import moved
 from sklearn_eql.networks.batched_eql import BatchedEQL
 from sklearn_eql.networks.freezing import count_active, freeze
 from sklearn_eql.networks.penalties import DOMAIN_WEIGHT, Penalty, resolve_penalty
@@ -206,9 +207,8 @@ class _Run:
         if self.batch_size is None:
             return self.x, self.y, self.root_weight
         if len(self.order) < self.batch_size:
-            self.order = torch.randperm(self.x.shape[1], generator=self.batches)
+            self.order = moved(torch.randperm(self.x.shape[1], generator=self.batches), self.x.device)
         rows, self.order = self.order[: self.batch_size], self.order[self.batch_size :]
-        rows = rows.to(self.x.device)
         return self.x[:, rows], self.y[:, rows], None if self.root_weight is None else self.root_weight[rows]
 
     @torch.no_grad()

@@ -23,6 +23,8 @@ def multiplies_bfloat16(device: str) -> bool:
     if torch.device(device).type == "cuda":
         with torch.cuda.device(device):
             return torch.cuda.is_bf16_supported(including_emulation=False)
+    if torch.device(device).type != "cpu":
+        return False
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # of recent versions of torch
     if not (capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")):
         return False

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklearn_eql._devices import mixed_precision, moved
 from sklearn_eql.training.checkpoint import Checkpoint
 from sklearn_eql.training.optimizers import make_optimizer, set_learning_rate
 from sklearn_eql.training.records import Status
@@ -172,10 +173,10 @@ def descend(
     ``Status.DIVERGED``; weights are then undefined.
     """
     run = _Run(model, plan, patience)
+    device = next(model.parameters()).device
     earlier = checkpoint.resumed(name)
     if earlier is not None:
-        run.load(earlier)
-    device = next(model.parameters()).device
+        run.load(earlier, device)
     status = Status.CONVERGED
     model.train()
     try:
@@ -185,8 +186,8 @@ def descend(
                 break
             with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
                 torch.manual_seed(_seed_of(batches.seed, run.step))
-                inputs, targets = batches.read(batches.rows_of(run.step))
-                run.advance(model, objective, inputs.to(device), targets.to(device))
+                inputs, targets = (moved(part, device) for part in batches.read(batches.rows_of(run.step)))
+                run.advance(model, objective, inputs, targets)
             if run.step % _CHECK_EVERY == 0 or run.step == plan.n_steps:
                 loss = run.look()
                 if not math.isfinite(loss):
@@ -223,7 +224,7 @@ class _Run:
     def advance(self, model: nn.Module, objective: Objective, inputs: torch.Tensor, targets: torch.Tensor) -> None:
         set_learning_rate(self.optimizer, self.plan.rate(self.step))
         self.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.plan.mixed):
+        with mixed_precision(inputs.device, self.plan.mixed):
             loss = objective(model, inputs, targets)
         loss.backward()
         self.optimizer.step()
@@ -257,8 +258,9 @@ class _Run:
             "patience": None if self.patience is None else self.patience.state(),
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        self.step, self.loss, self.losses = state["step"], state["loss"], list(state["losses"])
+    def load(self, state: dict[str, Any], device: torch.device) -> None:
+        self.step, self.losses = state["step"], list(state["losses"])
+        self.loss = None if state["loss"] is None else state["loss"].to(device)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.averaged is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sklearn_eql._devices import moved
 from sklearn_eql.networks.cells import EQLCell, ReLUCell
 from sklearn_eql.networks.encoders import LatentNorm
 from sklearn_eql.networks.freezing import freeze
@@ -175,9 +176,9 @@ class _Run:
             first = self.rng.integers(0, n_known - n_rollout, len(rows))
         if self.gates is not None:
             self.gates.draw()
-        take = torch.from_numpy(first[:, None] + np.arange(n_rollout + 1)).to(states.device)  # (n, k + 1)
-        rows = torch.from_numpy(rows).to(states.device)
-        target = states[rows[:, None], take]  # (n, k + 1, S)
+        rows, first = moved(torch.from_numpy(np.stack([rows, first])), states.device)
+        steps = torch.arange(n_rollout + 1, device=states.device)
+        target = states[rows[:, None], first[:, None] + steps]  # (n, k + 1, S)
         self.optimizer.zero_grad(set_to_none=True)
         latent = self.network.encode(self.series.windows[rows])
         start = target[:, 0].expand(len(latent), -1, -1)
