@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 CPU = "cpu"
+_GENERATION = {True: 256, False: 1024}  # structures, on the CPU and elsewhere
 _SHARE_OF_FREE = 4  # a quarter of the memory that is free: temporaries of an operation come on top
 _OTHERWISE = 1 << 28  # bytes, where the device does not tell what is free
 
 
-def bytes_at_once(device: str) -> int:
+def bytes_at_once(device: str | torch.device) -> int:
     """Bytes of the arrays that one batch of a computation may hold."""
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // _SHARE_OF_FREE
@@ -31,7 +32,16 @@ def moved(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
     return tensor.to(device)
 
 
-def ship(arrays: Mapping[str, np.ndarray], device: str) -> dict[str, torch.Tensor]:
+def generation_size(device: str) -> int:
+    """Structures that are proposed before any of them is fitted.
+
+    Larger generations learn later from what they find. They pay where the fit costs little beside the proposals: a
+    device computes a thousand structures in about the time of a hundred, because the launches are the same.
+    """
+    return _GENERATION[device == CPU]
+
+
+def ship(arrays: Mapping[str, np.ndarray], device: str | torch.device) -> dict[str, torch.Tensor]:
     """Arrays of one dtype as tensors on the device, in one transfer."""
     [dtype] = {a.dtype for a in arrays.values()}
     flat = torch.from_numpy(np.concatenate([np.ravel(a) for a in arrays.values()], dtype=dtype))

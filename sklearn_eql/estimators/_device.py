@@ -1,4 +1,4 @@
-"""Where networks are trained: the device that a user names."""
+"""Where structures are fitted and networks trained: the device that a user names."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_eql._devices import generation_size
 from sklearn_eql.estimators._check_parameters import check_sizes
 from sklearn_eql.estimators._check_table import (
     check_varies,
@@ -86,8 +87,9 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         not enough, or after Ctrl-C, the columns are NaN.
     search : {"evolution", "gradient", "auto"}, default="evolution"
         "auto" adds gradient-trained networks where evolution found no exact law.
-    population_size : int, default=256
-        Sparse networks fitted together in one generation.
+    population_size : int or "auto", default="auto"
+        Sparse networks fitted together in one generation; "auto": 256 on the CPU, 1024 on a GPU, which fits these in
+        hardly more time.
     n_families : int or None, default=None
         Families of laws that the ladder tries before the evolution; all by default, 0 for none.
     n_generations : int, default=60
@@ -114,7 +116,10 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
     max_time : float or None, default=None
         Seconds for `fit`; when they are over, the best equation so far is kept.
     device : str, default="auto"
-        Gradient search: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1". Everything else runs on the CPU.
+        "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1". There the ladder, the evolution, judging and
+        refinement fit structures together, all pairs of functions are judged, and networks are trained. Proposals,
+        single laws on few rows and everything symbolic stay on the CPU, where they take less time. With a seed, the
+        law is the same every time on one device, and may be another one on another.
     n_jobs : int or None, default=None
         Processes for islands, through joblib. Results do not depend on it.
     random_state : int, RandomState or None, default=None
@@ -171,7 +176,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         "selection": [StrOptions(set(RULES)), callable],
         "cv": ["cv_object"],
         "search": [StrOptions({"evolution", "gradient", "auto"})],
-        "population_size": [Interval(Integral, 1, None, closed="left")],
+        "population_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_families": [Interval(Integral, 0, None, closed="left"), None],
         "n_generations": [Interval(Integral, 0, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
@@ -203,7 +208,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         selection: Selection = "best",
         cv: int | BaseCrossValidator | Iterable | None = None,
         search: str = "evolution",
-        population_size: int = 256,
+        population_size: int | str = "auto",
         n_families: int | None = None,
         n_generations: int = 60,
         patience: int = 12,
@@ -467,6 +472,8 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             raise ValueError(
                 f"functions={self.functions!r} holds constants only. Name at least one function of an argument."
             )
+        device = resolve_device(self.device)
+        population_size = generation_size(device) if self.population_size == "auto" else self.population_size
         # Without functions of an argument there is one structure, the linear form: nothing to evolve.
         n_generations = self.n_generations if any(p.arity and p.name != "id" for p in units) else 0
         return SearchSettings(
@@ -474,7 +481,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             copies=dict(copies),
             n_hidden_layers=self.n_hidden_layers,
             method=self.search,
-            evolution=EvolutionSettings(self.population_size, n_generations, self.patience),
+            evolution=EvolutionSettings(population_size, n_generations, self.patience),
             gradient=GradientSettings(
                 units=units,
                 n_trials=self.n_trials,
@@ -483,13 +490,14 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
                 schedule=self.schedule,
                 optimizer=self.optimizer,
                 batch_size=self.batch_size,
-                device=resolve_device(self.device),
+                device=device,
             ),
             n_families=self.n_families if self.n_hidden_layers > 1 else 0,
             n_islands=self.n_islands,
             max_rows=self.max_rows,
             scale=self.scale,
             resolution=resolution,
+            device=device,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )

@@ -268,12 +268,13 @@ def _round(entrants: list[_Entrant], problem: Problem, steps: int, n_kept: int) 
     fitted = levenberg_marquardt(
         [entrant.structure for entrant in entrants],
         problem.primitives,
-        problem.X,
+        problem.rows,
         torch.stack([p.y for p in inner]),
         torch.stack([ones if p.sample_weight is None else p.sample_weight for p in inner]) if weighted else None,
         max_iter=steps,
         floor=torch.tensor([p.exact / 100 for p in inner], dtype=torch.float64),
         deadline=problem.deadline,
+        device=problem.device,
     )
     results = [_Entrant(e.place, r.structure, r.loss * e.place.factor) for e, r in zip(entrants, fitted, strict=True)]
     results.sort(key=lambda e: (max(e.loss, problem.exact), e.structure.n_symbols))

@@ -61,13 +61,14 @@ def triples(generator: TermGenerator, limit: int) -> Iterator[Terms]:
     if len(entries) < 2:
         return
     data = (torch.as_tensor(entries.values), problem.y, problem.sample_weight)
+    there = data[0].to(problem.device)
     symbols, n_rows = entries.symbols.tolist(), len(problem.y)
     forms = ("sum", "product") if generator.has("mul") else ("sum",)
     found: list[tuple[Pair, int]] = []
     for third in range(min(_N_THIRD, len(entries))):
         if time.time() > problem.deadline:
             break
-        scan = PairScan(data[0], symbols, *data[1:], data[0][third : third + 1])
+        scan = PairScan(data[0], symbols, *data[1:], data[0][third : third + 1], there)
         new = [pair for form in forms for pair in scan.best(form, problem.deadline)]
         new = sorted(new, key=lambda pair: _length(n_rows, pair.left, pair.symbols))[:_N_BESIDE]
         found += [(pair, third) for pair in new]
@@ -102,11 +103,12 @@ def beside_polynomial(generator: TermGenerator, limit: int) -> Iterator[Terms]:
     problem = generator.problem
     entries = library(generator, limit)
     values, symbols, n_rows = torch.as_tensor(entries.values), entries.symbols.tolist(), len(problem.y)
+    there = values.to(problem.device)
     for degree in (1, 2, 3):
         monomials = _monomials(generator.features[:_MAX_FEATURES], degree)[1:]
         if len(monomials) > min(n_rows // 2, _MAX_BESIDE) or len(entries) < 2:
             return
-        scan = PairScan(values, symbols, problem.y, problem.sample_weight, _values(generator, monomials))
+        scan = PairScan(values, symbols, problem.y, problem.sample_weight, _values(generator, monomials), there)
         found = [pair for form in ("sum", "product") for pair in scan.best(form, problem.deadline)]
         found = sorted(found, key=lambda pair: _length(n_rows, pair.left, pair.symbols))[:_N_STARTS]
         for pair in found:
@@ -146,7 +148,9 @@ def _scan(generator: TermGenerator, entries: Library) -> tuple[list[Pair], bool]
     problem = generator.problem
     if len(entries) < 2:
         return [], False
-    scan = PairScan(torch.as_tensor(entries.values), entries.symbols.tolist(), problem.y, problem.sample_weight)
+    values = torch.as_tensor(entries.values)
+    data = (values, entries.symbols.tolist(), problem.y, problem.sample_weight)
+    scan = PairScan(*data, there=values.to(problem.device))
     forms = [form for form in FORMS if form == "sum" or generator.has("mul")]
     forms = [form for form in forms if form != "quotient" or generator.has_inverse]
     found = [pair for form in forms for pair in scan.best(form, problem.deadline)]

@@ -11,10 +11,12 @@ import torch
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from sklearn_eql._devices import CPU
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.description_length import is_unsurprising
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt, standard_errors
 from sklearn_eql.sparse.problem import Scaling, misses, row_tolerance, weighted_variance
+from sklearn_eql.sparse.program import SourceRows
 from sklearn_eql.sparse.rows import BLOCK, RowView, ScaledRows, subset
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import free_mask
@@ -36,6 +38,8 @@ class Table:
         For the sample of rows on which constants are tried, where there are very many.
     deadline : float
         Value of ``time.time()`` after which a fit on all rows takes no further step.
+    device : str
+        Where laws are refitted if that is enough work.
     """
 
     def __init__(
@@ -47,13 +51,14 @@ class Table:
         primitives: Mapping[str, Primitive],
         seed: int,
         deadline: float = math.inf,
+        device: str = CPU,
     ) -> None:
         if sample_weight is not None and not (sample_weight > 0).all():
             keep = sample_weight > 0
             X, y, sample_weight = subset(X, keep), y[keep], sample_weight[keep]
         self.scaling = scaling
         self.primitives = primitives
-        self.deadline = deadline
+        self.deadline, self.device = deadline, device
         self._rows = X
         self.y = torch.as_tensor(y / scaling.y)
         weight = scaling.weights_of(sample_weight, self.y.numpy())
@@ -65,18 +70,29 @@ class Table:
         if len(self.y) > SAMPLE_ROWS:
             rows = np.random.default_rng(seed).choice(len(self.y), SAMPLE_ROWS, replace=False)
             weight = None if self.weight is None else self.weight.numpy()[rows]
-            self.few = Table(X[rows], y[rows], weight, scaling, primitives, seed)
+            self.few = Table(X[rows], y[rows], weight, scaling, primitives, seed, device=device)
 
     @cached_property
     def X(self) -> torch.Tensor:
         """All rows in scaled units, (N, n_features)."""
         return torch.as_tensor(self._rows[:] / self.scaling.x)
 
+    @cached_property
+    def _sources(self) -> SourceRows:
+        """Rows as structures read them: a few are kept, and of many only what one fit needs is made."""
+        return SourceRows(self.X, self.primitives)
+
     def fit(self, structures: Sequence[Structure], max_iter: int) -> list[FitResult]:
         """Levenberg-Marquardt on all rows, on structures in scaled units; no step begins after the deadline."""
-        X = self.X if len(self.y) <= BLOCK else ScaledRows(self._rows, self.scaling.x)
         return levenberg_marquardt(
-            structures, self.primitives, X, self.y, self.weight, max_iter=max_iter, deadline=self.deadline
+            structures,
+            self.primitives,
+            self._sources if len(self.y) <= BLOCK else ScaledRows(self._rows, self.scaling.x),
+            self.y,
+            self.weight,
+            max_iter=max_iter,
+            deadline=self.deadline,
+            device=self.device,
         )
 
     def refit(self, equation: Equation, free: np.ndarray, max_iter: int = TIDY_STEPS) -> tuple[Equation, float]:

@@ -4,8 +4,9 @@ For ``u = a f g + c`` the correlation of each of the M^2 products with the targe
 ``(F * u) F'``, ``(F * F) (F * F)'`` and ``F F'``; for ``u = a f + b g + c`` what is left follows from the correlations
 of the library with itself and with the target; for ``u = (a + b f) / (1 + d g)`` likewise, with ``u g`` in the place
 of one of the two, since ``u = a + b f - d u g``. Entries are grouped by what they cost to write. Pairs of groups are
-judged from the cheapest on, a block at a time that stays in the processor's cache, so memory is bounded; once a pair
-fits to rounding, dearer ones are not looked at.
+judged from the cheapest on, a block at a time that stays in the processor's cache, or in a share of the memory of a
+device, so memory is bounded; once a pair fits to rounding, dearer ones are not looked at. Of each two groups the best
+are kept where they are judged, and read when all of one cost are.
 """
 
 from __future__ import annotations
@@ -17,12 +18,20 @@ from dataclasses import dataclass
 
 import torch
 
+from sklearn_eql._devices import CPU, bytes_at_once
+
 FORMS = ("product", "sum", "quotient")
 _BLOCK = 1 << 17  # pairs judged at once: some arrays of this size fit into the cache of a core
+_ARRAYS = 6  # of the size of a block, at most, while it is judged
 _ROUNDING = 4e-15  # relative error of a sum over the rows
 _EXACT = 1e-12  # share of the variance: pairs that leave less are taken for exact until they are fitted
 _VERIFIED = 1e-19  # the same by least squares
 _PER_GROUP = 12  # pairs that are kept of two groups
+
+
+def pairs_at_once(device: torch.device) -> int:
+    """How many pairs are judged in one go."""
+    return _BLOCK if device.type == CPU else max(_BLOCK, bytes_at_once(device) // (8 * _ARRAYS))
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,8 @@ class PairScan:
     weight : Tensor (N,), optional
     beside : Tensor (K, N), optional
         Functions beside the pair and the constant. Not for quotients.
+    there : Tensor (M, N), optional
+        `values` on the device where pairs are judged, if that is another one.
     """
 
     def __init__(
@@ -58,8 +69,11 @@ class PairScan:
         target: torch.Tensor,
         weight: torch.Tensor | None = None,
         beside: torch.Tensor | None = None,
+        there: torch.Tensor | None = None,
     ) -> None:
         self.values, self.symbols = values, symbols
+        self._there = values if there is None else there
+        self._block = pairs_at_once(self._there.device)
         self.weight = torch.ones_like(target) if weight is None else weight / weight.mean()
         self.target = target
         self.centred = target - (self.weight * target).mean()
@@ -99,49 +113,56 @@ class PairScan:
         """
         judge = {"product": self._products, "sum": self._sums, "quotient": self._quotients}[form]()
         symmetric = form != "quotient"
+        share = self.rest / self.total if form != "quotient" else 1.0
         found: list[Pair] = []
-        dearest = math.inf
-        for cost, rows, columns in self._pairs_of_groups(symmetric):
-            if cost > dearest or time.time() > deadline:
+        for cost, groups in self._pairs_of_groups(symmetric):
+            best: list[torch.Tensor] = []
+            for rows, columns in groups:
+                if time.time() > deadline:
+                    break
+                best.append(self._best_of(judge, rows, columns))
+            if not best:
                 break
-            best = self._best_of(judge, form, rows, columns, cost)
-            found += best
-            if dearest == math.inf and any(self.is_exact(pair) for pair in best):
-                dearest = cost
+            left, first, second = torch.cat(best, dim=1).tolist()
+            places = zip(left, map(int, first), map(int, second), strict=True)
+            new = [Pair(form, f, g, share * rest, cost) for rest, f, g in places if share * rest < 1]
+            found += new
+            if any(self.is_exact(pair) for pair in new):
+                break
         return found
 
-    def _pairs_of_groups(self, symmetric: bool) -> Iterator[tuple[int, slice, slice]]:
-        pairs = [
-            (self.symbols[a.start] + self.symbols[b.start], a, b)
-            for i, a in enumerate(self.groups)
-            for b in (self.groups[: i + 1] if symmetric else self.groups)
-        ]
-        yield from sorted(pairs, key=lambda pair: pair[0])
+    def _pairs_of_groups(self, symmetric: bool) -> Iterator[tuple[int, list[tuple[slice, slice]]]]:
+        """Pairs of groups by what a pair of their entries costs, the cheapest first."""
+        by_cost: dict[int, list[tuple[slice, slice]]] = {}
+        for i, a in enumerate(self.groups):
+            for b in self.groups[: i + 1] if symmetric else self.groups:
+                by_cost.setdefault(self.symbols[a.start] + self.symbols[b.start], []).append((a, b))
+        yield from sorted(by_cost.items())
 
-    def _best_of(self, judge: Callable, form: str, rows: slice, columns: slice, cost: int) -> list[Pair]:
-        width = columns.stop - columns.start
-        step = max(1, _BLOCK // width)
-        share = self.rest / self.total if form != "quotient" else 1.0
+    def _best_of(self, judge: Callable, rows: slice, columns: slice) -> torch.Tensor:
+        """What the best pairs of two groups leave, and their numbers, (3, n_kept)."""
+        step = max(1, self._block // (columns.stop - columns.start))
         lowest, places = [], []
         for start in range(rows.start, rows.stop, step):
-            left = judge(slice(start, min(start + step, rows.stop)), columns)  # (B, W)
-            low, place = left.min(dim=1)
-            lowest.append(low * share)
+            low, place = judge(slice(start, min(start + step, rows.stop)), columns).min(dim=1)  # of (B, W)
+            lowest.append(low)
             places.append(place)
         low, place = torch.cat(lowest), torch.cat(places)
         best = torch.topk(low, min(_PER_GROUP, len(low)), largest=False)
-        found = zip(best.values.tolist(), best.indices.tolist(), place[best.indices].tolist(), strict=True)
-        return [
-            Pair(form, rows.start + row, columns.start + column, left, cost) for left, row, column in found if left < 1
-        ]
+        return torch.stack([best.values, rows.start + best.indices, columns.start + place[best.indices]])
+
+    def _on_device(self, *rows: torch.Tensor) -> list[torch.Tensor]:
+        return [row.to(self._there.device) for row in rows]
 
     def _products(self) -> Callable[[slice, slice], torch.Tensor]:
-        F, w, n = self.values, self.weight, len(self.target)
-        by_target, weighted = F * (w * self.centred), F * w
+        F, n = self._there, len(self.target)
+        w, centred = self._on_device(self.weight, self.centred)
+        by_target, weighted = F * (w * centred), F * w
         square = F.square()
         square_w = square * w
         # A product has this much in common with each of those beside it.
-        common = [] if self.basis is None else [F * (w.sqrt() * column) for column in self.basis.T]
+        beside = [] if self.basis is None else self._on_device(self.basis.T * self.weight.sqrt())[0]
+        common = [F * row for row in beside]
 
         def judge(rows: slice, columns: slice) -> torch.Tensor:
             energy = square_w[rows] @ square[columns].T
@@ -155,7 +176,7 @@ class PairScan:
         return judge
 
     def _sums(self) -> Callable[[slice, slice], torch.Tensor]:
-        Z, b = self._standardised(self.values)
+        Z, b = self._standardised(self._there)
         return self._two_regressors(Z, b, Z, b)
 
     def _quotients(self) -> Callable[[slice, slice], torch.Tensor]:
@@ -163,22 +184,24 @@ class PairScan:
 
         Where `g` is nearly constant ``u g`` is nearly `u`: an equation that holds for every target says nothing.
         """
-        Z, b = self._standardised(self.values)
-        Y, c = self._standardised(self.values * self.target)
+        Z, b = self._standardised(self._there)
+        Y, c = self._standardised(self._there * self._on_device(self.target)[0])
         rest = (1 - c.square()).clamp(min=1e-12)
         judge = self._two_regressors(Z, b, Y, c)
         return lambda rows, columns: judge(rows, columns).div_(rest[None, columns])
 
     def _standardised(self, F: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows with mean 0 and length 1 under the weights, and their correlations with the target."""
-        root = self.weight.sqrt()
-        Z = (F - (F * self.weight).mean(dim=1, keepdim=True)) * root
+        weight, centred = self._on_device(self.weight, self.centred)
+        root = weight.sqrt()
+        Z = (F - (F * weight).mean(dim=1, keepdim=True)) * root
         if self.basis is not None:
+            [basis] = self._on_device(self.basis)
             for _ in range(2):  # the second time for what rounding has left
-                Z = Z - (Z @ self.basis) @ self.basis.T
+                Z = Z - (Z @ basis) @ basis.T
         norm = Z.norm(dim=1, keepdim=True)
         Z = torch.where(norm > 1e-6 * (F * root).norm(dim=1, keepdim=True), Z / norm, 0.0)
-        return Z, Z @ (root * self.centred) / math.sqrt(self.rest)
+        return Z, Z @ (root * centred) / math.sqrt(self.rest)
 
     def _two_regressors(self, Z, b, Y, c) -> Callable[[slice, slice], torch.Tensor]:
         def judge(rows: slice, columns: slice) -> torch.Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 
@@ -256,25 +256,42 @@ class _Judge:
         size = v.square().sum(dim=1)
         own, common = size - b.square().sum(dim=1), v @ basis.rest
         own = torch.where(own > _INDEPENDENT * size, own, torch.inf)
-        any_power = common / own
-        shape, found = SHAPES[name], []
-        for q in (None, *(() if name == "exp" else _POWERS)):
-            power = any_power if q is None else torch.full_like(any_power, q)
-            left_by_v = float(basis.rest.square().sum()) - 2 * power * common + power.square() * own
-            aim = basis.a - power[:, None] * b
-            exact = torch.linalg.solve_triangular(basis.R, aim.T, upper=True).T  # constant and exponents
-            for is_round in (True, False) if q is None and basis is self.all else (True,):
-                kept = (2 * exact[:, 1:]).round() / 2 + 0.0 if is_round else exact[:, 1:]  # no zero is negative
-                missed = aim[:, 1:] - kept @ basis.R[1:, 1:].T
-                left = (left_by_v + missed.square().sum(dim=1)) / self.total
-                n_free = 2 + (q is None) * (name != "exp") + (0 if is_round else self.n_features)
-                powers = torch.zeros((len(E), self.n_features), dtype=torch.float64)
-                powers[:, basis.kept] = kept
-                symbols = shape.symbols + 2 * (E != 0).sum(dim=1) + 2 * (powers != 0).sum(dim=1)
-                length = self.n_rows * left.clamp(min=_FLOOR).log() + NATS_PER_SYMBOL * symbols
-                length = torch.where(torch.isfinite(own) & (left < 1), length, torch.inf)
-                for k in torch.topk(length, min(_PER_SCALE, len(length)), largest=False).indices.tolist():
-                    if math.isfinite(length[k]):
-                        law = (name, tuple(E[k].tolist()), float(scales[k]), float(power[k]), tuple(powers[k].tolist()))
-                        found.append(PowerFunction(*law, float(left[k]), int(symbols[k]), n_free))
+        given = [] if name == "exp" else [torch.full_like(own, q) for q in _POWERS]
+        power = torch.stack([common / own, *given])  # (Q, B), the best one first
+        left_by_v = basis.rest.square().sum() - 2 * power * common + power.square() * own
+        aim = basis.a - power[:, :, None] * b
+        flat = aim.reshape(-1, len(basis.a)).T
+        exact = torch.linalg.solve_triangular(basis.R, flat, upper=True).T.view(aim.shape)  # constant and exponents
+        found = []
+        for is_round in (True, False) if basis is self.all else (True,):
+            n_powers = len(power) if is_round else 1
+            kept = exact[:n_powers, :, 1:]
+            if is_round:
+                kept = (2 * kept).round() / 2 + 0.0  # no zero is negative
+            missed = aim[:n_powers, :, 1:] - kept @ basis.R[1:, 1:].T
+            left = (left_by_v[:n_powers] + missed.square().sum(dim=2)) / self.total
+            powers = torch.zeros((n_powers, len(E), self.n_features), dtype=torch.float64)
+            powers[:, :, basis.kept] = kept
+            symbols = SHAPES[name].symbols + 2 * (E != 0).sum(dim=1) + 2 * (powers != 0).sum(dim=2)
+            length = self.n_rows * left.clamp(min=_FLOOR).log() + NATS_PER_SYMBOL * symbols
+            length = torch.where(torch.isfinite(own) & (left < 1), length, torch.inf)
+            n_free = 2 if is_round else 2 + self.n_features
+            found += _shortest(name, length, (E, scales, power, powers, left, symbols), n_free)
         return found
+
+
+def _shortest(name: str, length: torch.Tensor, parts: Sequence[torch.Tensor], n_free: int) -> list[PowerFunction]:
+    """The laws of least length (Q, B) for each power of the function, the first of which is a free coefficient.
+
+    `parts` are monomials, scales, powers of the function and of the features, what is left, and symbols.
+    """
+    E, scales, *of_power = parts
+    best = torch.topk(length, min(_PER_SCALE, length.shape[1]), dim=1, largest=False)
+    found = []
+    for q, (lengths, chosen) in enumerate(zip(best.values.tolist(), best.indices, strict=True)):
+        columns = (E[chosen], scales[chosen], *(part[q][chosen] for part in of_power))
+        is_free = q == 0 and name != "exp"
+        for rank, e, s, p, exponents, rest, price in zip(lengths, *(c.tolist() for c in columns), strict=True):
+            if math.isfinite(rank):
+                found.append(PowerFunction(name, tuple(e), s, p, tuple(exponents), rest, price, n_free + is_free))
+    return found

@@ -74,6 +74,7 @@ class SearchSettings:
     max_rows: int
     scale: bool
     resolution: float  # relative rounding error of the data
+    device: str  # where structures are fitted, pairs judged and networks trained
     n_jobs: int | None
     verbose: int
 
@@ -201,10 +202,11 @@ def _search_in(
         seed=seed,
         columns=Columns.of(X, y, seed, search_until, sample_weight),
         deadline=search_until,
+        device=settings.device,
     )
     problem = with_rows(max_rows=settings.max_rows)
     judge = with_rows(max_rows=max(settings.max_rows, SAMPLE_ROWS))
-    table = Table(X, y, sample_weight, scaling, settings.primitives, seed, deadline)
+    table = Table(X, y, sample_weight, scaling, settings.primitives, seed, deadline, settings.device)
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
     before = [reframed(law.equation, frame, settings.primitives) for law in initial]
     starts = [_scaled_structure(equation, scaling, settings.primitives) for equation in before if equation is not None]

@@ -28,6 +28,8 @@ class DeviceBatch:
         The first rows of the sources, zeros first, on the device.
     root : Tensor (N,) or (T, N), or None
         Root of the weights.
+    constants : Tensor
+        Those of the packing, on the device.
 
     Attributes
     ----------
@@ -41,12 +43,11 @@ class DeviceBatch:
         primitives: Mapping[str, Primitive],
         given: torch.Tensor,
         root: torch.Tensor | None,
+        constants: torch.Tensor,
     ) -> None:
-        self._packing, self._root = packing, root
+        self._packing, self._root, self._constants = packing, root, constants
         self.n_rows = given.shape[1]
-        device = given.device
-        self._index = ship(packing.indices, device)
-        self._constants = torch.from_numpy(packing.constants).to(device)
+        self._index = ship(packing.indices, given.device)
         levels = [*packing.still, *packing.moving]
         self._kernels = {
             g.primitive: tensor_kernel_of(primitives[g.primitive]) for level in levels for g in level.groups

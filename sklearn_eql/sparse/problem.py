@@ -10,9 +10,11 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from sklearn_eql._devices import CPU
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.sparse.columns import Columns
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt
+from sklearn_eql.sparse.program import SourceRows
 from sklearn_eql.sparse.rows import BLOCK, RowView, blocks_of, extremes
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.equation import Equation
@@ -114,6 +116,12 @@ class Problem:
     x_units: np.ndarray  # (n_features,) likewise
     resolution: float = _FLOAT64  # relative rounding error of the data
     deadline: float = math.inf  # value of ``time.time()`` after which fits return what they have
+    device: str = CPU  # where structures are fitted together; the rows stay here
+
+    @cached_property
+    def rows(self) -> SourceRows:
+        """The rows as structures read them, kept here and on the device."""
+        return SourceRows(self.X, self.primitives)
 
     @property
     def root(self) -> torch.Tensor:
@@ -178,12 +186,13 @@ class Problem:
         found = levenberg_marquardt(
             supported,
             self.primitives,
-            self.X,
+            self.rows,
             self.y,
             self.sample_weight,
             max_iter=max_iter,
             floor=self.exact / 100,
             deadline=self.deadline,
+            device=self.device,
         )
         return [r if self.supports(r.structure, r.loss) else replace(r, loss=math.inf) for r in found]
 
@@ -204,6 +213,7 @@ def make_problem(
     seed: int,
     columns: Columns | None = None,
     deadline: float = math.inf,
+    device: str = CPU,
 ) -> Problem:
     """Scale, sample at most `max_rows` rows, and look at the features, unless their `columns` are known.
 
@@ -231,6 +241,7 @@ def make_problem(
         x_units=scaling.x,
         resolution=scaling.resolution,
         deadline=deadline,
+        device=device,
     )
 
 

@@ -163,7 +163,7 @@ PARAMETERS = {
     "unknown device": ({"device": "tpu"}, "device='tpu' is unknown. Expected 'auto', 'cpu', 'cuda'.*Use 'auto'"),
     "device without float64": ({"device": "mps"}, "device='mps' is unknown. Expected 'auto', 'cpu', 'cuda'"),
     "no layers": ({"n_hidden_layers": 0}, r"'n_hidden_layers' parameter.*range \[1, inf\). Got 0"),
-    "no population": ({"population_size": 0}, r"'population_size' parameter.*range \[1, inf\). Got 0"),
+    "no population": ({"population_size": 0}, r"'population_size' parameter.*range \[1, inf\).*Got 0"),
     "unknown penalty": ({"penalty": "l2"}, "'penalty' parameter.*'l05'.*implementing 'gates' and 'value'. Got 'l2'"),
     "negative alpha": ({"alpha": -1.0}, r"'alpha' parameter.*range \[0.0, inf\).*'auto'.*Got -1"),
     "infinite alpha": ({"alpha": float("inf")}, r"'alpha' parameter.*range \[0.0, inf\).*'auto'.*Got inf"),

@@ -5,7 +5,10 @@ import time
 import numpy as np
 import pytest
 import torch
+from disguised_device import NAME, DisguisedDevice
 
+from sklearn_eql._devices import bytes_at_once
+from sklearn_eql.scan import pairs
 from sklearn_eql.scan.pairs import FORMS, PairScan
 
 N, M = 40, 60
@@ -95,3 +98,32 @@ def test_an_equation_that_holds_for_every_target_is_no_quotient():
 
 def test_after_the_deadline_no_group_is_looked_at(values, symbols):
     assert PairScan(values, symbols, values[0] * values[1]).best("product", time.time() - 1) == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("block", [1, 64])
+def test_pairs_judged_on_a_device_are_those_of_the_cpu(form, block, values, symbols, monkeypatch):
+    rng = np.random.default_rng(3)
+    target, weight = (torch.from_numpy(rng.uniform(0.5, 2, N)) for _ in range(2))
+    beside = values[:2] if form != "quotient" else None
+    here = PairScan(values, symbols, target, weight, beside).best(form)
+    with DisguisedDevice() as device:
+        monkeypatch.setattr(pairs, "pairs_at_once", lambda device: block)
+        there = PairScan(values, symbols, target, weight, beside, values.to(NAME)).best(form)
+    assert {(p.first, p.second) for p in here} == {(p.first, p.second) for p in there}
+    assert [p.left for p in there] == pytest.approx([p.left for p in here], rel=1e-6)
+    assert sum(device.reads.values()) == len({p.symbols for p in here})  # once for each cost
+
+
+def test_an_exact_pair_ends_the_scan_on_a_device(values, symbols):
+    target = 2 * values[3] * values[4] - 1
+    with DisguisedDevice():
+        scan = PairScan(values, symbols, target, there=values.to(NAME))
+        best = min(scan.best("product"), key=lambda pair: pair.left)
+    assert {best.first, best.second} == {3, 4}
+    assert scan.is_exact(best)
+
+
+def test_memory_bounds_the_pairs_that_a_device_judges_at_once():
+    assert pairs.pairs_at_once(torch.device("cpu")) * 8 < 1 << 21
+    assert 8 * pairs.pairs_at_once(torch.device(NAME)) < bytes_at_once(NAME)

@@ -55,7 +55,8 @@ def test_a_batch_computes_what_its_programs_compute(device, preset, weights, rng
     root = None if shape is None else rng.uniform(0.5, 1.5, shape)
     packing = Packing([p.layout for p in programs], weights == "one each")
     given = rows.on(NAME, packing.columns, packing.logarithms)
-    batch = DeviceBatch(packing, PRIMITIVES, given, None if root is None else torch.from_numpy(root).to(NAME))
+    there = None if root is None else torch.from_numpy(root).to(NAME)
+    batch = DeviceBatch(packing, PRIMITIVES, given, there, torch.from_numpy(packing.constants).to(NAME))
     theta, output = np.zeros((len(programs), packing.n_inner)), np.zeros((len(programs), packing.n_terms))
     for t, program in enumerate(programs):
         theta[t, : len(program.theta)] = program.theta
@@ -124,7 +125,7 @@ def test_the_host_reads_one_number_every_few_steps_and_the_result(device):
     structures = structures_of_a_search(5)
     losses(structures, max_iter=12, tol=0.0, device=NAME)
     assert sum(device.reads.values()) <= 12 / 4 + 1
-    assert sum(device.uploads.values()) == 4  # places, constants, starts, rows
+    assert sum(device.uploads.values()) == 3  # places, numbers, rows
 
 
 def test_launches_do_not_grow_with_the_number_of_structures(device):
