@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sklearn_eql._devices import moved
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.kernels import Kernel, kernel_of
 from sklearn_eql.sparse.layout import Form, combined
@@ -72,7 +73,7 @@ class SourceRows:
         new = [key for key in keys if (device, key) not in self._there]
         if new:
             made = np.stack([self._made(key) for key in new])
-            there = torch.from_numpy(made).to(device)
+            there = moved(torch.from_numpy(made), device)
             self._there |= {(device, key): row for key, row in zip(new, there.unbind(), strict=True)}
         return torch.stack([self._there[device, key] for key in keys])
 

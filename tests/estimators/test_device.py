@@ -47,8 +47,8 @@ def test_the_law_is_that_of_the_cpu(device, y, parameters):
 def test_neither_batches_nor_generations_make_the_host_wait_often(device):
     EQLRegressor(device="cuda", **SMALL | {"n_families": 0, "functions": ["id", "mul", "sin"]}).fit(X, SINE)
     places = {place.split()[0].split(":")[0] for place in (device.reads + device.uploads)}
-    assert places <= {"sparse/device_lockstep.py", "sparse/program.py", "_devices.py"}
-    n_batches = sum(count for place, count in device.uploads.items() if place.startswith("_devices.py")) / 2
+    assert places <= {"sparse/device_lockstep.py", "sparse/device_batch.py", "sparse/program.py"}
+    n_batches = sum(count for place, count in device.uploads.items() if place.startswith("sparse/device_batch.py"))
     assert sum(device.reads.values()) <= 3 * n_batches  # the result, and a look every four of at most twelve steps
 
 
