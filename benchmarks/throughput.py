@@ -1,9 +1,15 @@
-"""Time per optimiser step of the batched engine against a plain loop over trials, and against the machine.
+"""Time per optimiser step of the batched engine against a plain loop over trials, and against the machine; and fits per
+second of sparse structures.
 
     python benchmarks/throughput.py [--device cuda] [--threads 1] [--repeats 5]
+    python benchmarks/throughput.py --structures [--device cuda] [--threads 1] [--repeats 5]
 
 The plain loop trains one `torch.nn.Module` per trial that evaluates its units one by one and stacks them, as public
 code for these networks does, with `torch.optim.RMSprop`. Both are timed in turn in one process; medians are shown.
+
+With ``--structures`` so many structures of a search over four columns are fitted in one call on so many rows, by at
+most eight steps of Levenberg-Marquardt; the best of the repeats is shown. The memory limit is the time in which the
+machine copies what eight steps write and read if every row is moved once. It is no limit where rows stay in a cache.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from _structures import STEPS, bandwidth, bytes_per_step, fit_seconds, problem_of, structures_of
 
 from sklearn_eql.networks.batched_eql import BatchedEQL
 from sklearn_eql.networks.penalties import SmoothedL05
@@ -26,6 +33,8 @@ N_ROWS = 256
 FUNCTIONS = "paper"
 TRANSCENDENTAL = {"sin2pi", "exp", "sigmoid20"}
 SECONDS_PER_SAMPLE = 0.15
+STRUCTURES = {"cpu": (1, 8, 64, 256, 1024), "cuda": (256, 1024, 4096, 16_384, 32_768)}
+STRUCTURE_ROWS = (50, 200, 1000)
 TRIALS = {"cpu": (1, 20, 200, 2000), "cuda": (1, 10, 100, 1_000, 10_000)}
 
 
@@ -142,6 +151,26 @@ def measure(n_trials: int, n_features: int, n_hidden_layers: int, device: torch.
     return *(statistics.median(column) for column in zip(*samples, strict=True)), memory
 
 
+def measure_structures(device: torch.device, counts: tuple[int, ...], repeats: int) -> None:
+    """Print fits per second for so many structures in a call."""
+    peak = bandwidth(device)
+    print(f"copies: {peak / 1e9:.0f} GB/s\n")
+    print(
+        "| structures | rows | ms per call | fits per second | memory limit, ms | share of limit |\n" + "|---" * 6 + "|"
+    )
+    for n_rows in STRUCTURE_ROWS:
+        problem = problem_of(n_rows, str(device))
+        structures = structures_of(problem, max(counts))
+        for count in counts:
+            seconds_of_call = fit_seconds(problem, structures[:count], repeats)
+            limit = STEPS * bytes_per_step(structures[:count], n_rows) / peak
+            print(
+                f"| {count} | {n_rows} | {seconds_of_call * 1e3:.2f} | {count / seconds_of_call:.0f} "
+                f"| {limit * 1e3:.3f} | {limit / seconds_of_call:.1%} |",
+                flush=True,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
@@ -151,11 +180,15 @@ def main() -> None:
     parser.add_argument("--features", type=int, nargs="*", default=(1, 2, 3))
     parser.add_argument("--layers", type=int, nargs="*", default=(2, 3))
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--structures", type=int, nargs="*", help="fits of sparse structures, so many in a call")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     device = torch.device(args.device)
+    if args.structures is not None:
+        measure_structures(device, tuple(args.structures) or STRUCTURES[device.type], args.repeats)
+        return
     peak_flops, peak_exp = machine_peak(device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
     print(f"{name}; measured peaks: {peak_flops / 1e9:.0f} GFLOP/s, {peak_exp / 1e9:.2f} G exp/s\n")

@@ -1,0 +1,80 @@
+"""Structures as a search proposes them, and how fast they are fitted: for `throughput.py` and `device.py`."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+
+from sklearn_eql.primitives import PRESETS, PRIMITIVES
+from sklearn_eql.search.mutations import Proposer
+from sklearn_eql.sparse.problem import Problem, Scaling, make_problem
+from sklearn_eql.sparse.structure import Structure
+
+STEPS = 8  # of Levenberg-Marquardt, at most
+_DISTINCT = 2_048  # structures; more are those again with other starts
+
+
+def problem_of(n_rows: int, device: str = "cpu") -> Problem:
+    """A law of four columns that no proposal meets, so that no fit ends early."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0.5, 2.0, (n_rows, 4))
+    y = X[:, 0] * X[:, 1] / (1 + X[:, 2] ** 2) + np.sin(X[:, 3]) + 0.05 * rng.standard_normal(n_rows)
+    return make_problem(X, y, None, Scaling.of(X, y), PRIMITIVES, dict(PRESETS["default"]), 2, n_rows, 0, device=device)
+
+
+def structures_of(problem: Problem, count: int) -> list[Structure]:
+    """Random structures and edits of them, as a generation has them."""
+    rng = np.random.default_rng(1)
+    proposer = Proposer(problem, rng)
+    found = [proposer.linear()]
+    while len(found) < min(count, _DISTINCT):
+        i, j = rng.integers(len(found), size=2)
+        new = proposer.random(int(rng.integers(1, 4))) if rng.random() < 0.3 else proposer.mutate(found[i], found[j])
+        if new is not None and new.n_free <= problem.max_free and new.size <= 24:
+            found.append(new)
+    while len(found) < count:
+        again = found[len(found) - _DISTINCT]
+        inner = [c * rng.uniform(0.8, 1.25) for unit in again.units for arg in unit.args for _, c, free in arg if free]
+        found.append(again.with_coefficients(inner, [c for _, c, free in again.output if free]))
+    return found
+
+
+def fit_seconds(problem: Problem, structures: list[Structure], repeats: int) -> float:
+    """Least seconds of a call that fits all of them, results on the host."""
+    problem.fit(structures, 1)  # layouts are kept with the structures, and rows are on the device
+    best = np.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        problem.fit(structures, STEPS)
+        best = min(best, time.perf_counter() - start)
+    return float(best)
+
+
+def bytes_per_step(structures: list[Structure], n_rows: int) -> int:
+    """Bytes that a step must move if every row is written once and read once: units, arguments, terms, derivatives."""
+    n = 0
+    for structure in structures:
+        arrays, layout = structure.layout.arrays, structure.layout
+        n += len(arrays.units) + 2 * len(arrays.args) + len(layout.terms) + len(layout.order)
+    return 2 * 8 * n_rows * n
+
+
+def bandwidth(device: torch.device) -> float:
+    """Bytes per second that a copy of large arrays reads and writes."""
+    source = torch.empty(1 << 25, dtype=torch.float64, device=device).fill_(1.0)
+    target = torch.empty_like(source)
+    best = np.inf
+    for _ in range(5):
+        synchronize(device)
+        start = time.perf_counter()
+        target.copy_(source)
+        synchronize(device)
+        best = min(best, time.perf_counter() - start)
+    return 2 * 8 * source.numel() / best
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
