@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 
 import numpy as np
 import torch
@@ -17,23 +18,19 @@ _DISTINCT = 2_048  # structures; more are those again with other starts
 
 
 def problem_of(n_rows: int, device: str = "cpu") -> Problem:
-    """A law of four columns that no proposal meets, so that no fit ends early."""
+    """A problem of four columns with noise."""
     rng = np.random.default_rng(0)
-    X = rng.uniform(0.5, 2.0, (n_rows, 4))
-    y = X[:, 0] * X[:, 1] / (1 + X[:, 2] ** 2) + np.sin(X[:, 3]) + 0.05 * rng.standard_normal(n_rows)
+    X = rng.uniform(1, 5, (n_rows, 4))
+    y = X[:, 0] * np.sin(X[:, 1]) / (X[:, 2] + X[:, 3] ** 2) + 0.02 * rng.normal(size=n_rows)
     return make_problem(X, y, None, Scaling.of(X, y), PRIMITIVES, dict(PRESETS["default"]), 2, n_rows, 0, device=device)
 
 
 def structures_of(problem: Problem, count: int) -> list[Structure]:
-    """Random structures and edits of them, as a generation has them."""
+    """Random structures of one to three units, as a generation has them."""
     rng = np.random.default_rng(1)
     proposer = Proposer(problem, rng)
-    found = [proposer.linear()]
-    while len(found) < min(count, _DISTINCT):
-        i, j = rng.integers(len(found), size=2)
-        new = proposer.random(int(rng.integers(1, 4))) if rng.random() < 0.3 else proposer.mutate(found[i], found[j])
-        if new is not None and new.n_free <= problem.max_free and new.size <= 24:
-            found.append(new)
+    proposed = (proposer.random(1 + k % 3) for k in range(10 * _DISTINCT))
+    found = list(islice((structure for structure in proposed if structure is not None), min(count, _DISTINCT)))
     while len(found) < count:
         again = found[len(found) - _DISTINCT]
         inner = [c * rng.uniform(0.8, 1.25) for unit in again.units for arg in unit.args for _, c, free in arg if free]

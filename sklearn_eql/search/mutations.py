@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect, bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -36,7 +37,7 @@ class Proposer:
         self.max_depth = problem.max_depth
         self.rng = rng
         self.features, self.signed = problem.features, problem.signed
-        self.cumulative = np.cumsum(problem.importances[problem.importances > 0])
+        self.cumulative = np.cumsum(problem.importances[problem.importances > 0]).tolist()
         self.by_importance = [int(f) + 1 for f in np.argsort(-problem.importances, kind="stable")]
         self.max_free = problem.max_free
         self.max_linear = min(problem.max_free - 1, 30)
@@ -98,23 +99,11 @@ class Proposer:
     def mutate(self, parent: Structure, mate: Structure) -> Structure | None:
         """An edited copy of `parent`; `mate` lends terms. ``None`` where the edit leads nowhere."""
         editable = EditableStructure(parent)
-        edits = (
-            (self._add_unit, 4),
-            (self._extend, 4),
-            (self._swap, 2),
-            (self._wrap, 2),
-            (self._wrap_output, 1),
-            (self._deepen, 3),
-            (self._redirect, 2),
-            (self._drop, 2),
-            (self._restart, 1),
-        )
         if self.rng.random() < 0.15:
             self._cross(editable, mate)
         else:
-            odds = np.array([o for _, o in edits], dtype=float)
             for _ in range(1 + (self.rng.random() < 0.3)):
-                edits[self.rng.choice(len(edits), p=odds / odds.sum())][0](editable)
+                _EDITS[bisect(_EDIT_ODDS, self.rng.random())](self, editable)
         return self._finish(editable)
 
     def _finish(self, editable: EditableStructure) -> Structure | None:
@@ -152,7 +141,7 @@ class Proposer:
     # Pieces ----------------------------------------------------------------------------------------------------
 
     def _feature(self) -> int:
-        position = int(np.searchsorted(self.cumulative, self.rng.random() * self.cumulative[-1]))
+        position = bisect_left(self.cumulative, self.rng.random() * self.cumulative[-1])
         return self.features[min(position, len(self.features) - 1)]
 
     def _source(self, nodes: Sequence[Node], depth: int = 1):
@@ -299,6 +288,21 @@ class Proposer:
         count = int(self.rng.integers(1, len(other) + 1))
         for i in self.rng.permutation(len(other))[:count]:
             editable.output.append(other[i])
+
+
+_EDITS, _ODDS = zip(
+    (Proposer._add_unit, 4),
+    (Proposer._extend, 4),
+    (Proposer._swap, 2),
+    (Proposer._wrap, 2),
+    (Proposer._wrap_output, 1),
+    (Proposer._deepen, 3),
+    (Proposer._redirect, 2),
+    (Proposer._drop, 2),
+    (Proposer._restart, 1),
+    strict=True,
+)
+_EDIT_ODDS = (np.cumsum(_ODDS) / sum(_ODDS)).tolist()
 
 
 def _is_input_log(node: Node) -> bool:

@@ -175,7 +175,7 @@ def _gauged(primitive: Primitive, forms: list[dict[int, float]]) -> list[tuple[t
         return _jointly_gauged(forms)
     args = []
     for a, terms in enumerate(forms):
-        others_constant = all(set(form) <= {0} for form in forms[:a] + forms[a + 1 :])
+        others_constant = len(forms) == 1 or all(form.keys() <= {0} for form in forms[:a] + forms[a + 1 :])
         gauged = _gauge(primitive, a, terms, others_constant)
         if gauged is None:
             return None
@@ -209,11 +209,11 @@ def _gauge(
         terms.pop(0, None)
     if not terms:
         return None
-    leading = min((s for s in terms if s > 0), default=None)
+    leading = min([s for s in terms if s > 0], default=None)
     if leading is None:  # an argument without variables: only an exponent may be a constant
         return ((0, terms[0], True),) if primitive.identity == "power" and argument == 1 else None
     if not primitive.frees_scale(argument, others_constant):
-        return tuple((s, c, True) for s, c in sorted(terms.items()))
+        return tuple([(s, c, True) for s, c in sorted(terms.items())])
     scale = terms[leading]
     # Of a reciprocal the sign can be taken out as well; its domain is for training, which stays away from the pole.
     keeps_sign = primitive.domain[argument].lower == 0.0 and primitive.degree[argument] not in (-1, -2)
@@ -223,7 +223,9 @@ def _gauge(
         terms[leading] = 1.0
     # Whatever is left of the leading coefficient is its sign.
     fixed = math.copysign(1.0, terms[leading]) if keeps_sign else 1.0
-    return tuple((s, fixed if s == leading else c / divisor, s != leading) for s, c in sorted(terms.items()))
+    if len(terms) == 1:
+        return ((leading, fixed, False),)
+    return tuple([(s, fixed if s == leading else c / divisor, s != leading) for s, c in sorted(terms.items())])
 
 
 def _taken(

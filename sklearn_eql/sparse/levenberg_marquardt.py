@@ -97,6 +97,7 @@ def levenberg_marquardt(
             model = Model(programs[t], [rows.of(t) for rows in blocks])
             state = fit_one(model, begun.get(t), float(floors[t]), rules)
             found.append(_filled(structure, programs[t], state))
+            programs[t] = None  # and the rows that it holds
     return found
 
 

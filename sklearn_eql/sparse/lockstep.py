@@ -26,8 +26,9 @@ from sklearn_eql.sparse.steps import (
     State,
 )
 
-_VALUES = 20000  # structures times rows in one batch: what they compute fits into the cache of a core
-_FEWEST = 6  # structures for which a batch is cheaper than one after the other
+_VALUES = 20_000  # structures times rows in one batch: what they compute fits into the cache of a core
+_FEWEST = 24  # structures for which a batch is cheaper than one after the other
+_MOST_ROWS = 400  # beyond, the cache holds too few structures at a time
 _MOVING = 0.3  # of a batch, at least: the last ones go on one by one
 
 
@@ -61,13 +62,12 @@ def in_lockstep(programs: Sequence[Program], rows: Block, floors: np.ndarray, ru
 
 def _alike(programs: Sequence[Program], n_rows: int) -> Iterator[list[int]]:
     """Numbers of structures of about the same size, as many as one batch takes; none if so few do not pay."""
-    size = _VALUES // max(n_rows, 1)
-    if size < _FEWEST or len(programs) < _FEWEST:
+    if n_rows > _MOST_ROWS or len(programs) < _FEWEST:
         return
     order = sorted(range(len(programs)), key=lambda t: (len(programs[t].theta), programs[t].n_terms))
-    for i in range(0, len(order), size):
-        if len(order) - i >= _FEWEST:
-            yield order[i : i + size]
+    n_batches = max(1, round(len(order) * n_rows / _VALUES))
+    for i in range(n_batches):
+        yield order[i * len(order) // n_batches : (i + 1) * len(order) // n_batches]
 
 
 def _chosen(better: np.ndarray, new: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -22,6 +22,12 @@ FIXED = [  # terms of the output that are not fitted: of a feature, and of a uni
 LINEAR = Structure(3, (), ((0, 1.0, True), (2, 1.0, True)))
 
 
+@pytest.fixture
+def few_are_enough(monkeypatch):
+    """Batches of any size."""
+    monkeypatch.setattr(lockstep, "_FEWEST", 2)
+
+
 def batch_of(structures, rows, primitives=PRIMITIVES):
     programs = [Program(structure, primitives) for structure in structures]
     return programs, Batch(programs, [program.still_values(rows) for program in programs], len(rows))
@@ -72,7 +78,7 @@ def test_a_batch_holds_functions_of_the_users_own():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_fit_ends_in_step_where_it_ends_alone(weighted, monkeypatch, rng):
+def test_a_fit_ends_in_step_where_it_ends_alone(weighted, few_are_enough, monkeypatch, rng):
     structures = [*structures_of_a_search(5), *FIXED, LINEAR]
     weight = torch.from_numpy(rng.uniform(0.5, 1.5, (len(structures), N_ROWS))) if weighted else None
     together = levenberg_marquardt(structures, PRIMITIVES, ROWS, TARGET, weight, max_iter=4)
@@ -84,7 +90,7 @@ def test_a_fit_ends_in_step_where_it_ends_alone(weighted, monkeypatch, rng):
     assert [r.structure.key for r in together] == [s.key for s in structures]
 
 
-def test_an_undefined_structure_leaves_the_others_as_they_are():
+def test_an_undefined_structure_leaves_the_others_as_they_are(few_are_enough):
     rows = ROWS.clone()
     rows[3, 0] = -1.0
     log = Structure(3, (SparseUnit("log", (((1, 1.0, False),),)),), ((4, 2.0, True),))
@@ -97,7 +103,7 @@ def test_an_undefined_structure_leaves_the_others_as_they_are():
     assert np.isfinite(found[6].loss)
 
 
-def test_a_few_that_go_on_leave_the_batch():
+def test_a_few_that_go_on_leave_the_batch(few_are_enough):
     start = Structure(3, (SparseUnit("sin", (((1, 1.9, True),),)),), ((4, 1.0, True),))
     target = torch.from_numpy(np.sin(2 * X[:, 0]))
     found = levenberg_marquardt([LINEAR] * 20 + [start], PRIMITIVES, ROWS, target, max_iter=30)
@@ -105,7 +111,7 @@ def test_a_few_that_go_on_leave_the_batch():
     assert found[-1].structure.units[0].args[0][0][1] == pytest.approx(2.0, rel=1e-10)
 
 
-def test_floors_end_the_fits_of_a_batch_one_by_one():
+def test_floors_end_the_fits_of_a_batch_one_by_one(few_are_enough):
     starts = [Structure(3, (SparseUnit("sin", (((1, 1.9, True),),)),), ((4, 1.0, True),))] * 8
     target = torch.from_numpy(np.sin(2 * X[:, 0]))
     floors = torch.tensor([np.inf] * 4 + [0.0] * 4, dtype=torch.float64)
