@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from sklearn_eql.primitives import PRIMITIVES
-from sklearn_eql.sparse import columns as columns_module
+from sklearn_eql.sparse import evidence as evidence_module
 from sklearn_eql.sparse.archive import Archive
-from sklearn_eql.sparse.columns import MOST_IN_FAMILIES, MOST_TRIED, Columns, evidence, further_columns
+from sklearn_eql.sparse.columns import MOST_IN_FAMILIES, MOST_TRIED, Columns, further_columns
 from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL
+from sklearn_eql.sparse.evidence import evidence
 from sklearn_eql.sparse.problem import Scaling, make_problem
 from sklearn_eql.sparse.structure import Structure
 
@@ -15,6 +16,8 @@ LAWS = {
     "ratio of three positive columns": (1.0, lambda a, b, c: 3 * a * b / c),
     "product and summand": (1.0, lambda a, b, c: 2 * a * b + c),
     "wave": (1.0, lambda a, b, c: a * np.sin(b) + c),
+    "wave times a column around zero": (None, lambda a, b, c: a * np.sin(2 * b) + c**2),
+    "bell times a column around zero": (None, lambda a, b, c: a * np.exp(-(b**2)) + c),
     "Planck": (1.0, lambda a, b, c: a**3 / (np.exp(b) - 1) * c),
     "product around zero": (None, lambda a, b, c: a * b * c),
     "product around zero and square": (None, lambda a, b, c: a * b - c**2),
@@ -64,24 +67,24 @@ def test_after_the_deadline_only_single_columns_are_looked_at():
 def test_pairs_are_judged_in_blocks_of_columns(monkeypatch):
     X, sizes = table(200, None), []
     whole = evidence(X, X[:, 4] * X[:, 150], 0)
-    judge = columns_module._shares_of_pairs
+    judge = evidence_module._shares_of_pairs
 
     def observed(*args):
         for first, shares in judge(*args):
             sizes.append(shares.shape)
             yield first, shares
 
-    monkeypatch.setattr(columns_module, "_BLOCK", 64)
-    monkeypatch.setattr(columns_module, "_shares_of_pairs", observed)
+    monkeypatch.setattr(evidence_module, "_BLOCK", 64)
+    monkeypatch.setattr(evidence_module, "_shares_of_pairs", observed)
     np.testing.assert_allclose(evidence(X, X[:, 4] * X[:, 150], 0), whole, rtol=1e-3)
     assert set(sizes) == {(64, 200), (8, 200)}
 
 
 def test_the_rows_of_a_very_wide_table_are_cut(monkeypatch):
     sizes = []
-    transforms = columns_module._transforms
-    monkeypatch.setattr(columns_module, "_transforms", lambda Z: sizes.append(Z.shape) or transforms(Z))
-    monkeypatch.setattr(columns_module, "_MOST_VALUES", 60_000)
+    transforms = evidence_module._transforms
+    monkeypatch.setattr(evidence_module, "_transforms", lambda Z: sizes.append(Z.shape) or transforms(Z))
+    monkeypatch.setattr(evidence_module, "_MOST_VALUES", 60_000)
     X = table(300, 1.0, n_rows=1_000)
     evidence(X, X[:, 0], 0, deadline=0.0)
     assert sizes == [(200, 300)]
