@@ -159,6 +159,7 @@ _ENTRIES = (
     Primitive("sqrt", 1, torch.sqrt, sympy.sqrt, domain=POSITIVE, degree=(0.5,)),
     Primitive("log", 1, torch.log, sympy.log, domain=POSITIVE, identity="logarithm"),
     Primitive("arcsin", 1, torch.arcsin, sympy.asin, domain=Interval(-1.0, 1.0), parity="odd"),
+    Primitive("arctan", 1, torch.arctan, sympy.atan, parity="odd"),
     Primitive("pow", 2, torch.pow, lambda a, b: a**b, domain=(POSITIVE, EVERYWHERE), identity="power"),
     Primitive("sin2pi", 1, lambda g: torch.sin(2 * math.pi * g), lambda g: sympy.sin(2 * sympy.pi * g), parity="odd"),
     Primitive("sigmoid20", 1, lambda g: torch.sigmoid(20 * g), _sympy_sigmoid(20)),

@@ -120,6 +120,7 @@ def _kernels(xp: ModuleType, sin: Callable, cos: Callable, sigmoid: Callable, po
         "sqrt": Kernel(xp.sqrt, (lambda value, g: 0.5 / value,)),
         "log": Kernel(xp.log, (lambda _, g: 1 / g,)),
         "arcsin": Kernel(xp.arcsin, (lambda _, g: 1 / xp.sqrt(1 - g * g),)),
+        "arctan": Kernel(xp.arctan, (lambda _, g: 1 / (1 + g * g),)),
         "pow": Kernel(power, (lambda _, a, b: b * power(a, b - 1), power_by_exponent)),
         "sin2pi": Kernel(lambda g, out=None: sin(_TAU * g, out=out), (lambda _, g: _TAU * cos(_TAU * g),)),
         "sigmoid20": Kernel(lambda g, out=None: sigmoid(20 * g, out=out), (lambda value, g: 20 * value * (1 - value),)),
