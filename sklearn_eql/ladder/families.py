@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sklearn_eql.ladder import forms as shapes
-from sklearn_eql.ladder import power_functions, scanned
+from sklearn_eql.ladder import grown_sums, power_functions, quotients, scanned, separable
 from sklearn_eql.ladder.forms import repeated
 from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS
 from sklearn_eql.ladder.term_generator import TermGenerator, Terms
@@ -111,6 +111,9 @@ LADDER: tuple[Family, ...] = (
     _scanned(
         "pair beside a polynomial", partial(scanned.beside_polynomial, limit=1500), ("identity",), functions=("mul",)
     ),
+    _scanned("separable", separable.products, ("identity",)),
+    _scanned("quotient of polynomials", quotients.of_one_variable, ("identity",)),
+    _scanned("sum of functions", grown_sums.sums, ("identity",)),
     _scanned("three and more", partial(scanned.triples, limit=600), ("identity",)),
     _scanned("pairs, wide", partial(scanned.pairs, limit=4000), _SCANNED),
     Family("dictionary", shapes.dictionary_subsets, ("identity", "inv", "sqrt"), ("mul",)),

@@ -1,0 +1,85 @@
+"""Starts that are quotients of polynomials of one variable, by the null vector of ``[P, -y Q]``.
+
+``y = P / Q`` is linear in the coefficients of both where it is multiplied out, but then rows count by the size of `Q`.
+So rows are weighed again by the `Q` of the round before (Sanathanan and Koerner, 1963), until what is minimised is the
+error of the quotient.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from sklearn_eql.ladder.term_generator import TermGenerator, Terms
+from sklearn_eql.sparse.editing import Node
+
+_MAX_FEATURES = 3  # the most important ones, each by itself
+_MAX_DEGREE = 3
+_ROUNDS = 12
+_FIRST_DEGREES, _OFFSET = (0.0, 0.5, 1.0), 0.05  # of the first weights, as shares of that of the denominator
+_LEAST = 1e-3  # of the largest value of a denominator, where it is near a pole
+_SPARE = 2  # rows for each coefficient
+
+
+def of_one_variable(generator: TermGenerator) -> Iterator[Terms]:
+    """``(a0 + ... + ap x^p) / (1 + b1 x + ... + bq x^q)`` for all degrees up to the third, shorter ones first."""
+    if not (generator.has("mul") and generator.has_inverse):
+        return
+    problem = generator.problem
+    features = sorted(generator.features, key=lambda f: -problem.importances[f - 1])[:_MAX_FEATURES]
+    y, root = problem.y.numpy(), problem.root.numpy()
+    degrees = [(p, q) for p in range(_MAX_DEGREE + 1) for q in range(1, _MAX_DEGREE + 1)]
+    for p, q in sorted(degrees, key=sum):
+        if len(y) < _SPARE * (p + q + 1):
+            break
+        for f in features:
+            below = _denominator(generator.rows[:, f - 1], y, root, p, q)
+            if below is not None:
+                yield _quotient(generator, f, p, below)
+
+
+def _denominator(x: np.ndarray, y: np.ndarray, root: np.ndarray, p: int, q: int) -> np.ndarray | None:
+    """Coefficients of ``x, ..., x^q``, where the constant is 1; None where all that are found have a pole in the rows.
+
+    The first weights are those of a denominator of no, half, or the full degree: which leads past poles depends on the
+    rows.
+    """
+    powers = x[:, None] ** np.arange(max(p, q) + 1)
+    above, below = powers[:, : p + 1], powers[:, 1 : q + 1]
+    columns = np.concatenate([above, -y[:, None] * below], axis=1)
+    best: tuple[float, np.ndarray | None] = (math.inf, None)
+    for share in _FIRST_DEGREES:
+        weight = root / (_OFFSET + np.abs(x)) ** (share * q)
+        for _ in range(_ROUNDS):
+            rows = columns * weight[:, None]
+            size = np.linalg.norm(rows, axis=0)
+            if not (np.isfinite(size).all() and size.min() > 0):
+                break
+            solution = np.linalg.lstsq(rows / size, y * weight, rcond=None)[0] / size
+            divisor = 1 + below @ solution[p + 1 :]
+            if divisor.min() > 0:
+                left = root * (above @ solution[: p + 1] / divisor - y)
+                best = min(best, (float(left @ left), solution[p + 1 :]), key=lambda found: found[0])
+            weight = root / np.maximum(np.abs(divisor), _LEAST * np.abs(divisor).max())
+    return best[1]
+
+
+def _quotient(generator: TermGenerator, f: int, p: int, below: np.ndarray) -> Terms:
+    powers = [0, f]
+    for degree in range(2, max(p, len(below)) + 1):
+        powers.append(_power(generator, powers, degree))
+    inverse = Node("inv", [[[0, 1.0], *([powers[1 + k], float(b)] for k, b in enumerate(below))]])
+    return [
+        [inverse if k == 0 else Node("mul", [[[inverse, 1.0]], [[powers[k], 1.0]]]), 1.0]
+        for k in range(p + 1)
+    ]  # fmt: skip
+
+
+def _power(generator: TermGenerator, powers: list, degree: int) -> Node:
+    if degree == 2 and generator.has("square"):
+        return Node("square", [[[powers[1], 1.0]]])
+    if degree == 3 and generator.has("cube"):
+        return Node("cube", [[[powers[1], 1.0]]])
+    return Node("mul", [[[powers[1], 1.0]], [[powers[degree - 1], 1.0]]])
