@@ -20,6 +20,17 @@ from _physics import compiled, evaluate, parse
 from _reference_form import ReferenceForm
 
 N_DRAWN = 200
+CERTIFIED_FUNCTIONS: dict[str, str | tuple[str, ...]] = {  # what the laws that NIST certifies are made of
+    "BoxBOD": ("exp",),
+    "ENSO": ("sin",),
+    "Gauss1": ("exp", "square"),
+    "Hahn1": "rational",
+    "Lanczos1": ("exp",),
+    "MGH17": ("exp",),
+    "Nelson": ("exp", "mul"),
+    "Roszman1": ("arctan",),
+    "Thurber": "rational",
+}
 EMPIRICAL_BENCH = "EmpiricalBench"
 _DECADES = 100.0  # a positive column whose largest value is so many times the smallest is drawn log-uniformly
 _WHOLE = 2.0**23  # above this every float32 is a whole number

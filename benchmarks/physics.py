@@ -33,7 +33,7 @@ import math
 import multiprocessing
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -62,10 +62,12 @@ PACKAGES = ("sklearn_eql", "torch", "scikit-learn", "sympy", "numpy", "pyoperon"
 # --- The methods: a fitted model, and its law in the variables' names
 
 
-def fit_eql(X: pd.DataFrame, y: np.ndarray, seed: int, budget: float) -> Any:
+def fit_eql(
+    X: pd.DataFrame, y: np.ndarray, seed: int, budget: float, functions: str | Sequence[str] = "default"
+) -> Any:
     from sklearn_eql import EQLRegressor
 
-    return EQLRegressor(max_time=budget, random_state=seed).fit(X, y)
+    return EQLRegressor(functions=functions, max_time=budget, random_state=seed).fit(X, y)
 
 
 def law_of_eql(model: Any, variables: list[str]) -> sympy.Expr:

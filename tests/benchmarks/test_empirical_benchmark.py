@@ -132,3 +132,26 @@ def test_a_fit_is_recorded_once_and_reported(empirical, tmp_path, capsys):
     with pytest.raises(SystemExit):
         empirical.main([*arguments, "--problems", "nowhere"])
     assert "no data set or suite nowhere" in capsys.readouterr().err
+
+
+LAWS = {
+    "0.5 - 1.5*exp(-0.02*x)": 3,
+    "100*exp(-0.002*(x - 67)**2) + exp(-x)": 3,
+    "3*sin(pi*x/6 + 1.2)": 3,
+    "x**2 - 1/x + sqrt(x)": 0,
+    "x**1.23 - 2*x": 2,
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_constants_are_the_numbers_of_a_law(empirical, law):
+    assert empirical.n_constants(sympy.sympify(law)) == LAWS[law]
+
+
+def test_the_deviation_is_that_of_laws_with_no_more_constants(empirical, tmp_path):
+    line, _ = empirical.data_sets(write_folder(tmp_path))
+    laws = [sympy.sympify(law) for law in ("2.01*x", "2*x + 0.001*x**2 - 0.002")]
+    left_over = 2.01 * line.X.to_numpy()[:, 0] - line.y
+    wanted = np.sqrt(left_over @ left_over / (len(line.y) - 1))
+    assert empirical.best_deviation(line, laws) == pytest.approx(wanted)
+    assert empirical.best_deviation(line, laws[1:]) == np.inf
