@@ -29,7 +29,6 @@ from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import NEVER, Deadline, StopReason
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 
-_EXTRA_LAYERS = 2  # layers that a product and an outer function may add to those of the general search
 _FIRST_STEPS, _SECOND_STEPS, _FINAL_STEPS = 4, 12, 40  # Levenberg-Marquardt steps
 _SHARE_OF_LONG = 3  # of what is kept, at most, have more coefficients than the rows support but for an exact law
 _SHARE_OF_SHORT = 2  # of what is kept is chosen by description length, the others by loss
@@ -252,7 +251,9 @@ def _try(
         if not deadline.passed:
             alive = _round(alive, problem, _SECOND_STEPS, n_kept)
     laws = [entrant.place.wrap(entrant.structure) for entrant in alive]
-    laws = [law for law in laws if law is not None and max(law.depths, default=0) <= problem.max_depth + _EXTRA_LAYERS]
+    laws = [
+        law for law in laws if law is not None and max(law.depths, default=0) <= problem.max_depth + family.extra_layers
+    ]
     if family.round_exponents:  # which are free again after wrapping
         laws = [with_round_exponents_fixed(law) for law in laws]
     return [r for r in problem.fit(laws, _FINAL_STEPS) if math.isfinite(r.loss)], n_starts

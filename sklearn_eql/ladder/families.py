@@ -39,6 +39,8 @@ class Family:
         Whether logarithms of features are among the terms where they matter.
     many_rows : bool
         Whether starts were judged on more rows than the others, and are fitted on these.
+    extra_layers : int
+        Layers that products and an outer function may add to those of the general search.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Family:
     solved_starts: bool = False
     own_logs: bool = False
     many_rows: bool = False
+    extra_layers: int = 2
 
     def structures(self, generator: TermGenerator, primitives, max_free: int, with_logs: bool) -> Iterator[Structure]:
         """Structures for one outer function, none with more than `max_free` coefficients, drawn when asked for.
@@ -80,7 +83,7 @@ MANY_ROWS = 100
 
 _wide = partial(Family, min_rows=MANY_ROWS)
 _scanned = partial(Family, functions=(), solved_starts=True, own_logs=True)
-_SCANNED = ("identity", "exp", "inv", "sqrt", "log", "square")
+_SCANNED = ("identity", "exp", "inv", "sqrt", "log", "square", "arcsin")
 _MAIN = ("identity", "inv", "sqrt", "inv sqrt", "inv square", "exp")
 
 GROWTH = Family("growth", shapes.growth, ("identity", "exp"), ("exp",))
@@ -95,9 +98,10 @@ LADDER: tuple[Family, ...] = (
         "factor and function",
         power_functions.factor_and_function,
         ("identity",),
-        functions=("pow",),
+        functions=("pow", "mul"),
         round_exponents=True,
         many_rows=True,
+        extra_layers=4,
     ),
     _scanned("polynomial or pair", partial(scanned.polynomial_or_pair, limit=600), ("identity",)),
     Family("scaled quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=True), 1), _MAIN),
@@ -106,6 +110,15 @@ LADDER: tuple[Family, ...] = (
     Family("function of one monomial", shapes.hinted_functions, _MAIN, round_exponents=True),
     Family("bell", shapes.bells, ("identity",), ("exp", "square")),
     Family("step", shapes.steps, ("identity",), ("sigmoid",)),
+    _scanned(
+        "two functions",
+        power_functions.two_functions,
+        ("identity",),
+        functions=("pow", "mul"),
+        round_exponents=True,
+        many_rows=True,
+        extra_layers=4,
+    ),
     Family("scaled wave", shapes.scaled_waves, ("identity", "sqrt"), ("sin", "cos", "square")),
     _scanned("pair under a function", partial(scanned.pairs, limit=600), _SCANNED[1:]),
     _scanned(
@@ -115,6 +128,15 @@ LADDER: tuple[Family, ...] = (
     _scanned("quotient of polynomials", quotients.of_one_variable, ("identity",)),
     _scanned("sum of functions", grown_sums.sums, ("identity",)),
     _scanned("three and more", partial(scanned.triples, limit=600), ("identity",)),
+    _scanned(
+        "function of a difference",
+        power_functions.function_of_difference,
+        ("identity",),
+        functions=("pow", "mul"),
+        round_exponents=True,
+        many_rows=True,
+        extra_layers=4,
+    ),
     _scanned("pairs, wide", partial(scanned.pairs, limit=4000), _SCANNED),
     Family("dictionary", shapes.dictionary_subsets, ("identity", "inv", "sqrt"), ("mul",)),
     Family("three powers", repeated(partial(shapes.power_sum, n_terms=3), 32), _MAIN),

@@ -92,6 +92,7 @@ def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf)
     interrupted : bool
     """
     judge = table.few or table
+    n_rows = len(judge.y)
     laws: dict[tuple, Law] = {}
     front: list[Law] = []
     interrupted = False
@@ -103,14 +104,15 @@ def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf)
                     break
                 law = _finish_one(result, judge)
                 key = None if law is None else structure_key(law.equation, table.primitives)
-                if key and (key not in laws or _is_preferred(law, laws[key])):
+                # The lower loss of one structure is that without constants, or with one that is fitted again.
+                if key and (key not in laws or law.description_length(n_rows) < laws[key].description_length(n_rows)):
                     laws[key] = law
         except KeyboardInterrupt:
             if not laws:
                 raise
             interrupted = True
-        front = shortlist(laws.values(), len(judge.y))
-        front = shortlist([_with_scales_moved(law, judge) for law in front], len(judge.y))
+        front = shortlist(laws.values(), n_rows)
+        front = shortlist([_with_scales_moved(law, judge) for law in front], n_rows)
         if judge is table:  # on more rows all constants are refitted once more
             front = shortlist([_with_repeated_constants(law, front, table) for law in front], len(table.y))
         else:
@@ -139,13 +141,6 @@ def _with_repeated_constants(law: Law, front: list[Law], table: Table) -> Law:
     if tied == canonical:
         return law
     return as_law(*readable(tied, loss, table), law.trial, table) or law
-
-
-def _is_preferred(law: Law, other: Law) -> bool:
-    """Of two laws of one structure: the more accurate, or the one with more constants recognised."""
-    if abs(law.level - other.level) > SAME_LOSS * max(law.level, other.level):
-        return law.level < other.level
-    return law.n_free < other.n_free
 
 
 def _finish_one(result: FitResult, table: Table) -> Law | None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_eql.ladder.power_functions import factor_and_function
+from sklearn_eql.ladder.power_functions import factor_and_function, function_of_difference, two_functions
 from sklearn_eql.ladder.screening import log_monomials
 from sklearn_eql.ladder.term_generator import TermGenerator
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
@@ -14,7 +14,7 @@ from sklearn_eql.sparse.structure import Structure
 UNITS = np.array([1e-9, 3.0, 2e5])
 
 
-def best(X, y, functions=PRESETS["default"]):
+def best(X, y, functions=PRESETS["default"], starts=factor_and_function):
     """The lowest relative loss of all starts after a few steps, and how many there are."""
     problem = make_problem(
         X, y, None, Scaling.of(X, y), PRIMITIVES, copies=dict(functions), max_depth=2, max_rows=200, seed=0
@@ -23,12 +23,12 @@ def best(X, y, functions=PRESETS["default"]):
     hints = log_monomials(rows, target, [f - 1 for f in problem.signed], problem.x_units)
     generator = TermGenerator(problem, np.random.default_rng(0), hints, 1.0)
     structures = []
-    for terms in factor_and_function(generator):
+    for terms in starts(generator):
         editable = EditableStructure(Structure(X.shape[1], (), ()))
         editable.output = terms
         structures.append(editable.finish(PRIMITIVES))
     nearest = sorted(problem.fit(structures, 4), key=lambda r: r.loss)[:20]
-    fitted = problem.fit([r.structure for r in nearest], 16)
+    fitted = problem.fit([r.structure for r in nearest], 40)
     return min((r.loss for r in fitted), default=np.inf) / problem.variance, len(structures)
 
 
@@ -65,3 +65,35 @@ def test_there_are_no_starts_where_nothing_has_a_logarithm(rng):
     with_log, without = (best(np.abs(X), y, dict.fromkeys(f, 1)) for f in (("pow", "log"), ("pow", "exp")))
     assert with_log[1] > 0
     assert without[1] == 0, "the target has both signs, and no logarithm may be used"
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        lambda a, b, c: a * np.sin(b * c / 2) ** 2 / np.sin(c / 2) ** 2,
+        lambda a, b, c: np.exp(-a / 2) * np.sin(3 * b) / c,
+        lambda a, b, c: c * np.sqrt(1 + a / b) / (1 + b * b),
+    ],
+)
+def test_products_of_two_functions_are_among_the_starts(law, rng):
+    X = rng.uniform(1, 4, (150, 3))
+    assert best(X * [1, -1, 1], law(*X.T), starts=two_functions)[0] < 1e-9
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        lambda a, b, c: c * np.sin(c * (a - b)) ** 2 / (a - b) ** 2,
+        lambda a, b, c: c**2 * np.exp(-((a - b) ** 2) / c),
+        lambda a, b, c: c / (1 + (a + b) / c),
+    ],
+)
+def test_functions_of_a_difference_are_among_the_starts(law, rng):
+    X = rng.uniform(1, 4, (150, 3))
+    assert best(X * [3e4, 3e4, 7], law(*X.T), starts=function_of_difference)[0] < 1e-9
+
+
+def test_features_of_both_signs_are_factors(rng):
+    X = rng.uniform([-1, -1, 1], [1, 1, 3], (150, 3))
+    y = X[:, 0] * X[:, 1] / ((X[:, 0] - 3) * X[:, 2] ** 2)
+    assert best(X, y)[0] < 1e-9

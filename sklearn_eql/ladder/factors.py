@@ -1,0 +1,90 @@
+"""Columns that factors of a law are made of, a feature or the difference of two, and the nodes of these factors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_eql.ladder.term_generator import TermGenerator, Terms
+from sklearn_eql.scan.magnitudes import Magnitudes
+from sklearn_eql.scan.products import Factor
+from sklearn_eql.sparse.editing import Node
+from sklearn_eql.sparse.problem import Problem
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature, or a sum of features."""
+
+    form: Terms  # what it is, in the unit of the search
+    unit: float  # of its values, in the user's units
+    sign: int  # +1 or -1 on all rows, 0 for both
+    feature: int | None = None  # as a source
+
+    @classmethod
+    def of_feature(cls, problem: Problem, feature: int) -> Column:
+        return cls([[feature, 1.0]], float(problem.x_units[feature - 1]), problem.signs[feature - 1], feature)
+
+    @classmethod
+    def of_difference(cls, problem: Problem, first: int, second: int, sign: float) -> Column:
+        """``x - z``, or the sum with a `sign` of +1, in the user's units."""
+        a, b = (float(problem.x_units[f - 1]) for f in (first, second))
+        unit = max(a, b)
+        return cls([[first, a / unit], [second, sign * b / unit]], unit, 0)
+
+    def values(self, problem: Problem) -> np.ndarray:
+        """On the rows of a problem, (n_rows,)."""
+        rows = problem.X.numpy()
+        return sum(c * rows[:, f - 1] for f, c in self.form)
+
+
+def table_of(columns: list[Column], problem: Problem, odd: np.ndarray | None = None) -> Magnitudes | None:
+    """Their magnitudes and signs; None where one is zero on some row."""
+    values = np.stack([column.values(problem) for column in columns], axis=1)
+    if not np.isfinite(values).all() or not values.all():
+        return None
+    negative = (values < 0) & np.array([column.sign == 0 for column in columns])
+    return Magnitudes(np.log(np.abs(values)), negative, np.array([column.unit for column in columns]), odd)
+
+
+def power_of(generator: TermGenerator, columns: list[Column], exponents: tuple[float, ...]) -> Terms | None:
+    """``x^exponents``, positive where the columns have one sign; None without exponents."""
+    signed: dict[int, float] = {}
+    above: list[Node | Terms] = []
+    below: list[Node | Terms] = []
+    for column, p in zip(columns, exponents, strict=True):
+        if column.sign and column.feature is not None:
+            if p:
+                signed[column.feature] = p
+        else:
+            (above if p > 0 else below).extend(_copy(column.form) for _ in range(abs(round(p))))
+    if below:
+        above.append(Node("inv", [_power(generator, below)]))
+    if signed:
+        above.insert(0, generator.power(signed))
+    return _power(generator, above) if above else None
+
+
+def _copy(form: Terms) -> Terms:
+    return [list(term) for term in form]
+
+
+def _power(generator: TermGenerator, factors: list[Node | Terms]) -> Terms:
+    """The product, a square where one factor comes twice."""
+    if len(factors) == 2 and factors[0] == factors[1] and isinstance(factors[0], list):
+        return [[Node("square", [factors[0]]), 1.0]]
+    return generator.product(*factors)
+
+
+def argument_of(generator: TermGenerator, columns: list[Column], factor: Factor) -> Terms:
+    """``scale * x^monomial``, which a function is applied to."""
+    chosen = {k: e for k, e in enumerate(factor.monomial) if e}
+    if list(chosen.values()) == [1.0]:
+        [k] = chosen
+        return scaled(columns[k].form, factor.scale * (columns[k].sign or 1))
+    return scaled(power_of(generator, columns, factor.monomial) or [], factor.scale)
+
+
+def scaled(form: Terms, by: float) -> Terms:
+    return [[source, by * c] for source, c in form]
