@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from bisect import bisect, bisect_left
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -29,7 +28,8 @@ class Proposer:
     """Draws structures over the vocabulary of a problem, features by their importances."""
 
     def __init__(self, problem: Problem, rng: np.random.Generator) -> None:
-        self.copies = copies = dict(problem.copies)
+        copies = dict(problem.copies)
+        self.allowed = copies | {"exp": copies.get("exp", 0) + copies.get("pow", 0)}  # units per layer
         self.primitives = problem.primitives
         self.signs = problem.signs
         self.x_units = problem.x_units
@@ -108,13 +108,15 @@ class Proposer:
 
     def _finish(self, editable: EditableStructure) -> Structure | None:
         structure = editable.finish(self.primitives, _MAX_TERMS)
-        if structure is None or max(structure.depths, default=0) > self.max_depth:
+        if structure is None:
             return None
-        used = Counter((u.primitive, d) for u, d in zip(structure.units, structure.depths, strict=True) if d > 0)
-        for (name, _), count in used.items():
-            allowed = self.copies.get(name, 0) + (self.copies.get("pow", 0) if name == "exp" else 0)
-            if count > allowed:
-                return None
+        used: dict[tuple[str, int], int] = {}
+        for unit, depth in zip(structure.units, structure.depths, strict=True):
+            if depth:
+                key = unit.primitive, depth
+                used[key] = count = used.get(key, 0) + 1
+                if depth > self.max_depth or count > self.allowed.get(unit.primitive, 0):
+                    return None
         return structure
 
     # Values ----------------------------------------------------------------------------------------------------

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import cache
 
-from sklearn_eql.primitives import Primitive
+from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 from sklearn_eql.symbolic.equation import Equation, Unit
+
+_LOG = PRIMITIVES["log"]
 
 
 class Node:
@@ -47,7 +50,7 @@ class EditableStructure:
 
         def visit(form) -> None:
             for source, _ in form:
-                if isinstance(source, Node) and id(source) not in seen:
+                if source.__class__ is Node and id(source) not in seen:
                     seen.add(id(source))
                     for arg in source.args:
                         visit(arg)
@@ -76,22 +79,31 @@ class EditableStructure:
         def collect(form, with_offsets: bool = True) -> dict[int, float]:
             terms: dict[int, float] = {}
             for source, c in form:
-                key = index[id(source)] if isinstance(source, Node) else source
-                factor, offset = taken.get(key, (1.0, 0.0))
-                terms[key] = terms.get(key, 0.0) + c * factor
-                if offset and with_offsets:
-                    terms[0] = terms.get(0, 0.0) + c * offset
+                key = source
+                if source.__class__ is Node:
+                    key = index[id(source)]
+                    if key in taken:
+                        factor, offset = taken[key]
+                        if offset and with_offsets:
+                            terms[0] = terms.get(0, 0.0) + c * offset
+                        c = c * factor
+                terms[key] = terms[key] + c if key in terms else c
             return terms
 
         units = []
         for node in nodes:
             primitive = primitives[node.primitive]
+            if (feature := _input_of(node)) and primitive is _LOG:  # which are many, and in their gauge already
+                units.append(_logarithm_of(*feature))
+                continue
             forms = [collect(arg) for arg in node.args]
-            before = [dict(terms) for terms in forms]
+            before = [terms.copy() for terms in forms]
             args = _gauged(primitive, forms)
-            if args is None or max(map(len, args), default=0) > max_terms:
+            if args is None or any(len(arg) > max_terms for arg in args):
                 return None
-            taken[index[id(node)]] = _taken(primitive, before, args)
+            change = _taken(primitive, before, args)
+            if change != (1.0, 0.0):
+                taken[index[id(node)]] = change
             units.append(SparseUnit(node.primitive, tuple(args)))
         output = collect(self.output, with_offsets=False)
         if not output or len(output) > 2 * max_terms:
@@ -129,6 +141,19 @@ class EditableStructure:
                     for source, c in form
                     for new in ([[s, c * k] for s, k in folded[id(source)]] if id(source) in folded else [[source, c]])
                 ]
+
+
+def _input_of(node: Node) -> tuple[int, float] | None:
+    """Feature and sign of the logarithm of a feature; None for other units."""
+    if node.primitive != "log" or len(node.args[0]) != 1:
+        return None
+    [[source, c]] = node.args[0]
+    return (source, c) if source.__class__ is int and source > 0 and c in (1.0, -1.0) else None
+
+
+@cache
+def _logarithm_of(feature: int, sign: float) -> SparseUnit:
+    return SparseUnit("log", (((feature, sign, False),),))
 
 
 def _folded(node: Node) -> list[list] | None:
@@ -209,8 +234,11 @@ def _gauge(
         terms.pop(0, None)
     if not terms:
         return None
-    leading = min([s for s in terms if s > 0], default=None)
-    if leading is None:  # an argument without variables: only an exponent may be a constant
+    if len(terms) == 1:
+        [leading] = terms
+    else:
+        leading = min([s for s in terms if s > 0])
+    if leading == 0:  # an argument without variables: only an exponent may be a constant
         return ((0, terms[0], True),) if primitive.identity == "power" and argument == 1 else None
     if not primitive.frees_scale(argument, others_constant):
         return tuple([(s, c, True) for s, c in sorted(terms.items())])

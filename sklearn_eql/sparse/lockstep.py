@@ -145,7 +145,8 @@ class _Steps:
         diagonal = gram.diagonal(dim1=1, dim2=2)
         diagonal.mul_(1 + JITTER).add_(diagonal == 0)
         self._factor = torch.linalg.cholesky_ex(gram)[0]
-        output = self._solve(phi @ np.broadcast_to(aim, phi[:, 0].shape)[:, :, None])[:, :, 0]
+        right = phi @ aim if aim.ndim == 1 else (phi @ aim[:, :, None])[:, :, 0]
+        output = self._solve(right[:, :, None])[:, :, 0]
         residual = aim - (output[:, None] @ phi)[:, 0]
         output = output + self._solve(phi @ residual[:, :, None])[:, :, 0]
         self._residual = aim - (output[:, None] @ phi)[:, 0]

@@ -148,9 +148,10 @@ class Program:
 
     def in_order(self, theta: np.ndarray) -> list[float]:
         """Inner coefficients in the order of ``Structure.with_coefficients``."""
-        inner = np.empty_like(theta)
-        inner[self.layout.order] = theta
-        return inner.tolist()
+        inner = [0.0] * len(theta)
+        for k, value in zip(self.layout.order, theta.tolist(), strict=True):
+            inner[k] = value
+        return inner
 
     def bind(self, rows: SourceRows, target: np.ndarray, root: np.ndarray | None) -> bool:
         """Evaluate on these rows from now on; False where a logarithm of a feature is undefined on one of them.

@@ -169,19 +169,16 @@ class Structure:
     def with_coefficients(self, inner: Sequence[float], output: Sequence[float]) -> Structure:
         """The same structure with the free coefficients replaced, those of the units and those of the output.
 
-        What was computed of the structure and does not depend on them is taken over.
+        What was computed of the structure is taken over: no cached property depends on them.
         """
         inner, output = iter(inner), iter(output)
         units = list(self.units)
         for u in self._units_with_free:
             units[u] = SparseUnit(units[u].primitive, tuple([_refilled(arg, inner) for arg in units[u].args]))
-        same = Structure(self.n_features, tuple(units), _refilled(self.output, output))
-        vars(same).update((name, value) for name, value in vars(self).items() if name in _OF_STRUCTURE)
+        same = object.__new__(Structure)
+        vars(same).update(vars(self), units=tuple(units), output=_refilled(self.output, output))
         return same
 
 
 def _refilled(form: tuple[Term, ...], values: Iterator[float]) -> tuple[Term, ...]:
     return tuple([(term[0], float(next(values)), True) if term[2] else term for term in form])
-
-
-_OF_STRUCTURE = frozenset(name for name, value in vars(Structure).items() if isinstance(value, cached_property))
