@@ -21,10 +21,11 @@ from sklearn_eql.ladder.term_generator import TermGenerator
 from sklearn_eql.laws.common_factors import factored
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.description_length import description_length
-from sklearn_eql.sparse.elimination import eliminate
+from sklearn_eql.sparse.elimination import eliminating
+from sklearn_eql.sparse.in_step import Work, in_step
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt
 from sklearn_eql.sparse.problem import Problem, is_exact
-from sklearn_eql.sparse.round_exponents import n_loose, snap, with_round_exponents_fixed
+from sklearn_eql.sparse.round_exponents import n_loose, snapping, with_round_exponents_fixed
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import NEVER, Deadline, StopReason
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
@@ -185,7 +186,8 @@ def _confirmed(found: Sequence[FitResult], problem: Problem, judge: Problem) -> 
     """The shortest of the exact laws, without superfluous terms, on the judging rows."""
     ranking = Archive(len(problem.y), problem.exact)
     ranking.add(found)
-    return judge.fit([eliminate(r, problem).structure for r in ranking.ranked()[:_N_EXACT]], _SECOND_STEPS)
+    shorter = in_step([eliminating(r, problem) for r in ranking.ranked()[:_N_EXACT]], problem)
+    return judge.fit([r.structure for r in shorter], _SECOND_STEPS)
 
 
 def _promising(found: Sequence[FitResult], problem: Problem, count: int) -> list[FitResult]:
@@ -199,10 +201,16 @@ def _promising(found: Sequence[FitResult], problem: Problem, count: int) -> list
 def _judged(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:
     """The laws without superfluous terms, the best with exponents put to round values, on the judging rows."""
     shorter = Archive(len(problem.y), problem.exact)
-    shorter.add(eliminate(r, problem) for r in found)
+    shorter.add(in_step([eliminating(r, problem) for r in found], problem))
     best = judge.fit([r.structure for r in shorter.ranked()[:_N_SNAPPED]], _SECOND_STEPS)
-    snapped = [snap(eliminate(r, judge), judge) for r in best if math.isfinite(r.loss)]
+    snapped = in_step([_settling(r, judge) for r in best if math.isfinite(r.loss)], judge)
     return [*best, *snapped, *judge.fit([_with_factors(r.structure, judge) for r in snapped], _SECOND_STEPS)]
+
+
+def _settling(result: FitResult, judge: Problem) -> Work:
+    """The law without superfluous terms and with round exponents, in step with others."""
+    shorter = yield from eliminating(result, judge)
+    return (yield from snapping(shorter, judge))
 
 
 def _with_factors(structure: Structure, judge: Problem) -> Structure:

@@ -29,7 +29,8 @@ from sklearn_eql.search.dense_trials import GradientSettings, train_trials
 from sklearn_eql.search.evolution import EvolutionResult, EvolutionSettings, evolve
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.columns import Columns, further_columns
-from sklearn_eql.sparse.elimination import eliminate, simplify
+from sklearn_eql.sparse.elimination import eliminating, simplify
+from sklearn_eql.sparse.in_step import in_step
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem, Scaling, make_problem
 from sklearn_eql.sparse.rows import RowView, extremes
@@ -433,8 +434,10 @@ def _collect(runs: list[EvolutionResult], table: Table, judge: Problem, deadline
     merged = Archive(len(table.y), table.exact, per_size=_RERANKED_PER_SIZE)
     for run in runs:
         merged.merge(run.archive)
-    for result in merged.ranked()[:_N_ELIMINATED]:  # a search that ran out of time has left terms of no use
-        merged.keep(replace(eliminate(result, judge), trial=result.trial))
+    best = merged.ranked()[:_N_ELIMINATED]
+    shorter = in_step([eliminating(result, judge) for result in best], judge)
+    for old, new in zip(best, shorter, strict=True):  # a search that ran out of time has left terms of no use
+        merged.keep(replace(new, trial=old.trial))
     ranked = merged.ranked()
     if ranked and ranked[0].loss < merged.exact:
         best = ranked[0]

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.description_length import description_length, is_shorter
 from sklearn_eql.sparse.editing import smaller, without_terms
+from sklearn_eql.sparse.in_step import Work, in_step
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, joint_curvature, residual_jacobian
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.round_exponents import with_round_exponents_fixed
@@ -21,7 +22,7 @@ from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import NEVER, Deadline
 from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 
-_STEPS, _SIMPLIFY_STEPS, NETWORK_STEPS = 12, 16, 8  # of Levenberg-Marquardt
+_SIMPLIFY_STEPS, NETWORK_STEPS = 16, 8  # of Levenberg-Marquardt
 _TRACE_LOSS = (
     1e-12  # mean squared error, relative to the variance: what an exact law owes to coefficients not yet converged
 )
@@ -33,7 +34,12 @@ _HOPELESS_LOSS = 0.9  # relative loss from which a network is not pruned further
 
 
 def eliminate(result: FitResult, problem: Problem) -> FitResult:
-    """The law without the terms that its rows do not support.
+    """The law without the terms that its rows do not support; see `eliminating`."""
+    return in_step([eliminating(result, problem)], problem)[0]
+
+
+def eliminating(result: FitResult, problem: Problem) -> Work:
+    """The law without the terms that its rows do not support, in step with others.
 
     Terms are removed one by one on the quadratic model around the optimum, the least salient first, all others adapting
     (the optimal brain surgeon of Hassibi and Stork, 1993, without a refit in between). The number that gives the
@@ -49,11 +55,11 @@ def eliminate(result: FitResult, problem: Problem) -> FitResult:
             places = _free_places(structure)
             child = without_terms(structure, [places[k] for k in order[:count]], problem.primitives)
             child = None if child is None else with_round_exponents_fixed(child)
-            fitted = problem.fit([child], _STEPS)[:1] if child is not None else []
-            if fitted:
-                n_free = (structure.n_free, fitted[0].structure.n_free)
-                if is_shorter(best.loss, fitted[0].loss, len(problem.y), problem.exact, n_free, n_free[0] - n_free[1]):
-                    best = fitted[0]
+            fitted = (yield child) if child is not None else None
+            if fitted is not None:
+                n_free = (structure.n_free, fitted.structure.n_free)
+                if is_shorter(best.loss, fitted.loss, len(problem.y), problem.exact, n_free, n_free[0] - n_free[1]):
+                    best = fitted
                     break
             count //= 2
         else:

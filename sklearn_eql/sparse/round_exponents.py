@@ -8,16 +8,23 @@ from dataclasses import replace
 import numpy as np
 
 from sklearn_eql.sparse.description_length import is_shorter
+from sklearn_eql.sparse.in_step import Work, in_step
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 
 _MAX_DISTANCE = 0.2  # from the half-integer that an exponent is put to
-_STEPS = 12  # of Levenberg-Marquardt, at most, from the optimum with free exponents; not tuned
 
 
 def snap(result: FitResult, problem: Problem) -> FitResult:
-    """The law with as many exponents as possible at integers and halves; all together, or the nearest ones first.
+    """The law with as many exponents as possible at integers and halves; see `snapping`."""
+    return in_step([snapping(result, problem)], problem)[0]
+
+
+def snapping(result: FitResult, problem: Problem) -> Work:
+    """The law with as many exponents as possible at integers and halves, in step with others.
+
+    They are put there all together, or the nearest ones first.
 
     Fixed exponents cost nothing in the description length, so a law of nature wins over an interpolation with as many
     units.
@@ -26,9 +33,10 @@ def snap(result: FitResult, problem: Problem) -> FitResult:
         places = sorted((p for p in _exponents(result.structure) if p[3] <= _MAX_DISTANCE), key=lambda p: p[3])
         count = len(places)
         while count:
-            fitted = problem.fit([_with_fixed(result.structure, places[:count])], _STEPS)[0]
-            n_free = (result.structure.n_free, fitted.structure.n_free)
-            if is_shorter(result.loss, fitted.loss, len(problem.y), problem.exact, n_free):
+            child = _with_fixed(result.structure, places[:count])
+            fitted = yield child
+            n_free = (result.structure.n_free, child.n_free)
+            if fitted and is_shorter(result.loss, fitted.loss, len(problem.y), problem.exact, n_free):
                 result = replace(fitted, trial=result.trial)  # the others may have come nearer
                 break
             count //= 2
