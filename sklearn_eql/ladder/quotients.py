@@ -35,13 +35,13 @@ def of_one_variable(generator: TermGenerator) -> Iterator[Terms]:
         if len(y) < _SPARE * (p + q + 1):
             break
         for f in features:
-            below = _denominator(generator.rows[:, f - 1], y, root, p, q)
-            if below is not None:
-                yield _quotient(generator, f, p, below)
+            found = _coefficients(generator.rows[:, f - 1], y, root, p, q)
+            if found is not None:
+                yield _quotient(generator, f, found[: p + 1], found[p + 1 :])
 
 
-def _denominator(x: np.ndarray, y: np.ndarray, root: np.ndarray, p: int, q: int) -> np.ndarray | None:
-    """Coefficients of ``x, ..., x^q``, where the constant is 1; None where all that are found have a pole in the rows.
+def _coefficients(x: np.ndarray, y: np.ndarray, root: np.ndarray, p: int, q: int) -> np.ndarray | None:
+    """``a0, ..., ap, b1, ..., bq``; None where all that are found have a pole in the rows.
 
     The first weights are those of a denominator of no, half, or the full degree: which leads past poles depends on the
     rows.
@@ -61,20 +61,23 @@ def _denominator(x: np.ndarray, y: np.ndarray, root: np.ndarray, p: int, q: int)
             divisor = 1 + below @ solution[p + 1 :]
             if divisor.min() > 0:
                 left = root * (above @ solution[: p + 1] / divisor - y)
-                best = min(best, (float(left @ left), solution[p + 1 :]), key=lambda found: found[0])
+                best = min(best, (float(left @ left), solution), key=lambda found: found[0])
             weight = root / np.maximum(np.abs(divisor), _LEAST * np.abs(divisor).max())
     return best[1]
 
 
-def _quotient(generator: TermGenerator, f: int, p: int, below: np.ndarray) -> Terms:
+def _quotient(generator: TermGenerator, f: int, above: np.ndarray, below: np.ndarray) -> Terms:
+    """One unit where there is one for quotients; else the terms of the numerator, each times the inverse."""
     powers = [0, f]
-    for degree in range(2, max(p, len(below)) + 1):
+    for degree in range(2, max(len(above) - 1, len(below)) + 1):
         powers.append(_power(generator, powers, degree))
-    inverse = Node("inv", [[[0, 1.0], *([powers[1 + k], float(b)] for k, b in enumerate(below))]])
+    divisor: Terms = [[0, 1.0], *([powers[1 + k], float(b)] for k, b in enumerate(below))]
+    if generator.has("div") and len(above) > 1:
+        return [[Node("div", [[[powers[k], float(a)] for k, a in enumerate(above)], divisor]), 1.0]]
+    inverse = Node("inv", [divisor])
     return [
-        [inverse if k == 0 else Node("mul", [[[inverse, 1.0]], [[powers[k], 1.0]]]), 1.0]
-        for k in range(p + 1)
-    ]  # fmt: skip
+        [inverse if k == 0 else Node("mul", [[[inverse, 1.0]], [[powers[k], 1.0]]]), 1.0] for k in range(len(above))
+    ]
 
 
 def _power(generator: TermGenerator, powers: list, degree: int) -> Node:

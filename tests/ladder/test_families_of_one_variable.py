@@ -81,13 +81,14 @@ def test_sums_are_left_to_other_families_where_there_are_many_features():
     assert best(grown_sums.sums, X, X.sum(axis=1)) == np.inf
 
 
+@pytest.mark.parametrize("functions", ["rational", ("inv", "mul")])
 @pytest.mark.parametrize("shift", [0.0, 30.0])
-def test_quotients_of_cubic_polynomials(shift):
+def test_quotients_of_cubic_polynomials(shift, functions):
     x = np.linspace(-3.0, 2.2, 50)
     y = (1288 + 1491 * x + 583 * x**2 + 75 * x**3) / (1 + 0.966 * x + 0.398 * x**2 + 0.0497 * x**3) + shift
-    assert best(quotients.of_one_variable, x[:, None], y, "rational") < 1e-16
+    assert best(quotients.of_one_variable, x[:, None], y, functions) < 1e-16
 
 
 def test_a_quotient_with_a_pole_among_the_rows_is_no_start():
     x = np.linspace(-1.0, 1.0, 30)
-    assert quotients._denominator(x, 1 / (x - 0.03), np.ones(30), 0, 1) is None
+    assert quotients._coefficients(x, 1 / (x - 0.03), np.ones(30), 0, 1) is None
