@@ -17,7 +17,8 @@ _OTHERWISE = 1 << 28  # bytes, where the device does not tell what is free
 def bytes_at_once(device: str | torch.device) -> int:
     """Bytes of the arrays that one batch of a computation may hold."""
     if torch.device(device).type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] // _SHARE_OF_FREE
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for what comes next
+        return (torch.cuda.mem_get_info(device)[0] + kept) // _SHARE_OF_FREE
     return _OTHERWISE
 
 

@@ -1,5 +1,6 @@
 """Fits on a device: values, derivatives and results are those of the CPU, and the host hardly waits."""
 
+import pickle
 import time
 from collections import Counter
 
@@ -204,3 +205,12 @@ def test_rows_are_transferred_once(device):
     assert sum(device.uploads.values()) == 1
     np.testing.assert_array_equal(first.cpu()[[0, 2, 3]], again.cpu())
     np.testing.assert_allclose(again.cpu()[2], np.log(X[:, 1]))
+
+
+def test_workers_get_rows_without_what_is_on_a_device(device):
+    rows = SourceRows(ROWS, PRIMITIVES)
+    rows.on(NAME, [0, 1], [])
+    before = device.launches
+    again = pickle.loads(pickle.dumps(rows))
+    assert device.launches == before
+    np.testing.assert_array_equal(again.column(1), rows.column(1))
