@@ -154,7 +154,7 @@ def trials(bench: Bench) -> Iterator[Row]:
     for count in counts:
         if bench.is_over:
             continue
-        plain, batch, _ = measure(count, 2, 2, bench.device, 1 if bench.quick else 3, compile=False)
+        plain, batch, _ = measure(count, 2, 2, bench.device, 1 if bench.quick else 3)
         ratio = plain * count / batch
         yield str(bench.device), count, f"{plain * 1e3:.2f}", f"{batch * 1e3:.2f}", f"{ratio:.1f}", bench.memory()
 

@@ -86,12 +86,12 @@ def plain_step(n_features: int, n_hidden_layers: int, X: torch.Tensor, y: torch.
 
 
 def batched_step(
-    n_trials: int, n_features: int, n_hidden_layers: int, X: torch.Tensor, y: torch.Tensor, compile: bool
+    n_trials: int, n_features: int, n_hidden_layers: int, X: torch.Tensor, y: torch.Tensor
 ) -> Callable[[], None]:
     network = BatchedEQL(n_features, 1, resolve_functions(FUNCTIONS), n_hidden_layers, range(n_trials), device=X.device)
     phase = Phase(1, learning_rate=1e-2)
     run = _Run(network, X, y, (phase,), SmoothedL05(), PAPER_ALPHA, None)
-    run.configure("rmsprop", None, 0, 0.0, 0, compile)
+    run.configure("rmsprop", None, 0, 0.0, 0)
     set_learning_rate(run.optimizer, phase.learning_rate)
     return lambda: run._step(phase)
 
@@ -135,12 +135,12 @@ def arithmetic(n_trials: int, n_features: int, n_hidden_layers: int) -> tuple[fl
     return flops, n_trials * N_ROWS * n_hidden_layers * per_layer
 
 
-def measure(n_trials: int, n_features: int, n_hidden_layers: int, device: torch.device, repeats: int, compile: bool):
+def measure(n_trials: int, n_features: int, n_hidden_layers: int, device: torch.device, repeats: int):
     """Median seconds per step of the plain trial and of the batch, from alternating samples."""
     X = torch.rand(N_ROWS, n_features, device=device) * 2 - 1
     y = (X.prod(dim=1) + X[:, 0] ** 2)[:, None]
     plain = plain_step(n_features, n_hidden_layers, X, y)
-    batched = batched_step(n_trials, n_features, n_hidden_layers, X, y, compile)
+    batched = batched_step(n_trials, n_features, n_hidden_layers, X, y)
     for warm_up in (plain, batched):
         for _ in range(3):
             warm_up()
@@ -179,7 +179,6 @@ def main() -> None:
     parser.add_argument("--trials", type=int, nargs="*")
     parser.add_argument("--features", type=int, nargs="*", default=(1, 2, 3))
     parser.add_argument("--layers", type=int, nargs="*", default=(2, 3))
-    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--structures", type=int, nargs="*", help="fits of sparse structures, so many in a call")
     args = parser.parse_args()
     if args.threads:
@@ -200,9 +199,7 @@ def main() -> None:
     for n_hidden_layers in args.layers:
         for n_features in args.features:
             for n_trials in args.trials or TRIALS[device.type]:
-                plain, batched, memory = measure(
-                    n_trials, n_features, n_hidden_layers, device, args.repeats, args.compile
-                )
+                plain, batched, memory = measure(n_trials, n_features, n_hidden_layers, device, args.repeats)
                 flops, evaluations = arithmetic(n_trials, n_features, n_hidden_layers)
                 limit = flops / peak_flops + evaluations / peak_exp
                 print(

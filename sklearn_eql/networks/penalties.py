@@ -2,14 +2,15 @@
 
 A penalty has two methods. ``value`` is what it costs, one number per trial. ``gates`` returns the trainable gates that
 multiply the weights while they train, or ``None`` for penalties that act on the weights themselves. It may have a field
-``init_scales``, the standard deviations of initial weights under which it works.
+``init_scales``, the standard deviations of initial weights under which it works, and, where it has no gates, a method
+``gradient(weights)`` that returns the derivatives of ``value`` by the weights ``(T, P)`` faster than autograd does.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -56,6 +57,9 @@ class SmoothedL05:
     def value(self, weights: torch.Tensor, gates: HardConcreteGates | None = None) -> torch.Tensor:
         return _SmoothedRoot.apply(weights, self.threshold)  # (T,)
 
+    def gradient(self, weights: torch.Tensor) -> torch.Tensor:
+        return _slope_of_root(self.threshold, *_smoothed_root(weights, self.threshold))
+
 
 @dataclass(frozen=True)
 class L1:
@@ -68,6 +72,9 @@ class L1:
 
     def value(self, weights: torch.Tensor, gates: HardConcreteGates | None = None) -> torch.Tensor:
         return weights.abs().sum(dim=1)  # (T,)
+
+    def gradient(self, weights: torch.Tensor) -> torch.Tensor:
+        return weights.sign()
 
 
 @dataclass(frozen=True)
@@ -167,28 +174,39 @@ class HardConcreteGates:
         return torch.cat([gated * z, free], dim=1)
 
 
-class _SmoothedRoot(torch.autograd.Function):
-    """Eq. (3) summed over weights, with its derivative in closed form (a third of autograd's kernels).
+def _smoothed_root(weights: torch.Tensor, a: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """The roots of eq. (3), divided by that of `a`, and ``r``, which their slopes follow from.
 
-    With ``r = clip(w / a, -1, 1)``, both branches of eq. (3) are the root of one expression::
+    With ``u = w / a`` and ``r = clip(u, -1, 1)``, both branches of eq. (3) are the root of one expression::
 
-        s = |w| - a|r| + a (3/8 + 3/4 r^2 - 1/8 r^4),    ds/dw = 3/2 r - 1/2 r^3
+        s = a (|u - r| + 3/8 + r^2 (3/4 - r^2 / 8)),    ds/dw = 3/2 r - 1/2 r^3
     """
+    u = weights * (1 / a)
+    r = u.clamp(-1, 1)
+    r2 = r * r
+    smooth = torch.addcmul(u.sub_(r).abs_(), r2, torch.rsub(r2, 0.75, alpha=0.125)).add_(0.375)
+    return smooth.sqrt_(), r
+
+
+def _slope_of_root(a: float, root: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
+    unit = math.sqrt(a)
+    return torch.rsub(r * r, 0.75 / unit, alpha=0.25 / unit).mul_(r).div_(root)
+
+
+class _SmoothedRoot(torch.autograd.Function):
+    """Eq. (3) summed over weights, with its derivative in closed form (a third of autograd's kernels)."""
 
     @staticmethod
     def forward(ctx, weights: torch.Tensor, a: float) -> torch.Tensor:
-        r = (weights / a).clamp_(-1, 1)  # (T, P)
-        r2 = r * r
-        smooth = (r2 * -0.125).add_(0.75).mul_(r2).add_(0.375).sub_(r.abs()).mul_(a).add_(weights.abs())
-        root = smooth.sqrt_()
-        ctx.save_for_backward(r, r2, root)
-        return root.sum(dim=1)  # (T,)
+        root, r = _smoothed_root(weights, a)
+        ctx.a = a
+        ctx.save_for_backward(root, r)
+        return math.sqrt(a) * root.sum(dim=1)  # (T,)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
-        r, r2, root = ctx.saved_tensors
-        return (r2 * -0.25).add_(0.75).mul_(r).div_(root).mul_(grad[:, None]), None
+        return _slope_of_root(ctx.a, *ctx.saved_tensors).mul_(grad[:, None]), None
 
 
 PENALTIES = {"l05": SmoothedL05, "l0": HardConcreteL0, "l1": L1}
@@ -206,6 +224,15 @@ def resolve_penalty(penalty: str | Penalty) -> Penalty:
             f"got {penalty!r}."
         )
     return penalty
+
+
+def closed_gradient(penalty: Penalty) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """The method ``gradient`` of a penalty, if it has one that belongs to its ``value``.
+
+    A class that inherits it, and has a value of its own, does not.
+    """
+    owner = next((cls for cls in type(penalty).__mro__ if "value" in vars(cls)), None)
+    return penalty.gradient if owner is not None and "gradient" in vars(owner) else None
 
 
 def initial_scales(penalty: Penalty) -> tuple[float, float, float]:

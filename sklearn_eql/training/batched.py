@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch.nn.functional import mse_loss
 
 from sklearn_eql._devices import moved
 from sklearn_eql.networks.batched_eql import BatchedEQL
 from sklearn_eql.networks.freezing import count_active, freeze
-from sklearn_eql.networks.penalties import DOMAIN_WEIGHT, Penalty, resolve_penalty
+from sklearn_eql.networks.penalties import DOMAIN_WEIGHT, Penalty, closed_gradient, resolve_penalty
 from sklearn_eql.stopping import NEVER, Deadline, StopReason
+from sklearn_eql.training.closed_form import ErrorGradient
 from sklearn_eql.training.optimizers import OptimizerFactory, make_optimizer, set_learning_rate
 from sklearn_eql.training.records import Progress, Status, TrainingResult, TrialRecord
 from sklearn_eql.training.schedule import PAPER_ALPHA, Phase, pending_threshold, resolve_phases
@@ -47,7 +47,6 @@ def train(
     check_every: int = 100,
     max_restarts: int = 3,
     domain_weight: float = DOMAIN_WEIGHT,
-    compile: bool = False,
 ) -> TrainingResult:
     """Train all trials of `network`, in place.
 
@@ -76,11 +75,9 @@ def train(
         Called every `check_every` steps with a `Progress`; returning True stops training.
     max_restarts : int
         How often a trial that diverges in the first phase is started again, with fresh weights.
-    compile : bool
-        Run the step through `torch.compile`: about twice as fast after some ten seconds of compilation.
     """
     run = _Run(network, X, y, resolve_phases(phases), resolve_penalty(penalty), alpha, sample_weight)
-    run.configure(optimizer, batch_size, batch_seed, domain_weight, max_restarts, compile)
+    run.configure(optimizer, batch_size, batch_seed, domain_weight, max_restarts)
     return run.execute(deadline, callback, check_every)
 
 
@@ -93,10 +90,10 @@ class _Run:
         as_tensor = lambda values: torch.as_tensor(values).to(device=like.device, dtype=like.dtype)  # noqa: E731
         self.x = as_tensor(X).T.contiguous()  # (F, N)
         self.y = as_tensor(y).reshape(self.x.shape[1], -1).T.contiguous()  # (O, N)
-        self.root_weight = None  # (N,)
+        self.weight = None  # (N,)
         if sample_weight is not None:
             weight = as_tensor(sample_weight)
-            self.root_weight = (weight / weight.mean()).sqrt()
+            self.weight = weight / weight.mean()
         n_trials = network.n_trials
         self.alpha = as_tensor(np.broadcast_to(np.asarray(alpha, dtype=np.float64), (n_trials,)).copy())  # (T,)
         self.active = np.arange(n_trials)
@@ -111,7 +108,7 @@ class _Run:
         self.curve_steps: list[int] = []
         self.step = 0
 
-    def configure(self, optimizer, batch_size, batch_seed, domain_weight, max_restarts, compile) -> None:
+    def configure(self, optimizer, batch_size, batch_seed, domain_weight, max_restarts) -> None:
         self.gates = self.penalty.gates(self.network.flat.detach(), self.network.seeds, self.network.n_output_weights)
         parameters = [self.network.flat] + ([self.gates.log_alpha] if self.gates else [])
         self.optimizer = make_optimizer(optimizer, parameters)
@@ -119,10 +116,10 @@ class _Run:
         self.batch_size = None if batch_size is None or batch_size >= n_rows else batch_size
         self.batches = torch.Generator().manual_seed(batch_seed)
         self.order = torch.empty(0, dtype=torch.long)
-        self.domain_weight = domain_weight if self.network.has_domain else 0.0
+        self.error_gradient = ErrorGradient(self.network, domain_weight)
+        self.penalty_gradient = closed_gradient(self.penalty)
         self.max_restarts = max_restarts
         self.frozen = not bool(self.network.mask.all())
-        self.objective = torch.compile(self._objective) if compile else self._objective
 
     def execute(self, deadline, callback, check_every) -> TrainingResult:
         total_steps = sum(phase.n_steps for phase in self.phases)
@@ -162,39 +159,43 @@ class _Run:
         parameters = [self.network.flat] + ([self.gates.log_alpha] if self.gates else [])
         if self.gates:
             self.gates.draw()
-        x, y, root_weight = self._rows()
-        chunks = self._chunks(x.shape[1])
+        rows = self._rows()
+        chunks = self._chunks(rows[0].shape[1])
         if len(chunks) == 1:
-            self.optimizer.zero_grad(set_to_none=True)
-            self.objective(parameters, chunks[0], phase.alpha_scale, x, y, root_weight).backward()
+            for parameter, gradient in zip(parameters, self._gradients(chunks[0], phase, *rows), strict=True):
+                parameter.grad = gradient
         else:
             for parameter in parameters:
                 parameter.grad = torch.empty_like(parameter) if parameter.grad is None else parameter.grad
-            for rows in chunks:
-                leaves = [parameter.detach()[rows].requires_grad_() for parameter in parameters]
-                self.objective(leaves, rows, phase.alpha_scale, x, y, root_weight).backward()
-                for parameter, leaf in zip(parameters, leaves, strict=True):
-                    parameter.grad[rows] = leaf.grad
+            for trials in chunks:
+                for parameter, gradient in zip(parameters, self._gradients(trials, phase, *rows), strict=True):
+                    parameter.grad[trials] = gradient
         self.optimizer.step()
         self.step += 1
         self.trial_steps[self.active] += 1
 
-    def _objective(self, parameters, trials: slice, alpha_scale: float, x, y, root_weight) -> torch.Tensor:
-        """Sum over trials of error, penalty and domain violation; trials do not mix in its gradient."""
-        flat, *log_alpha = parameters  # (n, P) each
-        gates = self.gates.rows(trials, *log_alpha) if self.gates else None
-        if self.frozen:
-            flat = flat * self.network.mask[trials]
-        prediction, violation = self.network.propagate(x, gates.sample(flat) if gates else flat)
-        target = y.expand_as(prediction)  # (n, O, N)
-        if root_weight is not None:
-            prediction, target = prediction * root_weight, target * root_weight
-        objective = mse_loss(prediction, target, reduction="sum") / y.numel()
-        if alpha_scale and self.penalty is not None:
-            objective = objective + torch.dot(self.alpha[trials] * alpha_scale, self.penalty.value(flat, gates))
-        if self.domain_weight:
-            objective = objective + self.domain_weight * violation.sum()
-        return objective
+    def _gradients(self, trials: slice, phase: Phase, x, y, weight) -> Sequence[torch.Tensor]:
+        """Of error, penalty and domain violation, summed over trials, by weights and gates; trials do not mix in it."""
+        flat, alpha = self.network.flat.detach()[trials], None
+        mask = self.network.mask[trials] if self.frozen else None
+        if phase.alpha_scale and self.penalty is not None:
+            alpha = self.alpha[trials]  # (n,)
+        if self.gates is None and (alpha is None or self.penalty_gradient is not None):
+            used = flat if mask is None else flat * mask
+            gradient = self.error_gradient(used, x, y, weight)
+            if alpha is not None:
+                gradient.addcmul_(self.penalty_gradient(used), alpha[:, None], value=phase.alpha_scale)
+            return [gradient if mask is None else gradient.mul_(mask)]
+        leaves = [flat.requires_grad_()]
+        if self.gates:
+            leaves.append(self.gates.log_alpha.detach()[trials].requires_grad_())
+        gates = self.gates.rows(trials, leaves[1]) if self.gates else None
+        flat = leaves[0] if mask is None else leaves[0] * mask
+        used = gates.sample(flat) if gates else flat
+        ends, slopes = [used], [self.error_gradient(used.detach(), x, y, weight)]
+        if alpha is not None and (cost := self.penalty.value(flat, gates)).requires_grad:
+            ends, slopes = [*ends, cost], [*slopes, alpha * phase.alpha_scale]
+        return torch.autograd.grad(ends, leaves, slopes, materialize_grads=True)
 
     def _chunks(self, n_rows: int) -> list[slice]:
         """Active trials in chunks of bounded memory; their results do not depend on it."""
@@ -205,11 +206,11 @@ class _Run:
 
     def _rows(self):
         if self.batch_size is None:
-            return self.x, self.y, self.root_weight
+            return self.x, self.y, self.weight
         if len(self.order) < self.batch_size:
             self.order = moved(torch.randperm(self.x.shape[1], generator=self.batches), self.x.device)
         rows, self.order = self.order[: self.batch_size], self.order[self.batch_size :]
-        return self.x[:, rows], self.y[:, rows], None if self.root_weight is None else self.root_weight[rows]
+        return self.x[:, rows], self.y[:, rows], None if self.weight is None else self.weight[rows]
 
     @torch.no_grad()
     def _evaluate(self) -> np.ndarray:
@@ -220,9 +221,8 @@ class _Run:
         loss = flat.new_empty(len(flat))
         for rows in self._chunks(self.x.shape[1]):
             residual = self.network.propagate(self.x, flat[rows])[0] - self.y  # (n, O, N)
-            if self.root_weight is not None:
-                residual *= self.root_weight
-            loss[rows] = residual.square_().mean(dim=(1, 2))
+            squares = residual.square_()
+            loss[rows] = (squares if self.weight is None else squares.mul_(self.weight)).mean(dim=(1, 2))
         finite = torch.isfinite(flat).all(dim=1) & torch.isfinite(loss)
         return torch.where(finite, loss, torch.inf).cpu().numpy()
 

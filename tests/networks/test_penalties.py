@@ -8,7 +8,14 @@ import torch
 
 from sklearn_eql.networks.batched_eql import INIT_SCALES, INIT_SCALES_GATED, BatchedEQL
 from sklearn_eql.networks.freezing import freeze
-from sklearn_eql.networks.penalties import L1, HardConcreteL0, SmoothedL05, initial_scales, resolve_penalty
+from sklearn_eql.networks.penalties import (
+    L1,
+    HardConcreteL0,
+    SmoothedL05,
+    closed_gradient,
+    initial_scales,
+    resolve_penalty,
+)
 from sklearn_eql.primitives import resolve_functions
 
 
@@ -44,6 +51,26 @@ def test_gradient_of_smoothed_l05_is_the_derivative_of_equation_3():
     (actual,) = torch.autograd.grad(SmoothedL05().value(w).sum(), w)
     torch.testing.assert_close(actual, expected)
     assert torch.autograd.gradcheck(SmoothedL05(0.3).value, torch.linspace(-1, 1, 21).double()[None].requires_grad_())
+
+
+@pytest.mark.parametrize("penalty", [SmoothedL05(), SmoothedL05(0.3), L1()])
+def test_gradients_in_closed_form_are_those_of_the_value(penalty):
+    w = _weights().requires_grad_()
+    (expected,) = torch.autograd.grad(penalty.value(w).sum(), w)
+    torch.testing.assert_close(closed_gradient(penalty)(w.detach()), expected)
+
+
+def test_a_penalty_with_a_value_of_its_own_does_not_inherit_the_gradient_of_another():
+    class Doubled(L1):
+        def value(self, weights, gates=None):
+            return 2 * super().value(weights)
+
+    class Same(L1):
+        pass
+
+    assert closed_gradient(Doubled()) is None
+    assert closed_gradient(HardConcreteL0()) is None
+    assert closed_gradient(Same()) is not None
 
 
 def test_smoothed_l05_has_no_gradient_at_zero_and_meets_the_root_at_the_threshold():

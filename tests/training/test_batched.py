@@ -6,10 +6,11 @@ import torch
 
 from sklearn_eql.networks.batched_eql import BatchedEQL
 from sklearn_eql.networks.freezing import count_active, freeze_dead, freeze_small
-from sklearn_eql.networks.penalties import HardConcreteL0
+from sklearn_eql.networks.penalties import HardConcreteL0, SmoothedL05
 from sklearn_eql.primitives import Primitive, resolve_functions
 from sklearn_eql.stopping import Deadline
 from sklearn_eql.training.batched import Status, train
+from sklearn_eql.training.optimizers import make_optimizer, set_learning_rate
 from sklearn_eql.training.schedule import SCHEDULES, Phase, RolloutPhase, alpha_ladder, resolve_phases, scale_steps
 
 SHORT = (Phase(200, 1e-2, threshold=0.01), Phase(100, 1e-3, alpha_scale=0.0))
@@ -223,6 +224,35 @@ def test_training_goes_on_under_the_penalty_weight_when_gates_are_closed(penalty
     result = train(_network(), X, y, (Phase(50, threshold=0.01), Phase(50)), penalty=penalty)
     assert {record.status for record in result.records} == {Status.CONVERGED}
     assert result.n_steps == 100
+
+
+def test_a_penalty_of_the_user_is_differentiated_by_autograd():
+    class Own(SmoothedL05):
+        def value(self, weights, gates=None):
+            return SmoothedL05().value(weights)
+
+    class Constant(SmoothedL05):
+        def value(self, weights, gates=None):
+            return weights.new_ones(len(weights))
+
+    X, y = _data()
+    phases = (Phase(5),)  # rounding differs, and grows with the steps
+    built_in, own = (train(_network(), X, y, phases, penalty=penalty).weights for penalty in ("l05", Own()))
+    np.testing.assert_allclose(own, built_in, rtol=1e-6, atol=1e-8)
+    without, constant = (train(_network(), X, y, SHORT, alpha=alpha, penalty=Constant()) for alpha in (0.0, 1.0))
+    np.testing.assert_array_equal(constant.weights, without.weights)
+
+
+def test_rmsprop_of_one_parameter_is_that_of_many():
+    one, many = torch.nn.Parameter(torch.linspace(-1, 1, 5)), torch.nn.Parameter(torch.linspace(-1, 1, 5))
+    optimizers = make_optimizer("rmsprop", [one]), make_optimizer("rmsprop", [many, torch.nn.Parameter(torch.ones(1))])
+    for optimizer, parameter in zip(optimizers, (one, many), strict=True):
+        set_learning_rate(optimizer, 0.1)
+        for _ in range(5):
+            parameter.grad = parameter.detach() ** 3 - 0.1
+            optimizer.step()
+    torch.testing.assert_close(one, many)
+    assert type(optimizers[0]) is not type(optimizers[1])
 
 
 def test_unknown_optimisers_are_refused_with_the_choices():
