@@ -17,7 +17,7 @@ from sklearn_eql.scan.judging import judged
 from sklearn_eql.scan.magnitudes import Magnitudes, odd_exponents
 from sklearn_eql.scan.power_functions import scan
 from sklearn_eql.scan.products import Factor, PowerFunction, at_best_scales
-from sklearn_eql.scan.shapes import SHAPES, WAVES, monomials_of
+from sklearn_eql.scan.shapes import SHAPES, SIGNED, monomials_of
 from sklearn_eql.scan.working_logarithm import working_logarithm
 from sklearn_eql.sparse.editing import Node
 from sklearn_eql.sparse.problem import Problem
@@ -71,7 +71,7 @@ def function_of_difference(generator: TermGenerator) -> Iterator[Terms]:
         monomials = [m for m in monomials_of(len(mine), max_order=_MAX_ORDER) if m[0]]
         table, targets = _logarithms(problem, mine, has_waves=True)
         if table is not None:
-            some = {"shapes": SHAPES | WAVES, "monomials": monomials}
+            some = {"shapes": SHAPES | SIGNED, "monomials": monomials}
             laws = scan(table, targets, generator.has, problem.deadline, **some)
             laws = [laws[:_PER_DIFFERENCE] for laws in laws]
             found += [(law, mine) for law in _judged(laws, problem, table, _PER_DIFFERENCE // 4)]

@@ -18,12 +18,13 @@ import torch
 from sklearn_eql.scan.logarithms import INDEPENDENT, FunctionLogarithms, LogarithmicRows
 from sklearn_eql.scan.magnitudes import Magnitudes
 from sklearn_eql.scan.products import Factor, PowerFunction, at_best_scales
-from sklearn_eql.scan.shapes import SHAPES, WAVES, Shape, monomials_of
+from sklearn_eql.scan.shapes import SHAPES, SIGNED, Shape, monomials_of
 from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL
 
 _MAX_ROWS = 200
 _MAX_FUNCTIONS = 4000  # logarithms of functions, of which all pairs are judged
 _MAX_ORDER = 2  # of their monomials
+_MAX_LONG = 400  # monomials of any order, with which sums of one and a monomial are tried in the user's units
 _BLOCK = 256  # functions whose pairs are judged at a time
 _N_SOLVED = 400  # pairs
 _LEAST = 1e-5  # share of the variance that float32 tells from nothing
@@ -67,12 +68,13 @@ def scan_pairs(
 
 
 def _functions(table: Magnitudes, allowed: Callable[[str], bool], deadline: float) -> _Functions | None:
-    shapes = {name: WAVES.get(name, SHAPES[name]) for name in (*_EXPONENTIALS, *_OTHERS)}
+    shapes = {name: SIGNED.get(name, SHAPES[name]) for name in (*_EXPONENTIALS, *_OTHERS)}
     shapes = {name: shape for name, shape in shapes.items() if all(map(allowed, shape.needs))}
     both_ways = [name in _EXPONENTIALS for name in shapes]
     n_scales = sum(len(_starts(s)) * (1 + both) for s, both in zip(shapes.values(), both_ways, strict=True))
     whole = monomials_of(table.n_columns, 2 * _MAX_FUNCTIONS // n_scales, _MAX_ORDER)
-    half = [m for m in whole if next(filter(None, m)) > 0]
+    half = _half(whole)
+    long = torch.as_tensor(np.array(_half(monomials_of(table.n_columns, 2 * _MAX_LONG))))
     logarithms = FunctionLogarithms(table)
     names: list[str] = []
     parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
@@ -81,7 +83,8 @@ def _functions(table: Magnitudes, allowed: Callable[[str], bool], deadline: floa
         for scale, in_units in _starts(shape):
             if time.time() > deadline:
                 return None
-            parts.append(logarithms.of(shape, E, scale, in_units))
+            mine = long if in_units and name in ("1 + u", "1 - u") else E
+            parts.append(logarithms.of(shape, mine, scale, in_units))
             names += [name] * len(parts[-1][0])
     monomials, scales, values = (torch.cat(part) for part in zip(*parts, strict=True))
     if not len(values):
@@ -90,8 +93,13 @@ def _functions(table: Magnitudes, allowed: Callable[[str], bool], deadline: floa
     return _Functions(names, monomials, scales, values, symbols)
 
 
+def _half(monomials: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
+    """One of each monomial and its inverse."""
+    return [m for m in monomials if next(filter(None, m)) > 0]
+
+
 def _starts(shape: Shape) -> list[tuple[float, bool]]:
-    """Every other scale of a function that is no wave: that of a pair is moved before it is judged."""
+    """Every other scale of a function that keeps its sign: that of a pair is moved before it is judged."""
     return shape.starts if shape.value is not None else [*shape.starts[::2], *((s, True) for s in shape.in_units)]
 
 

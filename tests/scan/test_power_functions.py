@@ -9,7 +9,7 @@ from sklearn_eql.scan.function_pairs import scan_pairs
 from sklearn_eql.scan.judging import judged
 from sklearn_eql.scan.magnitudes import Magnitudes, odd_exponents
 from sklearn_eql.scan.power_functions import scan
-from sklearn_eql.scan.shapes import SHAPES, WAVES, monomials_of
+from sklearn_eql.scan.shapes import SHAPES, SIGNED, monomials_of
 from sklearn_eql.scan.working_logarithm import working_logarithm
 
 N = 400
@@ -186,7 +186,7 @@ def test_a_wave_of_a_difference_is_found_over_several_periods(rng):
     columns = np.stack([d, x[:, 2]], axis=1)
     table = Magnitudes(np.log(np.abs(columns)), columns < 0, np.ones(2), np.zeros(2, dtype=bool))
     found = judged(
-        scan(table, [(np.log(y), y**2)], everything, shapes=WAVES)[0], table, y, np.ones(N), is_logarithm=False
+        scan(table, [(np.log(y), y**2)], everything, shapes=SIGNED)[0], table, y, np.ones(N), is_logarithm=False
     )
     near = [law for law in found[:20] if law.factors[0].monomial == (1, 1) and law.powers == (-2, 1)]
     assert any(abs(law.factors[0].scale - 1.3) < 0.1 for law in near), "near enough for a fit"
