@@ -24,6 +24,7 @@ from sklearn_eql.sparse.problem import Problem
 
 _MAX_FEATURES = 8  # of a power law, the most important ones
 _ONE_SIGN = 0.9  # share of the weight of rows that have the sign of the law: noise may turn those near zero
+_LEAST = 1e-150  # of the largest target: rows below have no weight
 _GROWING = {"exp - 1": (-1.0, 1.0), "exp + 1": (1.0, 1.0), "sinh": (-1.0, 2.0), "cosh": (1.0, 2.0)}
 _MAX_POWER = 4.0  # of a function
 _MAX_ORDER = 3  # of monomials with a difference
@@ -111,7 +112,7 @@ def _logarithms(
     if odd is None and not has_waves:
         return None, []
     # The smooth fit of the working logarithm follows no wave, and none where the logarithm of a column is not smooth.
-    own = [(np.log(np.abs(y)), weight * y**2)] if y.all() else []
+    own = [(np.log(np.maximum(np.abs(y), _LEAST * np.abs(y).max())), weight * y**2)]
     if odd is None:
         return table, own
     table = replace(table, odd=odd)
@@ -119,7 +120,7 @@ def _logarithms(
         return table, own
     size = y * np.sign(weight @ y)
     working = working_logarithm(table.logs, size, weight)
-    targets = own if has_waves or size.min() > 0 else []
+    targets = own if has_waves or size.min() >= 0 else []
     return table, [*targets, working] if working is not None else targets
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,10 +37,14 @@ class _Product:
         return {id(form[0][0]): form[0][0] for form in self.rests if len(form) == 1 and isinstance(form[0][0], Node)}
 
 
-def factored(equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor) -> Equation:
+def factored(
+    equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor, cleared: bool = False
+) -> Equation:
     """The same law, canonical, with common factors taken out of its sums; the law itself where there are none.
 
-    Roots of squares are undone as well: ``sqrt(s**2)`` is ``s`` or ``-s``, whichever is positive on the rows.
+    Roots of squares are undone as well: ``sqrt(s**2)`` is ``s`` or ``-s``, whichever is positive on the rows. Where
+    sums are `cleared`, inverse powers that only some terms have are taken out, too: ``x * sqrt(x**-2 - 1)`` becomes
+    ``sqrt(1 - x**2)``.
 
     Parameters
     ----------
@@ -51,14 +55,14 @@ def factored(equation: Equation, primitives: Mapping[str, Primitive], X: torch.T
         Rows that tell which features, and which sums under a root, have one sign.
     """
     try:
-        return _rewritten(equation, primitives, X)
+        return _rewritten(equation, primitives, X, cleared)
     except (OverflowError, ZeroDivisionError):  # coefficients near the ends of float64 stay where they are
         return equation
 
 
-def _rewritten(equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor) -> Equation:
+def _rewritten(equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor, cleared: bool) -> Equation:
     editable = EditableStructure(Structure.from_equation(equation, np.ones(len(equation.coefficients()), dtype=bool)))
-    factoring = _Factoring(X, primitives)
+    factoring = _Factoring(X, primitives, _denominators if cleared else _common)
     for node in editable.nodes():
         for arg in node.args:
             factoring.take_out(arg)
@@ -68,8 +72,14 @@ def _rewritten(equation: Equation, primitives: Mapping[str, Primitive], X: torch
 
 
 class _Factoring:
-    def __init__(self, X: torch.Tensor, primitives: Mapping[str, Primitive]) -> None:
+    def __init__(
+        self,
+        X: torch.Tensor,
+        primitives: Mapping[str, Primitive],
+        common: Callable[[list[dict[int, float]]], dict[int, float]],
+    ) -> None:
         self.X = X
+        self._common = common
         self.primitives = primitives
         self.signs = tuple(common_signs(*extremes(X.numpy())).tolist())
         self.n_changes = 0
@@ -79,7 +89,7 @@ class _Factoring:
         if len(form) < 2:
             return
         products = [self._product(source, c) for source, c in form]
-        common = _common([p.powers for p in products])
+        common = self._common([p.powers for p in products])
         units = _shared([p.units() for p in products])
         if not common and not units:
             return
@@ -217,3 +227,13 @@ def _common(powers: list[dict[int, float]]) -> dict[int, float]:
         if same_sign and all(float(2 * a).is_integer() for a in exponents):
             found[feature] = min(exponents, key=abs)
     return {f: a for f, a in found.items() if math.isfinite(a)}
+
+
+def _denominators(powers: list[dict[int, float]]) -> dict[int, float]:
+    """Common factors, and the lowest negative exponent of each feature that some terms divide by."""
+    found = _common(powers)
+    for feature in set.union(*(set(p) for p in powers)):
+        exponents = [p.get(feature, 0.0) for p in powers]
+        if min(exponents) < 0 and all(float(2 * a).is_integer() for a in exponents):
+            found[feature] = min(exponents)
+    return found

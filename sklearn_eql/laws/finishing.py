@@ -190,11 +190,16 @@ def readable(equation: Equation, loss: float, table: Table) -> tuple[Equation, f
     The first of its spellings that has the same values on the rows, to rounding, so the choice is not by loss.
     """
     rows = table.X * torch.as_tensor(table.scaling.x)
+    highest = max(loss * (1 + SAME_LOSS), table.scaling.exact)
     forms = spellings(equation, table.primitives, rows)
-    forms += spellings(_without_dust(factored(equation, table.primitives, rows), table), table.primitives, rows)
+    for cleared in (False, True):
+        other = factored(equation, table.primitives, rows, cleared)
+        if other != equation or not cleared:
+            forms += spellings(_without_dust(other, table), table.primitives, rows)
     for form in sorted(dict.fromkeys(forms), key=lambda e: price(e, table.primitives)):
-        again = _loss(form, table)
-        if again <= max(loss * (1 + SAME_LOSS), table.scaling.exact):
+        if (again := _loss(form, table)) > highest:
+            again = table.loss_as_printed(form)
+        if again <= highest:
             return form, again
     return equation, loss
 

@@ -116,13 +116,23 @@ class Table:
 
     def loss(self, equation: Equation) -> float:
         """Relative loss of a law in the user's units on all rows, as it stands; infinite where undefined on a row."""
-        scaled, columns = (
-            self._scaled(equation, np.zeros(len(equation.coefficients()), bool)).to_equation().of_used_columns()
-        )
-        total, rows = 0.0, ScaledRows(self._rows, self.scaling.x)
+        free = np.zeros(len(equation.coefficients()), dtype=bool)
+        scaled, columns = self._scaled(equation, free).to_equation().of_used_columns()
+        return self._loss(scaled, columns, ScaledRows(self._rows, self.scaling.x), 1.0)
+
+    def loss_as_printed(self, equation: Equation) -> float:
+        """The same, computed in the user's units.
+
+        Where a law ends, as ``sqrt(25 - x**2)`` at 5, the rounding of its scaled constants is a difference that counts.
+        """
+        law, columns = equation.of_used_columns()
+        return self._loss(law, columns, ScaledRows(self._rows, np.ones(len(self.scaling.x))), self.scaling.y)
+
+    def _loss(self, law: Equation, columns: Sequence[int], rows: torch.Tensor | ScaledRows, y_unit: float) -> float:
+        total = 0.0
         for first in range(0, len(self.y), BLOCK):
             block = slice(first, first + BLOCK)
-            square = (self.y[block] - scaled.forward(rows[block][:, columns], self.primitives)).square()
+            square = (self.y[block] - law.forward(rows[block][:, columns], self.primitives) / y_unit).square()
             total += float(square.sum() if self.weight is None else square @ self.weight[block])
         loss = total / len(self.y) / self.variance
         return loss if math.isfinite(loss) else math.inf

@@ -119,6 +119,7 @@ class DeviceBatch:
                     torch.mul(mine, there, out=self._by_argument[rows])
         jacobian = self._by_argument[index["owner"]]
         jacobian *= sources[index["read"]]
+        jacobian.nan_to_num_(0.0, 0.0, 0.0)  # see `steps.without_undefined`
         return jacobian.view(packing.n_trials, packing.n_inner, self.n_rows)
 
 

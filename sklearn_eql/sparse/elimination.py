@@ -88,10 +88,11 @@ def _elimination(structure: Structure, problem: Problem) -> tuple[list[int], np.
         r[np.diag_indices_from(r)] += np.where(diagonal < _DEPENDENT, _DEPENDENT, 0.0)
         inverse = np.linalg.solve(r, np.eye(len(r)))
         norms = np.linalg.norm(inverse, axis=1)
-        saliency = (weights[left] / norms) ** 2
-        k = int(np.argmin(saliency))
-        total += float(saliency[k])
-        weights[left] -= inverse @ inverse[k] * weights[left[k]] / norms[k] ** 2
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # columns of zeros and of infinities
+            saliency = np.nan_to_num((weights[left] / norms) ** 2, nan=0.0)
+            k = int(np.argmin(saliency))
+            total += float(saliency[k])
+            weights[left] -= np.nan_to_num(inverse @ inverse[k] * weights[left[k]] / norms[k] ** 2)
         order.append(left.pop(k))
         rises.append(total / len(problem.y))
     return order, np.array(rises)

@@ -21,7 +21,7 @@ from sklearn_eql.sparse.lockstep import in_lockstep
 from sklearn_eql.sparse.program import Program, SourceRows
 from sklearn_eql.sparse.rows import BLOCK, ScaledRows
 from sklearn_eql.sparse.single_fit import Model, blocks_of_rows, fit_one
-from sklearn_eql.sparse.steps import MAX_EXPONENT, Rules, State
+from sklearn_eql.sparse.steps import MAX_EXPONENT, Rules, State, without_undefined
 from sklearn_eql.sparse.structure import Structure
 
 _ROWS_AT_ONCE = 50_000  # structures times rows that are evaluated even after the deadline
@@ -142,6 +142,7 @@ def residual_jacobian(
         aim = program.evaluate(program.theta)
         program.differentiate(output)
         residual = aim - output @ program.phi
+    without_undefined(program.jacobian)
     jac = np.empty_like(program.jacobian)
     jac[program.layout.order] = program.jacobian
     return values, np.concatenate([jac, program.phi]), residual

@@ -24,6 +24,7 @@ from sklearn_eql.sparse.steps import (
     MOST_IDLE,
     Rules,
     State,
+    without_undefined,
 )
 
 _VALUES = 20_000  # structures times rows in one batch: what they compute fits into the cache of a core
@@ -98,7 +99,7 @@ class _Steps:
         has_inner = np.array([len(program.theta) > 0 for program in self._programs])
         active = np.isfinite(loss) & (loss > floor) & has_inner
         if rules.max_iter and active.any():
-            *here, is_finite = self._expand(output)
+            *here, is_finite = self._expand(output, active)
             loss[active & ~is_finite] = np.inf
             active &= is_finite
             while n_done < rules.max_iter and active.sum() >= max(1, _MOVING * n_trials):
@@ -110,7 +111,7 @@ class _Steps:
                 better = active & is_law & (trial_loss < loss)
                 there = here
                 if n_done < rules.max_iter and better.any():
-                    *there, is_finite = self._expand(trial_output)
+                    *there, is_finite = self._expand(trial_output, better)
                     better &= is_finite
                 progress = better & (trial_loss <= loss * (1 - rules.tol))
                 known, new = [theta, output, loss, *here], [trial, trial_output, trial_loss, *there]
@@ -157,16 +158,22 @@ class _Steps:
         """With the Gram matrix of the terms, for (T, M, p)."""
         return torch.cholesky_solve(torch.from_numpy(right), self._factor).numpy()
 
-    def _expand(self, output: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _expand(self, output: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Curvature (T, K, K), its unprojected diagonal (T, K), descent (T, K), and whether all is finite, (T,)."""
         self._batch.differentiate(output, self._root)
+        descent = self._descent()
+        if (wanted & ~np.isfinite(descent).all(axis=1)).any():
+            without_undefined(self._batch.jacobian)
+            descent = self._descent()
         jacobian = torch.from_numpy(self._batch.jacobian)
         joint, cross = torch.bmm(jacobian, jacobian.mT), torch.bmm(self._phi, jacobian.mT)
-        descent = (self._batch.jacobian @ self._residual[:, :, None])[:, :, 0]
         curvature = joint - cross.mT @ torch.cholesky_solve(cross, self._factor)
         diagonal = joint.diagonal(dim1=1, dim2=2).numpy()
         is_finite = np.isfinite(descent).all(axis=1)
         return curvature.numpy(), np.where(diagonal > 0, diagonal, 1.0), descent, is_finite
+
+    def _descent(self) -> np.ndarray:
+        return (self._batch.jacobian @ self._residual[:, :, None])[:, :, 0]
 
     def _stepped(
         self, theta: np.ndarray, here: list[np.ndarray], damping: np.ndarray, active: np.ndarray

@@ -15,7 +15,18 @@ from scipy.linalg.lapack import dposv, dpotrf, dpotrs
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.program import Program, SourceRows
 from sklearn_eql.sparse.rows import ScaledRows
-from sklearn_eql.sparse.steps import DAMPING_MAX, DAMPING_MIN, JITTER, LESS, MAX_EXPONENT, MORE, MOST_IDLE, Rules, State
+from sklearn_eql.sparse.steps import (
+    DAMPING_MAX,
+    DAMPING_MIN,
+    JITTER,
+    LESS,
+    MAX_EXPONENT,
+    MORE,
+    MOST_IDLE,
+    Rules,
+    State,
+    without_undefined,
+)
 
 
 class _Expansion(NamedTuple):
@@ -117,24 +128,30 @@ class Model:
         for block in self._blocks:
             self._bind(block)
             np.subtract(program.evaluate(theta), output @ program.phi, out=program.residual)
-            program.differentiate(output)
-            self._sums += program.stack @ program.stack.T
+            self._sums += self._products(output)
         left = self._sums[:n_terms, -1]
         more = self._factor.solve(left)
         square = float(self._sums[-1, -1] - more @ (2 * left - gram @ more))
         self._sums[n_terms:-1, -1] -= more @ self._sums[:n_terms, n_terms:-1]
         return output + more, max(square, 0.0) if math.isfinite(square) else math.inf
 
-    def expand(self, output: np.ndarray) -> _Expansion | None:
-        """Around the coefficients of the last call of `at`; None where a derivative is not finite."""
+    def _products(self, output: np.ndarray) -> np.ndarray:
+        """Of all rows of the stack with each other, at the coefficients evaluated last."""
         program, n_terms = self.program, self.program.n_terms
-        if len(self._blocks) == 1:
-            program.differentiate(output)
-            sums = program.stack @ program.stack.T
-        else:
-            sums = self._sums
-        joint, cross, descent = sums[n_terms:-1, n_terms:-1], sums[:n_terms, n_terms:-1], sums[n_terms:-1, -1]
+        program.differentiate(output)
+        sums = program.stack @ program.stack.T
+        descent = sums[n_terms:-1, -1]
         if not math.isfinite(descent @ descent):  # as soon as one derivative is not finite
+            without_undefined(program.jacobian)
+            sums = program.stack @ program.stack.T
+        return sums
+
+    def expand(self, output: np.ndarray) -> _Expansion | None:
+        """Around the coefficients of the last call of `at`; None where the sums overflow."""
+        n_terms = self.program.n_terms
+        sums = self._products(output) if len(self._blocks) == 1 else self._sums
+        joint, cross, descent = sums[n_terms:-1, n_terms:-1], sums[:n_terms, n_terms:-1], sums[n_terms:-1, -1]
+        if not math.isfinite(descent @ descent):
             return None
         diagonal = joint.diagonal()
         return _Expansion(joint - cross.T @ self._factor.solve(cross), np.where(diagonal > 0, diagonal, 1.0), descent)

@@ -12,6 +12,7 @@ DAMPING_MIN, DAMPING_MAX = 1e-12, 1e10  # less changes no digit that counts, wit
 LESS, MORE = 0.2, 4.0  # factors of the damping after a step that was taken, and one that was not
 JITTER = 1e-13  # relative to the diagonal: keeps a rank-deficient system solvable without moving its solution
 MOST_IDLE = 6  # steps in a row without progress, after which a fit rests
+_LARGEST_SLOPE = 1e100  # whose square is still a number
 MAX_EXPONENT = 15.0
 """The force between two atoms has an exponent of 13. Larger ones that fit are exponentials, or bells, of a feature that
 hardly varies: ``x**241 / (...)`` is no law, and nothing that float64 holds a little way off the data."""
@@ -46,3 +47,12 @@ class State:
         """Whether there is a step to try."""
         is_open = floor < self.loss < math.inf and self.idle < MOST_IDLE
         return is_open and len(self.theta) > 0 and self.n_steps < rules.max_iter
+
+
+def without_undefined(derivatives: np.ndarray) -> None:
+    """Put derivatives that are not finite to zero, in place.
+
+    A row on the edge of a function's domain, as ``x = 1`` is for ``sqrt(x - 1)``, has a value but no slope there. It
+    says nothing about where to step; whether the step was good is for the loss to say, which counts it.
+    """
+    derivatives[~(np.abs(derivatives) < _LARGEST_SLOPE)] = 0.0
