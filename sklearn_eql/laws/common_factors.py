@@ -95,7 +95,7 @@ class _Factoring:
             return
         inner: Form = []
         for p in products:
-            powers = {f: a - common.get(f, 0.0) for f, a in p.powers.items()}
+            powers = {f: p.powers.get(f, 0.0) - common.get(f, 0.0) for f in {**p.powers, **common}}
             rests, left = [], set(units)
             for r in p.rests:
                 if len(r) == 1 and id(r[0][0]) in left:

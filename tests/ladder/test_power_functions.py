@@ -97,3 +97,11 @@ def test_features_of_both_signs_are_factors(rng):
     X = rng.uniform([-1, -1, 1], [1, 1, 3], (150, 3))
     y = X[:, 0] * X[:, 1] / ((X[:, 0] - 3) * X[:, 2] ** 2)
     assert best(X, y)[0] < 1e-9
+
+
+def test_a_target_of_many_decades_with_zeros_has_a_logarithm(rng):
+    """Most values of the bell curve are below all numbers."""
+    X = np.exp(rng.uniform(-4, 4, (200, 2)))
+    y = np.exp(-((X[:, 0] / X[:, 1]) ** 2) / 2) / X[:, 1]
+    assert (y == 0).any()
+    assert best(X, y)[0] < 1e-9

@@ -98,3 +98,19 @@ def test_the_loss_of_a_law_is_its_own_and_not_that_of_a_looser_one():
     for law in finished(["exp(2*log(a)) + b", "a**2.02 + b"], X, y):
         residual = law.equation.evaluate(X) - y
         assert law.loss == pytest.approx(np.mean(residual**2), rel=1e-9)
+
+
+@pytest.mark.parametrize("form", ["1.9*sqrt(25.3 - a**2)", "9.4*a*sqrt(1/a**2 - 0.039)"])
+def test_a_law_that_ends_at_a_row_is_printed_by_its_constants(form):
+    X = rows()
+    X[:, 0] = np.linspace(1, 5, len(X))
+    assert [printed(found) for found in finished([form], X, 2 * np.sqrt(25 - X[:, 0] ** 2))] == ["2*sqrt(25 - a**2)"]
+
+
+def test_of_one_structure_the_law_with_constants_is_kept_under_noise():
+    """One form is read off with its constants, the other is a little more accurate without."""
+    X = rows(300)
+    rng = np.random.default_rng(2)
+    y = values("exp(-a**2/2)/b", X) * (1 + 0.01 * rng.normal(size=len(X)))
+    laws = finished(["exp(-0.49*a**2)/b", "1/(b*(1.3*exp(0.5*a**2) - 0.31))", "1.01*exp(-0.51*a**2)/b"], X, y)
+    assert "exp(-a**2/2)/b" in [printed(law) for law in laws]

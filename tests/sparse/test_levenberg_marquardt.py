@@ -12,6 +12,7 @@ from sklearn_eql.sparse.levenberg_marquardt import (
     standard_errors,
 )
 from sklearn_eql.sparse.program import Program
+from sklearn_eql.sparse.steps import without_undefined
 from sklearn_eql.sparse.structure import SparseUnit, Structure
 
 X = np.random.default_rng(0).uniform(0.5, 2, (40, 2))
@@ -288,3 +289,22 @@ def test_after_the_deadline_no_step_and_no_further_batch_begins(monkeypatch):
     found = levenberg_marquardt([start] * 5, PRIMITIVES, ROWS, target, max_iter=30, deadline=0.0)
     assert np.isfinite([r.loss for r in found]).tolist() == [True, True, False, False, False]
     assert [r.structure.units for r in found] == [start.units] * 5
+
+
+@pytest.mark.parametrize("n_structures", [1, 40])
+@pytest.mark.parametrize("block", [7, 1000])
+def test_a_row_at_the_end_of_the_domain_has_no_say_in_the_step(n_structures, block):
+    """``sqrt(x - 1)`` has an infinite slope where x is 1."""
+    rows = torch.linspace(1, 3, 30, dtype=torch.float64)[:, None]
+    y = 2 * (rows[:, 0] - 1).sqrt()
+    start = Structure(1, (unit("sqrt", [fixed(1), *free((0, -0.9))]),), tuple(free((2, 1))))
+    at_end = Structure(1, (unit("sqrt", [fixed(1), *free((0, -1.0))]),), tuple(free((2, 1))))
+    for structure, most in ((start, 1e-8), (at_end, 1e-25)):
+        fitted = levenberg_marquardt([structure] * n_structures, PRIMITIVES, rows, y, max_iter=60, block=block)
+        assert max(result.loss for result in fitted) < most
+
+
+def test_slopes_beyond_all_numbers_are_put_to_zero():
+    slopes = np.array([[1.0, np.inf, -np.inf], [np.nan, 1e200, -2.0]])
+    without_undefined(slopes)
+    assert slopes.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, -2.0]]
