@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,14 +37,10 @@ class _Product:
         return {id(form[0][0]): form[0][0] for form in self.rests if len(form) == 1 and isinstance(form[0][0], Node)}
 
 
-def factored(
-    equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor, cleared: bool = False
-) -> Equation:
+def factored(equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor) -> Equation:
     """The same law, canonical, with common factors taken out of its sums; the law itself where there are none.
 
-    Roots of squares are undone as well: ``sqrt(s**2)`` is ``s`` or ``-s``, whichever is positive on the rows. Where
-    sums are `cleared`, inverse powers that only some terms have are taken out, too: ``x * sqrt(x**-2 - 1)`` becomes
-    ``sqrt(1 - x**2)``.
+    Roots of squares are undone as well: ``sqrt(s**2)`` is ``s`` or ``-s``, whichever is positive on the rows.
 
     Parameters
     ----------
@@ -55,14 +51,14 @@ def factored(
         Rows that tell which features, and which sums under a root, have one sign.
     """
     try:
-        return _rewritten(equation, primitives, X, cleared)
+        return _rewritten(equation, primitives, X)
     except (OverflowError, ZeroDivisionError):  # coefficients near the ends of float64 stay where they are
         return equation
 
 
-def _rewritten(equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor, cleared: bool) -> Equation:
+def _rewritten(equation: Equation, primitives: Mapping[str, Primitive], X: torch.Tensor) -> Equation:
     editable = EditableStructure(Structure.from_equation(equation, np.ones(len(equation.coefficients()), dtype=bool)))
-    factoring = _Factoring(X, primitives, _denominators if cleared else _common)
+    factoring = _Factoring(X, primitives)
     for node in editable.nodes():
         for arg in node.args:
             factoring.take_out(arg)
@@ -72,14 +68,8 @@ def _rewritten(equation: Equation, primitives: Mapping[str, Primitive], X: torch
 
 
 class _Factoring:
-    def __init__(
-        self,
-        X: torch.Tensor,
-        primitives: Mapping[str, Primitive],
-        common: Callable[[list[dict[int, float]]], dict[int, float]],
-    ) -> None:
+    def __init__(self, X: torch.Tensor, primitives: Mapping[str, Primitive]) -> None:
         self.X = X
-        self._common = common
         self.primitives = primitives
         self.signs = tuple(common_signs(*extremes(X.numpy())).tolist())
         self.n_changes = 0
@@ -89,13 +79,13 @@ class _Factoring:
         if len(form) < 2:
             return
         products = [self._product(source, c) for source, c in form]
-        common = self._common([p.powers for p in products])
+        common = _common([p.powers for p in products])
         units = _shared([p.units() for p in products])
         if not common and not units:
             return
         inner: Form = []
         for p in products:
-            powers = {f: p.powers.get(f, 0.0) - common.get(f, 0.0) for f in {**p.powers, **common}}
+            powers = {f: a - common.get(f, 0.0) for f, a in p.powers.items()}
             rests, left = [], set(units)
             for r in p.rests:
                 if len(r) == 1 and id(r[0][0]) in left:
@@ -227,13 +217,3 @@ def _common(powers: list[dict[int, float]]) -> dict[int, float]:
         if same_sign and all(float(2 * a).is_integer() for a in exponents):
             found[feature] = min(exponents, key=abs)
     return {f: a for f, a in found.items() if math.isfinite(a)}
-
-
-def _denominators(powers: list[dict[int, float]]) -> dict[int, float]:
-    """Common factors, and the lowest negative exponent of each feature that some terms divide by."""
-    found = _common(powers)
-    for feature in set.union(*(set(p) for p in powers)):
-        exponents = [p.get(feature, 0.0) for p in powers]
-        if min(exponents) < 0 and all(float(2 * a).is_integer() for a in exponents):
-            found[feature] = min(exponents)
-    return found

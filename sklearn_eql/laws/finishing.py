@@ -192,10 +192,7 @@ def readable(equation: Equation, loss: float, table: Table) -> tuple[Equation, f
     rows = table.X * torch.as_tensor(table.scaling.x)
     highest = max(loss * (1 + SAME_LOSS), table.scaling.exact)
     forms = spellings(equation, table.primitives, rows)
-    for cleared in (False, True):
-        other = factored(equation, table.primitives, rows, cleared)
-        if other != equation or not cleared:
-            forms += spellings(_without_dust(other, table), table.primitives, rows)
+    forms += spellings(_without_dust(factored(equation, table.primitives, rows), table), table.primitives, rows)
     for form in sorted(dict.fromkeys(forms), key=lambda e: price(e, table.primitives)):
         if (again := _loss(form, table)) > highest:
             again = table.loss_as_printed(form)
