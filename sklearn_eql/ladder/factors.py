@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from sklearn_eql.ladder.term_generator import TermGenerator, Terms
+from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.scan.magnitudes import Magnitudes
 from sklearn_eql.scan.products import Factor
-from sklearn_eql.sparse.editing import Node
+from sklearn_eql.sparse.editing import EditableStructure, Node
 from sklearn_eql.sparse.problem import Problem
+from sklearn_eql.sparse.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -27,16 +31,34 @@ class Column:
         return cls([[feature, 1.0]], float(problem.x_units[feature - 1]), problem.signs[feature - 1], feature)
 
     @classmethod
-    def of_difference(cls, problem: Problem, first: int, second: int, sign: float) -> Column:
-        """``x - z``, or the sum with a `sign` of +1, in the user's units."""
-        a, b = (float(problem.x_units[f - 1]) for f in (first, second))
+    def of_sum(cls, problem: Problem, first: tuple[int, ...], second: tuple[int, ...], sign: float) -> Column:
+        """``x*y - z``, or the sum with a `sign` of +1, of products of features, in the user's units."""
+        a, b = (math.prod(float(problem.x_units[f - 1]) for f in product) for product in (first, second))
         unit = max(a, b)
-        return cls([[first, a / unit], [second, sign * b / unit]], unit, 0)
+        return cls([[_product_of(first), a / unit], [_product_of(second), sign * b / unit]], unit, 0)
 
     def values(self, problem: Problem) -> np.ndarray:
         """On the rows of a problem, (n_rows,)."""
-        rows = problem.X.numpy()
-        return sum(c * rows[:, f - 1] for f, c in self.form)
+        editable = EditableStructure(Structure(problem.X.shape[1], (), ()))
+        editable.output = _copy(self.form)
+        return editable.equation().evaluate(problem.X.numpy(), PRIMITIVES)
+
+
+def sums_of_products(problem: Problem, columns: list[Column], at_most: int) -> list[Column]:
+    """Sums and differences of features, and of products of two, that have no feature in common, shorter ones first.
+
+    None of them is zero on a row.
+    """
+    features = [column.feature for column in columns if column.feature is not None]
+    products = [*((f,) for f in features), *combinations(features, 2)]
+    pairs = [(a, b) for a, b in combinations(products, 2) if not set(a) & set(b)]
+    pairs = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))[: at_most // 2]
+    sums = [Column.of_sum(problem, a, b, sign) for a, b in pairs for sign in (1.0, -1.0)]
+    return [column for column in sums if column.values(problem).all()]
+
+
+def _product_of(features: tuple[int, ...]) -> int | Node:
+    return features[0] if len(features) == 1 else Node("mul", [[[f, 1.0]] for f in features])
 
 
 def table_of(columns: list[Column], problem: Problem, odd: np.ndarray | None = None) -> Magnitudes | None:

@@ -10,9 +10,9 @@ from itertools import combinations
 
 import numpy as np
 
-from sklearn_eql.ladder.factors import Column, argument_of, power_of, scaled, table_of
+from sklearn_eql.ladder.factors import Column, argument_of, power_of, scaled, sums_of_products, table_of
 from sklearn_eql.ladder.term_generator import TermGenerator, Terms
-from sklearn_eql.scan.function_pairs import scan_pairs
+from sklearn_eql.scan.function_products import scan_products
 from sklearn_eql.scan.judging import judged
 from sklearn_eql.scan.magnitudes import Magnitudes, odd_exponents
 from sklearn_eql.scan.power_functions import scan
@@ -24,6 +24,7 @@ from sklearn_eql.sparse.problem import Problem
 
 _MAX_FEATURES = 8  # of a power law, the most important ones
 _ONE_SIGN = 0.9  # share of the weight of rows that have the sign of the law: noise may turn those near zero
+_MAX_ANGLES = 250  # sums of products that waves have
 _LEAST = 1e-150  # of the largest target: rows below have no weight
 _GROWING = {"exp - 1": (-1.0, 1.0), "exp + 1": (1.0, 1.0), "sinh": (-1.0, 2.0), "cosh": (1.0, 2.0)}
 _MAX_POWER = 4.0  # of a function
@@ -68,7 +69,7 @@ def function_of_difference(generator: TermGenerator) -> Iterator[Terms]:
         if time.time() > problem.deadline:
             break
         others = [column for column in columns if column is not a and column is not b]
-        mine = [Column.of_difference(problem, a.feature, b.feature, sign), *others]
+        mine = [Column.of_sum(problem, (a.feature,), (b.feature,), sign), *others]
         monomials = [m for m in monomials_of(len(mine), max_order=_MAX_ORDER) if m[0]]
         table, targets = _logarithms(problem, mine, has_waves=True)
         if table is not None:
@@ -81,13 +82,17 @@ def function_of_difference(generator: TermGenerator) -> Iterator[Terms]:
         yield _product(generator, mine, law)
 
 
-def two_functions(generator: TermGenerator) -> Iterator[Terms]:
-    """``c x^p f(s x^m)^q g(t x^n)^r``, judged by the logarithm of the target."""
+def some_functions(generator: TermGenerator) -> Iterator[Terms]:
+    """``c x^p f(s x^m)^q g(t x^n)^r ...``, judged by the logarithm of the target."""
     columns, problem = _columns(generator), generator.many
     table, targets = _logarithms(problem, columns, has_waves=True)
-    if table is not None and len(problem.y) >= 2 * len(columns) + 8:
-        for law in _judged(scan_pairs(table, targets, generator.has, problem.deadline), problem, table):
-            yield _product(generator, columns, law)
+    if table is None or len(problem.y) < 2 * len(columns) + 8:
+        return
+    angles = sums_of_products(problem, columns, _MAX_ANGLES)
+    whole = table if not angles else table.beside(table_of(angles, problem))
+    found = scan_products(whole, targets, generator.has, problem.deadline, n_powers=len(columns))
+    for law in _judged(found, problem, whole):
+        yield _product(generator, [*columns, *angles], law)
 
 
 def _columns(generator: TermGenerator) -> list[Column]:
@@ -207,4 +212,4 @@ def _inside(shape: str, argument: Terms) -> Terms:
             return [[grows, 1.0], [falls, 1.0]]
         case "log":
             return [[Node("log", [[[0, 1.0], *argument]]), 1.0]]
-    return [[Node(shape, [argument]), 1.0]]
+    return [[Node("log" if shape == "ln" else shape, [argument]), 1.0]]

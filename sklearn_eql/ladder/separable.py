@@ -13,6 +13,7 @@ from sklearn_eql.scan.separable import Product, SeparableScan
 from sklearn_eql.sparse.editing import Node
 
 _MAX_FEATURES = 6  # the most important ones
+_MAX_FEATURES_WITH_PEAKS = 3  # among more, these would be most of all entries
 _N_STARTS = 32  # products by description length, and as many by what they leave, that are fitted
 _FACTORS, _BESIDE = 3, 2  # of a product, at most, beside a constant and beside other terms
 _SPARE = 3  # rows for each coefficient
@@ -23,7 +24,11 @@ def products(generator: TermGenerator) -> Iterator[Terms]:
     problem = generator.problem
     features = sorted(generator.features, key=lambda f: -problem.importances[f - 1])[:_MAX_FEATURES]
     where = [f - 1 for f in features]
-    found = [factors_of(a, generator.has) for a in arguments(generator.rows, problem.x_units, generator.signs, where)]
+    has_peaks = len(features) <= _MAX_FEATURES_WITH_PEAKS
+    found = [
+        factors_of(a, generator.has, has_peaks)
+        for a in arguments(generator.rows, problem.x_units, generator.signs, where)
+    ]
     factors = [f for f in found if f is not None]
     n_rows = len(problem.y)
     plain = SeparableScan(factors, problem.y, problem.sample_weight)

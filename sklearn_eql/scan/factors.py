@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ _POWERS = (1.0, 2.0, 3.0, -1.0, -2.0, 0.5, -0.5)
 _RATES = (0.2, 0.5, 1.2, 3.0)  # of exponentials and steps, per standard deviation of the argument
 _FREQUENCIES = tuple(0.3 * k for k in range(1, 19))  # of waves, likewise: a third of a radian over its range apart
 _PLAIN = (1.0, 2.0)  # in the user's units
+_N_CENTRES = 7  # of peaks, over the range of the argument
+_WIDTHS = (1.0, 3.0)  # of a standard deviation, the inverse ones
 _LARGEST = 1e8  # over the root mean square: beyond, one row decides everything
 _LARGEST_EXPONENT = 200.0
 
@@ -106,18 +109,19 @@ def arguments(X: np.ndarray, units: np.ndarray, signs: Sequence[int], features: 
     return found
 
 
-def factors_of(argument: Argument, has: Callable[[str], bool]) -> Factors | None:
+def factors_of(argument: Argument, has: Callable[[str], bool], peaks: bool = False) -> Factors | None:
     """The functions of an argument that laws may be made of; None where it does not vary.
 
     `has` says whether a function may be used, by name. A product or quotient of two features has no powers here:
-    these are products of those of the features.
+    these are products of those of the features. With `peaks` a feature has bell curves and resonance curves anywhere in
+    its range.
     """
     rows: list[np.ndarray] = []
     kinds: list[str] = []
     symbols: list[int] = []
     makers: list[Callable[[], Terms]] = []
     with np.errstate(all="ignore"):
-        for kind, values, cost, maker in _entries(argument, has):
+        for kind, values, cost, maker in chain(_entries(argument, has), _peaks(argument, has) if peaks else ()):
             size = float(np.sqrt(np.mean(np.square(values))))
             sound = math.isfinite(size) and size > 0 and float(np.abs(values).max()) < _LARGEST * size
             if sound and float(np.ptp(values)) > 1e-9 * size:
@@ -170,6 +174,21 @@ def _entries(a: Argument, has: Callable[[str], bool]) -> Iterator[tuple[str, np.
                 yield "lorentz", 1 / (1 + (rate * x) ** 2), a.symbols + 4, _lorentz(a, rate)
 
 
+def _peaks(a: Argument, has: Callable[[str], bool]) -> Iterator[tuple[str, np.ndarray, int, Callable[[], Terms]]]:
+    """``exp(-(x - c)**2/w**2)`` and ``1/(1 + (x - c)**2/w**2)``."""
+    spread = float(np.std(a.values))
+    if not (has("square") and a.is_feature and spread > 0 and math.isfinite(spread)):
+        return
+    for kind, name in (("bell at", "exp"), ("lorentz at", "inv")):
+        if not (has(name) or (name == "inv" and (has("div") or has("pow")))):
+            continue
+        for centre in np.linspace(a.values.min(), a.values.max(), _N_CENTRES).tolist():
+            for rate in (width / spread for width in _WIDTHS):
+                square = (rate * (a.values - centre)) ** 2
+                values = np.exp(-square) if name == "exp" else 1 / (1 + square)
+                yield kind, values, a.symbols + 4, _peak(name, a, rate, centre)
+
+
 def _powers(a: Argument, has: Callable[[str], bool]) -> Iterator[tuple[str, np.ndarray, int, Callable[[], Terms]]]:
     inverts = has("inv") or has("div") or has("pow")
     for p in _POWERS:
@@ -206,6 +225,14 @@ def _bell(a: Argument, rate: float) -> Callable[[], Terms]:
 
 def _lorentz(a: Argument, rate: float) -> Callable[[], Terms]:
     return lambda: [[Node("inv", [[[0, 1.0], [Node("square", [a.terms()]), rate * rate]]]), 1.0]]
+
+
+def _peak(name: str, a: Argument, rate: float, centre: float) -> Callable[[], Terms]:
+    def make() -> Terms:
+        square = Node("square", [[*a.terms(), [0, -centre]]])
+        return [[Node(name, [[[square, -rate * rate]] if name == "exp" else [[0, 1.0], [square, rate * rate]]]), 1.0]]
+
+    return make
 
 
 def _power(a: Argument, p: float) -> Callable[[], Terms]:

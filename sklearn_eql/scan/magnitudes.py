@@ -46,6 +46,17 @@ class Magnitudes:
         """Which columns have both signs, (n_columns,)."""
         return self.negative.any(axis=0)
 
+    def beside(self, other: Magnitudes) -> Magnitudes:
+        """These columns and others; the exponents of the others are not known to be odd or even."""
+        odd = None if self.odd is None else np.concatenate([self.odd, np.zeros(other.n_columns, dtype=bool)])
+        parts = ((self.logs, other.logs), (self.negative, other.negative), (self.units, other.units))
+        return Magnitudes(*(np.concatenate(part, axis=-1) for part in parts), odd)
+
+    def first(self, n_columns: int) -> Magnitudes:
+        """The first columns."""
+        odd = None if self.odd is None else self.odd[:n_columns]
+        return Magnitudes(self.logs[:, :n_columns], self.negative[:, :n_columns], self.units[:n_columns], odd)
+
     def some(self, step: int) -> Magnitudes:
         """Every so many rows."""
         return Magnitudes(self.logs[::step], self.negative[::step], self.units, self.odd)

@@ -150,4 +150,4 @@ class _Judge(LogarithmicRows):
             chosen = (E[k], scales[k], power[row, k], powers[row, k], left[row, k], symbols[row, k], n_free)
             for m, s, p, exponents, rest, count, free in zip(*(part.tolist() for part in chosen), strict=True):
                 factor = Factor(name, tuple(m), s, p)
-                self._found.append(PowerFunction((factor,), tuple(exponents), rest, count, free))
+                self._found.append(PowerFunction((factor,), tuple(exponents), rest, count, free, is_round))

@@ -10,7 +10,6 @@ from sklearn_eql.sparse.description_length import description_length
 FLOOR = 1e-14
 """Share of the variance below which laws are equally good until they are fitted."""
 _ROUND = frozenset(k / 2 for k in range(-32, 33))  # exponents
-_ROUNDED = 3  # free numbers, at most, of a law with round exponents of columns
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,7 @@ class PowerFunction:
     left: float  # share of the variance of the target, or of its logarithm
     symbols: int
     n_free: int
+    is_round: bool = True  # exponents of the columns
 
     def length(self, n_rows: int) -> float:
         return description_length(max(self.left, FLOOR), n_rows, self.n_free, self.symbols)
@@ -42,5 +42,5 @@ def at_best_scales(laws: Iterable[PowerFunction], n_rows: int) -> list[PowerFunc
     best: dict[tuple, PowerFunction] = {}
     for law in sorted(laws, key=lambda law: law.length(n_rows)):
         factors = tuple((f.shape, f.monomial, f.power if f.power in _ROUND else None) for f in law.factors)
-        best.setdefault((factors, law.powers if law.n_free <= _ROUNDED else law.n_free), law)
+        best.setdefault((factors, law.powers if law.is_round else None), law)
     return list(best.values())

@@ -83,6 +83,7 @@ SHAPES: dict[str, Shape] = {
 SIGNED: dict[str, Shape] = {
     "sin": Shape(lambda u: u.sin().abs().log(), ("sin",), (1.5, *_PHASES), 2, "max", _ANGLES, torch.sin),
     "cos": Shape(lambda u: u.cos().abs().log(), ("cos",), (1.0, *_PHASES), 2, "max", _ANGLES, torch.cos),
+    "ln": Shape(lambda u: u.log().abs().log(), ("log",), (), 2, value=torch.log),
     "1 - u": Shape(lambda u: (1 - u).abs().log(), (), (0.5, 0.8, 0.95, 1.3, 2.0, 4.0), 2, "max", value=lambda u: 1 - u),
 }
 """The same on both sides of their zeros."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_eql.ladder.power_functions import factor_and_function, function_of_difference, two_functions
+from sklearn_eql.ladder.power_functions import factor_and_function, function_of_difference, some_functions
 from sklearn_eql.ladder.screening import log_monomials
 from sklearn_eql.ladder.term_generator import TermGenerator
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
@@ -75,9 +75,9 @@ def test_there_are_no_starts_where_nothing_has_a_logarithm(rng):
         lambda a, b, c: c * np.sqrt(1 + a / b) / (1 + b * b),
     ],
 )
-def test_products_of_two_functions_are_among_the_starts(law, rng):
+def test_products_of_some_functions_are_among_the_starts(law, rng):
     X = rng.uniform(1, 4, (150, 3))
-    assert best(X * [1, -1, 1], law(*X.T), starts=two_functions)[0] < 1e-9
+    assert best(X * [1, -1, 1], law(*X.T), starts=some_functions)[0] < 1e-9
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,13 @@ def sign_of(column):
     return int((column > 0).all()) - int((column < 0).all())
 
 
-def of(X, has=PRESETS["default"].__contains__):
-    return [factors_of(a, has) for a in arguments(X, UNITS, [sign_of(x) for x in X.T], [0, 1])]
+def of(X, has=PRESETS["default"].__contains__, peaks=False):
+    return [factors_of(a, has, peaks) for a in arguments(X, UNITS, [sign_of(x) for x in X.T], [0, 1])]
 
 
 def test_terms_of_an_entry_have_its_values_up_to_a_factor(rows):
     n_entries = 0
-    for factors in of(rows):
+    for factors in of(rows, peaks=True):
         for values, make in zip(factors.values.numpy(), factors.makers, strict=True):
             editable = EditableStructure(Structure(2, (), ()))
             editable.output = make()
@@ -38,7 +38,7 @@ def test_terms_of_an_entry_have_its_values_up_to_a_factor(rows):
 
 
 def test_entries_of_one_kind_are_next_to_each_other(rows):
-    for factors in of(rows):
+    for factors in of(rows, peaks=True):
         changes = sum(a != b for a, b in zip(factors.kinds, factors.kinds[1:], strict=False))
         assert changes + 1 == len(set(factors.kinds))
 
@@ -50,7 +50,7 @@ def test_a_quotient_needs_a_divisor_without_zero():
 
 
 def test_only_functions_that_are_allowed_are_used(rows):
-    for factors in of(rows, {"sin", "mul"}.__contains__):
+    for factors in of(rows, {"sin", "mul"}.__contains__, peaks=True):
         assert set(factors.kinds) <= {"power 1", "sin"}
 
 

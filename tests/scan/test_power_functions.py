@@ -1,11 +1,12 @@
 """Power laws times functions of monomials, in logarithms: the right one comes first, with and without noise."""
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 
-from sklearn_eql.scan.function_pairs import scan_pairs
+from sklearn_eql.scan.function_products import scan_products
 from sklearn_eql.scan.judging import judged
 from sklearn_eql.scan.magnitudes import Magnitudes, odd_exponents
 from sklearn_eql.scan.power_functions import scan
@@ -79,10 +80,10 @@ def test_the_logarithm_is_a_law_of_its_own(rng):
 def test_functions_that_are_not_allowed_are_left_out(rng):
     table = Magnitudes.positive(rows(rng), np.ones(3))
     target = np.tanh(table.logs[:, 0]) + 3
-    for search in (scan, scan_pairs):
+    for search in (scan, partial(scan_products, n_powers=3)):
         found = search(table, [(target, np.ones(N))], lambda name: name == "log")[0]
         assert {factor.shape for law in found for factor in law.factors} <= {
-            name for name, s in SHAPES.items() if s.needs in ((), ("log",))
+            name for name, s in (SHAPES | SIGNED).items() if s.needs in ((), ("log",))
         }
 
 
@@ -118,9 +119,9 @@ def test_nothing_is_found_where_there_is_nothing_to_find(rng):
     logs = rows(rng)
     table = Magnitudes.positive(logs, np.ones(3))
     equal = Magnitudes.positive(np.repeat(logs[:, :1], 2, axis=1), np.ones(2))
-    for search in (scan, scan_pairs):
+    for search, both in ((scan, scan), (partial(scan_products, n_powers=3), partial(scan_products, n_powers=2))):
         assert search(table, [(logs[:, 0] ** 2, np.ones(N))], everything, deadline=time.time()) == [[]]
-        assert search(equal, [(logs[:, 0] ** 2, np.ones(N))], everything) == [[]]
+        assert both(equal, [(logs[:, 0] ** 2, np.ones(N))], everything) == [[]]
         assert search(table, [(logs @ [1.0, 2.0, 0.0], np.ones(N))], everything) == [[]]
     assert working_logarithm(logs[:8], np.ones(8), np.ones(8)) is None
 
@@ -139,17 +140,26 @@ PRODUCTS = {
     "waves": (lambda a, b, c: a * np.sin(b * c) ** 2 / np.sin(b / 2) ** 2, {("sin", 2.0), ("sin", -2.0)}, (1, 0, 0)),
     "damped": (lambda a, b, c: np.exp(-b / 3) * np.sin(2 * c) * a**2, {("exp", None), ("sin", 1.0)}, (2, 0, 0)),
     "sums": (lambda a, b, c: c / (1 + a / b) / np.sqrt(1 + b * b), {("1 + u", -1.0), ("1 + u", -0.5)}, (0, 0, 1)),
+    "three": (
+        lambda a, b, c: (a - 1) * np.sin(b) / (1 + c) ** 2,
+        {("1 - u", 1.0), ("sin", 1.0), ("1 + u", -2.0)},
+        (0,) * 3,
+    ),
 }
 
 
 @pytest.mark.parametrize("law", PRODUCTS)
-def test_both_functions_of_a_product_are_found(law, rng):
+def test_all_functions_of_a_product_are_found(law, rng):
     function, factors, powers = PRODUCTS[law]
     logs = rows(rng)
     y = function(*np.exp(logs).T)
     table = Magnitudes.positive(logs, np.ones(3))
     found = judged(
-        scan_pairs(table, [(np.log(np.abs(y)), y**2)], everything)[0], table, y, np.ones(N), is_logarithm=False
+        scan_products(table, [(np.log(np.abs(y)), y**2)], everything, n_powers=3)[0],
+        table,
+        y,
+        np.ones(N),
+        is_logarithm=False,
     )
     best = min(found, key=lambda law: (law.left > 1e-15, law.symbols))
     assert best.left < 1e-15
@@ -190,3 +200,17 @@ def test_a_wave_of_a_difference_is_found_over_several_periods(rng):
     )
     near = [law for law in found[:20] if law.factors[0].monomial == (1, 1) and law.powers == (-2, 1)]
     assert any(abs(law.factors[0].scale - 1.3) < 0.1 for law in near), "near enough for a fit"
+
+
+def test_waves_of_sums_of_products_are_functions_of_a_product(rng):
+    """The sums are columns after those of which there are powers."""
+    x = rng.uniform(1, 3, (N, 4))
+    sums = np.stack([x[:, 1] * x[:, 2] - x[:, 3], x[:, 1] + x[:, 3]], axis=1)
+    y = x[:, 0] * np.exp(-x[:, 1] / 2) * np.cos(sums[:, 0])
+    table = Magnitudes.positive(np.log(x), np.ones(4))
+    whole = table.beside(Magnitudes(np.log(np.abs(sums)), sums < 0, np.ones(2)))
+    [found] = scan_products(whole, [(np.log(np.abs(y)), y**2)], everything, n_powers=4)
+    best = min(judged(found, whole, y, np.ones(N), False), key=lambda law: (law.left > 1e-15, law.symbols))
+    assert best.left < 1e-15
+    assert {(f.shape, f.monomial) for f in best.factors} == {("exp", (0, 1, 0, 0, 0, 0)), ("cos", (0, 0, 0, 0, 1, 0))}
+    assert best.powers == (1, 0, 0, 0, 0, 0)
