@@ -189,8 +189,9 @@ def strogatz_problems(folder: Path) -> list[Problem]:
 
 
 def suite_problems(name: str, folder: Path) -> list[Problem]:
-    """The problems of ``suites/NAME.json``."""
-    suite = json.loads((Path(folder) / "suites" / f"{name}.json").read_text(encoding="utf-8"))
+    """The problems of ``suites/NAME.json``, of the data folder or beside this file."""
+    where = Path(__file__).parent if name in OWN else Path(folder)
+    suite = json.loads((where / "suites" / f"{name}.json").read_text(encoding="utf-8"))
     return [
         Problem(
             name,
@@ -212,8 +213,9 @@ CLASSICS = (
     *("nguyen", "keijzer", "livermore", "constant", "koza", "meier", "nonic", "neat", "sine", "grammarvae", "poly"),
     "pagie",
 )
+OWN = ("further",)
 SUITES = {"feynman": feynman_problems, "strogatz": strogatz_problems} | {
-    name: partial(suite_problems, name) for name in (*CLASSICS, "fastsrb")
+    name: partial(suite_problems, name) for name in (*CLASSICS, "fastsrb", *OWN)
 }
 
 _FUNCTIONS = {

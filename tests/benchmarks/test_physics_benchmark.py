@@ -27,6 +27,7 @@ N_PROBLEMS = {
     "poly": 6,
     "pagie": 1,
     "fastsrb": 120,
+    "further": 41,
 }
 
 
