@@ -8,15 +8,18 @@ error of the quotient.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 
 import numpy as np
 
 from sklearn_eql.ladder.term_generator import TermGenerator, Terms
 from sklearn_eql.sparse.editing import Node
+from sklearn_eql.sparse.problem import SPARE_ROWS
 
 _MAX_FEATURES = 3  # the most important ones, each by itself
-_MAX_DEGREE = 3
+_MAX_DEGREE, _MAX_EXACT = 3, (6, 4)  # of numerator and denominator, the latter where the quotient is exact
+_EXACT = 1e-18  # share of the variance that least squares on many powers leave of zero
 _ROUNDS = 12
 _FIRST_DEGREES, _OFFSET = (0.0, 0.5, 1.0), 0.05  # of the first weights, as shares of that of the denominator
 _LEAST = 1e-3  # of the largest value of a denominator, where it is near a pole
@@ -24,7 +27,7 @@ _SPARE = 2  # rows for each coefficient
 
 
 def of_one_variable(generator: TermGenerator) -> Iterator[Terms]:
-    """``(a0 + ... + ap x^p) / (1 + b1 x + ... + bq x^q)`` for all degrees up to the third, shorter ones first."""
+    """``(a0 + ... + ap x^p) / (1 + b1 x + ... + bq x^q)``: all degrees up to the third, higher ones that are exact."""
     if not (generator.has("mul") and generator.has_inverse):
         return
     problem = generator.problem
@@ -35,13 +38,23 @@ def of_one_variable(generator: TermGenerator) -> Iterator[Terms]:
         if len(y) < _SPARE * (p + q + 1):
             break
         for f in features:
-            found = _coefficients(generator.rows[:, f - 1], y, root, p, q)
+            _, found = _coefficients(generator.rows[:, f - 1], y, root, p, q)
             if found is not None:
                 yield _quotient(generator, f, found[: p + 1], found[p + 1 :])
+    # Of higher degrees only what is exact: four residuals at rounding are no accident.
+    longer = [(p, q) for p in range(_MAX_EXACT[0] + 1) for q in range(1, _MAX_EXACT[1] + 1) if max(p, q) > _MAX_DEGREE]
+    for p, q in sorted(longer, key=sum):
+        if len(y) < p + q + 1 + SPARE_ROWS or time.time() > problem.deadline:
+            return
+        for f in features:
+            left, found = _coefficients(generator.rows[:, f - 1], y, root, p, q)
+            if found is not None and left < _EXACT * problem.variance * len(y):
+                yield _quotient(generator, f, found[: p + 1], found[p + 1 :])
+                return
 
 
-def _coefficients(x: np.ndarray, y: np.ndarray, root: np.ndarray, p: int, q: int) -> np.ndarray | None:
-    """``a0, ..., ap, b1, ..., bq``; None where all that are found have a pole in the rows.
+def _coefficients(x: np.ndarray, y: np.ndarray, root: np.ndarray, p: int, q: int) -> tuple[float, np.ndarray | None]:
+    """What is left, and ``a0, ..., ap, b1, ..., bq``; None where all that are found have a pole in the rows.
 
     The first weights are those of a denominator of no, half, or the full degree: which leads past poles depends on the
     rows.
@@ -63,7 +76,7 @@ def _coefficients(x: np.ndarray, y: np.ndarray, root: np.ndarray, p: int, q: int
                 left = root * (above @ solution[: p + 1] / divisor - y)
                 best = min(best, (float(left @ left), solution), key=lambda found: found[0])
             weight = root / np.maximum(np.abs(divisor), _LEAST * np.abs(divisor).max())
-    return best[1]
+    return best
 
 
 def _quotient(generator: TermGenerator, f: int, above: np.ndarray, below: np.ndarray) -> Terms:
@@ -81,8 +94,8 @@ def _quotient(generator: TermGenerator, f: int, above: np.ndarray, below: np.nda
 
 
 def _power(generator: TermGenerator, powers: list, degree: int) -> Node:
-    if degree == 2 and generator.has("square"):
-        return Node("square", [[[powers[1], 1.0]]])
+    if degree % 2 == 0 and generator.has("square"):
+        return Node("square", [[[powers[degree // 2], 1.0]]])
     if degree == 3 and generator.has("cube"):
         return Node("cube", [[[powers[1], 1.0]]])
     return Node("mul", [[[powers[1], 1.0]], [[powers[degree - 1], 1.0]]])

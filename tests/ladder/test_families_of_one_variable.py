@@ -26,6 +26,7 @@ def best(family, X, y, functions="default", steps=40):
 
 
 PRODUCTS = {
+    "peaks away from zero": lambda x: np.exp(-((x[0] - 1) ** 2)) / (1.2 + (x[1] - 2.5) ** 2),
     "three functions and a constant": lambda x: 20 + 80 * x[1] * np.exp(-0.3 * x[2]) * np.sin(x[0]),
     "two beside a square": lambda x: x[0] * np.sin(2 * x[1]) + x[2] ** 2,
     "a bell times a feature beside another": lambda x: x[0] * np.exp(-(x[1] ** 2)) + x[2],
@@ -89,6 +90,12 @@ def test_quotients_of_cubic_polynomials(shift, functions):
     assert best(quotients.of_one_variable, x[:, None], y, functions) < 1e-16
 
 
+def test_exact_quotients_have_higher_degrees():
+    x = np.linspace(-1.0, 1.0, 20)
+    y = (x**6 + x**5) / (x**4 + x**3 + x**2 + x + 1)
+    assert best(quotients.of_one_variable, x[:, None], y) < 1e-16
+
+
 def test_a_quotient_with_a_pole_among_the_rows_is_no_start():
     x = np.linspace(-1.0, 1.0, 30)
-    assert quotients._coefficients(x, 1 / (x - 0.03), np.ones(30), 0, 1) is None
+    assert quotients._coefficients(x, 1 / (x - 0.03), np.ones(30), 0, 1)[1] is None
