@@ -67,7 +67,7 @@ def scan_products(
     """
     step = max(1, len(table.logs) // _MAX_ROWS)
     some = table.some(step)
-    functions = _functions(some, targets[0][1][::step], n_powers, allowed, deadline) if targets else None
+    functions = _functions(some, n_powers, allowed, deadline)
     found: list[list[PowerFunction]] = [[] for _ in targets]
     for (target, weight), laws in zip(targets, found, strict=True):
         rows = LogarithmicRows(some.first(n_powers), target[::step], weight[::step])
@@ -80,9 +80,7 @@ def scan_products(
     return [at_best_scales(laws, len(some.logs)) for laws in found]
 
 
-def _functions(
-    table: Magnitudes, weight: np.ndarray, n_powers: int, allowed: Callable[[str], bool], deadline: float
-) -> _Functions | None:
+def _functions(table: Magnitudes, n_powers: int, allowed: Callable[[str], bool], deadline: float) -> _Functions | None:
     shapes = {name: SIGNED.get(name) or SHAPES[name] for name in (*_EXPONENTIALS, *_OTHERS)}
     shapes = {name: shape for name, shape in shapes.items() if all(map(allowed, shape.needs))}
     both_ways = [name in _EXPONENTIALS for name in shapes]
@@ -90,7 +88,7 @@ def _functions(
     whole = monomials_of(n_powers, 2 * _MAX_FUNCTIONS // n_scales, _MAX_ORDER)
     half = _half(whole)
     long = _half(monomials_of(n_powers, 2 * _MAX_LONG))
-    logarithms = FunctionLogarithms(table, weight)
+    logarithms = FunctionLogarithms(table)
     rest = (0.0,) * (table.n_columns - n_powers)  # exponents
     whole, half, long = ([(*m, *rest) for m in monomials] for monomials in (whole, half, long))
     sums = np.eye(table.n_columns)[n_powers:]

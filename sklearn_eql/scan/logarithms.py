@@ -17,13 +17,9 @@ _ROUNDING = 1e-26  # share of the variance: a power law alone leaves no more
 
 
 class FunctionLogarithms:
-    """Logarithms of functions of monomials, on the rows of a table.
+    """Logarithms of functions of monomials, on the rows of a table."""
 
-    Scales are those of the rows that count: means are weighted.
-    """
-
-    def __init__(self, table: Magnitudes, weight: np.ndarray) -> None:
-        self._share = torch.as_tensor(weight / weight.sum())
+    def __init__(self, table: Magnitudes) -> None:
         self._logs = torch.as_tensor(np.ascontiguousarray(table.logs.T))  # (D, N)
         self._negative = torch.as_tensor(np.ascontiguousarray(table.negative.T)).double()
         self._is_mixed = bool(table.is_mixed.any())
@@ -37,8 +33,8 @@ class FunctionLogarithms:
         if in_units:
             shift = E @ self._log_units + math.log(scale)
         else:
-            size = {"max": log_u.amax, "min": log_u.amin}.get(shape.of)
-            shift = math.log(scale) - (log_u @ self._share if size is None else size(dim=1))
+            of = {"mean": log_u.mean, "max": log_u.amax, "min": log_u.amin}[shape.of]
+            shift = math.log(scale) - of(dim=1)
         u = (log_u + shift[:, None]).exp()
         if self._is_mixed:
             u *= 1 - 2 * ((E.abs() % 2 == 1).double() @ self._negative % 2)

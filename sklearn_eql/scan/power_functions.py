@@ -59,7 +59,7 @@ def scan(
     judges = [judge for judge in judges if judge.is_open]
     if not judges:
         return found
-    logarithms = FunctionLogarithms(some, targets[0][1][::step])
+    logarithms = FunctionLogarithms(some)
     exponents = torch.as_tensor(np.array(monomials_of(table.n_columns) if monomials is None else monomials))
     size = max(1, _BLOCK // len(some.logs))
     n_scales = max(1, size // len(exponents))  # at once
