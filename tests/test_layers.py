@@ -16,12 +16,13 @@ FLOORS = [  # from the ground up; what stands on one floor does not know of each
     {"symbolic"},
     {"networks", "sparse"},
     {"laws", "scan", "training"},
+    {"language"},
     {"ladder"},
     {"search"},
     {"dynamics", "encoder"},
     {"estimators"},
     {"__init__"},
-    {"__main__"},
+    {"__main__", "pretrain"},
 ]
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = {
