@@ -46,6 +46,11 @@ def beam_search(
         Rows with NaN are left out.
     n_beams : int
         Partial expressions that are kept.
+
+    Raises
+    ------
+    ValueError
+        Tables of another shape, or with no row that is finite.
     """
     return _written(network, vocabulary, X, y, n_beams, None, 1.0)
 
@@ -92,6 +97,7 @@ def _written(
     generator: torch.Generator | None,
     temperature: float,
 ) -> list[list[Written]]:
+    _check_tables(network, X, y)
     found: list[list[Written]] = []
     device = network.latents.device
     n_tables = max(_ROWS_AT_ONCE // n_beams, 1)
@@ -106,6 +112,18 @@ def _written(
                     best[expression] = max(value, best.get(expression, _NEVER))
             found.append([Written(e, s) for e, s in sorted(best.items(), key=lambda pair: -pair[1])])
     return found
+
+
+def _check_tables(network: LawTransformer, X: np.ndarray, y: np.ndarray) -> None:
+    n_variables = network.config.n_variables
+    if X.ndim != 3 or X.shape[2] != n_variables or y.shape != X.shape[:2]:
+        raise ValueError(
+            f"X and y have the shapes {X.shape} and {y.shape}; this network reads (n_tables, n_rows, {n_variables}) "
+            "and (n_tables, n_rows). Choose columns, or add an axis for a single table."
+        )
+    empty = np.flatnonzero(~(np.isfinite(y) & np.isfinite(X).all(axis=2)).any(axis=1))
+    if len(empty):
+        raise ValueError(f"Table {empty[0]} has no row with finite numbers. Leave it out.")
 
 
 def _search(

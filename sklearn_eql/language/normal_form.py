@@ -269,7 +269,6 @@ def _plain(number: Fraction | int) -> Fraction | int:
 
 
 def _checked(number: Fraction | int) -> Fraction | int:
-    number = Fraction(number)
     if max(abs(number.numerator), number.denominator) > _MAX_NUMBER:
         raise NoCanonicalFormError("a number is too large")
     return _plain(number)

@@ -70,6 +70,10 @@ def read_weights(path: str | os.PathLike) -> tuple[LawTransformer, Vocabulary, d
         raise ValueError(f"{str(path)!r} is damaged, or holds no weights of a network ({what}). {cure}") from error
     if version != FORMAT:
         raise ValueError(f"{str(path)!r} has weights of version {version}; this one reads version {FORMAT}. {cure}")
-    network = LawTransformer(NetworkConfig(**header["config"]))
-    network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in arrays.items()})
-    return network.eval(), Vocabulary(**header["vocabulary"]), header["notes"]
+    try:
+        network = LawTransformer(NetworkConfig(**header["config"]))
+        network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in arrays.items()})
+        vocabulary, notes = Vocabulary(**header["vocabulary"]), header["notes"]
+    except (RuntimeError, KeyError, TypeError) as error:  # arrays of another network than the header says
+        raise ValueError(f"{str(path)!r} does not hold the network that it names ({error}). {cure}") from error
+    return network.eval(), vocabulary, notes

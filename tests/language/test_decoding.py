@@ -63,3 +63,16 @@ def test_scores_of_given_expressions_differ_from_those_of_the_search_only_by_wha
     given = log_probabilities(network, VOCABULARY, X[[0] * len(beam)], Y[[0] * len(beam)], expressions)
     searched = [written.log_probability for written in beam]
     assert (given <= np.array(searched) + 1e-5).all()  # padding and start have a share that the search gives to others
+
+
+@pytest.mark.parametrize(
+    ("table", "values", "message"),
+    [
+        (X[0], Y[0], "Choose columns, or add an axis"),
+        (np.repeat(X, 2, axis=2), Y, "this network reads"),
+        (X, np.where(np.arange(3)[:, None] == 1, np.nan, Y), "Table 1 has no row"),
+    ],
+)
+def test_tables_that_cannot_be_read_are_refused(table, values, message):
+    with pytest.raises(ValueError, match=message):
+        beam_search(network_of(2), VOCABULARY, table, values, 2)

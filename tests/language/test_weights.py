@@ -55,3 +55,11 @@ def test_weights_of_another_version_are_refused(path):
     np.savez(path, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)})
     with pytest.raises(ValueError, match="weights of version 99; this one reads version 1"):
         read_weights(path)
+
+
+def test_arrays_of_another_network_are_refused(path):
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(path, **{name: array for name, array in arrays.items() if name != "latents"})
+    with pytest.raises(ValueError, match=r"weights\.npz' does not hold the network that it names .*latents"):
+        read_weights(path)
