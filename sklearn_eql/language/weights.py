@@ -75,5 +75,6 @@ def read_weights(path: str | os.PathLike) -> tuple[LawTransformer, Vocabulary, d
         network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in arrays.items()})
         vocabulary, notes = Vocabulary(**header["vocabulary"]), header["notes"]
     except (RuntimeError, KeyError, TypeError) as error:  # arrays of another network than the header says
-        raise ValueError(f"{str(path)!r} does not hold the network that it names ({error}). {cure}") from error
+        what = " ".join(str(error).split())
+        raise ValueError(f"{str(path)!r} does not hold the network that it names ({what}). {cure}") from error
     return network.eval(), vocabulary, notes
