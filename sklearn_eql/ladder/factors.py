@@ -47,14 +47,16 @@ class Column:
 def sums_of_products(problem: Problem, columns: list[Column], at_most: int) -> list[Column]:
     """Sums and differences of features, and of products of two, that have no feature in common, shorter ones first.
 
-    None of them is zero on a row.
+    None of them is zero on a row, or has a unit beyond float64.
     """
     features = [column.feature for column in columns if column.feature is not None]
     products = [*((f,) for f in features), *combinations(features, 2)]
     pairs = [(a, b) for a, b in combinations(products, 2) if not set(a) & set(b)]
     pairs = sorted(pairs, key=lambda pair: len(pair[0]) + len(pair[1]))[: at_most // 2]
+    units = {product: math.prod(float(problem.x_units[f - 1]) for f in product) for product in products}
+    pairs = [pair for pair in pairs if all(0 < units[product] < math.inf for product in pair)]
     sums = [Column.of_sum(problem, a, b, sign) for a, b in pairs for sign in (1.0, -1.0)]
-    return [column for column in sums if column.values(problem).all()]
+    return [column for column in sums if (values := column.values(problem)).all() and np.isfinite(values).all()]
 
 
 def _product_of(features: tuple[int, ...]) -> int | Node:

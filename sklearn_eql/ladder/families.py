@@ -83,6 +83,7 @@ MANY_ROWS = 100
 
 _wide = partial(Family, min_rows=MANY_ROWS)
 _scanned = partial(Family, functions=(), solved_starts=True, own_logs=True)
+_factored = partial(_scanned, outers=("identity",), functions=("pow", "mul"), round_exponents=True, many_rows=True)
 _SCANNED = ("identity", "exp", "inv", "sqrt", "log", "square", "arcsin")
 _MAIN = ("identity", "inv", "sqrt", "inv sqrt", "inv square", "exp")
 
@@ -94,15 +95,7 @@ LADDER: tuple[Family, ...] = (
     GROWTH,
     Family("quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=False), 1), _ALL, ("mul",)),
     Family("cubic form", repeated(partial(shapes.polynomial, degree=3, with_base=False), 1), ("identity",), ("mul",)),
-    _scanned(
-        "factor and function",
-        power_functions.factor_and_function,
-        ("identity",),
-        functions=("pow", "mul"),
-        round_exponents=True,
-        many_rows=True,
-        extra_layers=4,
-    ),
+    _factored("factor and function", power_functions.factor_and_function, extra_layers=4),
     _scanned("polynomial or pair", partial(scanned.polynomial_or_pair, limit=600), ("identity",)),
     Family("scaled quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=True), 1), _MAIN),
     Family("two powers", repeated(partial(shapes.power_sum, n_terms=2), 24), _ALL),
@@ -110,15 +103,7 @@ LADDER: tuple[Family, ...] = (
     Family("function of one monomial", shapes.hinted_functions, _MAIN, round_exponents=True),
     Family("bell", shapes.bells, ("identity",), ("exp", "square")),
     Family("step", shapes.steps, ("identity",), ("sigmoid",)),
-    _scanned(
-        "some functions",
-        power_functions.some_functions,
-        ("identity",),
-        functions=("pow", "mul"),
-        round_exponents=True,
-        many_rows=True,
-        extra_layers=6,
-    ),
+    _factored("some functions", power_functions.some_functions, extra_layers=6),
     Family("scaled wave", shapes.scaled_waves, ("identity", "sqrt"), ("sin", "cos", "square")),
     _scanned("pair under a function", partial(scanned.pairs, limit=600), _SCANNED[1:]),
     _scanned(
@@ -134,15 +119,7 @@ LADDER: tuple[Family, ...] = (
     Family("rational form", shapes.rational_forms, ("identity",), ("pow", "mul")),
     Family("wave form", repeated(shapes.wave_form, 8), ("identity", "sqrt", "inv"), ("sin", "cos", "mul")),
     Family("interference", repeated(shapes.interference, 96), ("identity", "sqrt"), ("sin", "cos", "mul")),
-    _scanned(
-        "function of a difference",
-        power_functions.function_of_difference,
-        ("identity",),
-        functions=("pow", "mul"),
-        round_exponents=True,
-        many_rows=True,
-        extra_layers=4,
-    ),
+    _factored("function of a difference", power_functions.function_of_difference, extra_layers=4),
     _scanned("pairs, wide", partial(scanned.pairs, limit=4000), _SCANNED),
     Family("form and term", repeated(shapes.form_and_term, 96), ("identity",), ("mul",)),
     Family("angular sum", repeated(shapes.angular_sum, 192), ("identity",), ("sin", "cos", "mul")),

@@ -19,7 +19,7 @@ import torch
 from sklearn_eql.scan.logarithms import INDEPENDENT, FunctionLogarithms, LogarithmicRows
 from sklearn_eql.scan.magnitudes import Magnitudes
 from sklearn_eql.scan.products import Factor, PowerFunction, at_best_scales
-from sklearn_eql.scan.shapes import SHAPES, SIGNED, Shape, monomials_of
+from sklearn_eql.scan.shapes import Shape, monomials_of, shape_of
 from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL
 
 _MAX_ROWS = 200
@@ -29,11 +29,8 @@ _MAX_LONG = 400  # monomials of any order, with which sums of one and a monomial
 _BLOCK = 256  # functions whose pairs are judged at a time
 _PLAIN = (0.5, 1.0, 2.0)  # factors of sums that waves have, in the user's units
 _N_SOLVED = 400  # pairs
-_MAX_FUNCTIONS_OF_A_LAW, _BEAM, _PER_STATE = (
-    4,
-    24,
-    6,
-)  # what products grow to, how many of each size, from each of these
+_MOST_FACTORS = 4  # functions that products grow to
+_BEAM, _PER_STATE = 24, 6  # products of each size, and how many grow from each of them
 _LEAST = 1e-5  # share of the variance that float32 tells from nothing
 _SAME = 1 - 1e-6  # correlation of two functions that are one
 _EXPONENTIALS = ("exp", "exp - 1", "1 - exp", "exp + 1", "tanh")  # of which an inverse argument makes another function
@@ -81,10 +78,9 @@ def scan_products(
 
 
 def _functions(table: Magnitudes, n_powers: int, allowed: Callable[[str], bool], deadline: float) -> _Functions | None:
-    shapes = {name: SIGNED.get(name) or SHAPES[name] for name in (*_EXPONENTIALS, *_OTHERS)}
+    shapes = {name: shape_of(name) for name in (*_EXPONENTIALS, *_OTHERS)}
     shapes = {name: shape for name, shape in shapes.items() if all(map(allowed, shape.needs))}
-    both_ways = [name in _EXPONENTIALS for name in shapes]
-    n_scales = sum(len(_starts(s)) * (1 + both) for s, both in zip(shapes.values(), both_ways, strict=True))
+    n_scales = sum(len(_starts(shape)) * (1 + (name in _EXPONENTIALS)) for name, shape in shapes.items())
     whole = monomials_of(n_powers, 2 * _MAX_FUNCTIONS // n_scales, _MAX_ORDER)
     half = _half(whole)
     long = _half(monomials_of(n_powers, 2 * _MAX_LONG))
@@ -94,8 +90,8 @@ def _functions(table: Magnitudes, n_powers: int, allowed: Callable[[str], bool],
     sums = np.eye(table.n_columns)[n_powers:]
     names: list[str] = []
     parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    for (name, shape), both in zip(shapes.items(), both_ways, strict=True):
-        monomials = whole if both and name != "exp" else half
+    for name, shape in shapes.items():
+        monomials = whole if name in _EXPONENTIALS and name != "exp" else half
         waves = [(s, True, sums) for s in _PLAIN] if name in ("sin", "cos") and len(sums) else []
         for scale, in_units, mine in [*((*start, monomials) for start in _starts(shape)), *waves]:
             if time.time() > deadline:
@@ -159,7 +155,7 @@ class _Open:
         """Three functions and more, each time the best of those that the best have grown to."""
         places = {number: k for k, number in enumerate(self._index.tolist())}
         beam = [tuple(places[number] for number in pair) for pair in pairs[:_BEAM]]
-        for size in range(3, _MAX_FUNCTIONS_OF_A_LAW + 1):
+        for size in range(3, _MOST_FACTORS + 1):
             if self._n_rows < 2 * (self._n_columns + 2 * size):
                 return
             lengths: dict[tuple[int, ...], float] = {}

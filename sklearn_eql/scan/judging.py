@@ -10,7 +10,7 @@ import torch
 
 from sklearn_eql.scan.magnitudes import Magnitudes
 from sklearn_eql.scan.products import Factor, PowerFunction
-from sklearn_eql.scan.shapes import SHAPES, SIGNED
+from sklearn_eql.scan.shapes import shape_of
 
 _N_KEPT = 60
 _MAX_ROWS = 200  # on which scales are moved
@@ -98,7 +98,7 @@ def _factor(factor: Factor, table: Magnitudes, by: np.ndarray) -> tuple[np.ndarr
     if sign_of_u is None:
         return np.zeros((len(by), 1)), None
     u = torch.as_tensor(by[:, None] * (sign_of_u * np.exp(table.logs @ monomial) * factor.scale))
-    shape = SIGNED.get(factor.shape) or SHAPES[factor.shape]
+    shape = shape_of(factor.shape)
     values = factor.power * shape.log(u).numpy()
     if shape.value is None or factor.power % 2 == 0:
         return values, np.ones(1)

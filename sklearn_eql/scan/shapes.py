@@ -89,6 +89,11 @@ SIGNED: dict[str, Shape] = {
 """The same on both sides of their zeros."""
 
 
+def shape_of(name: str) -> Shape:
+    """A function on both sides of its zeros, where it has any."""
+    return SIGNED.get(name) or SHAPES[name]
+
+
 def monomials_of(
     n_features: int, at_most: int = _MAX_MONOMIALS, max_order: int = _MAX_ORDER
 ) -> list[tuple[float, ...]]:
