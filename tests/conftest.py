@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -35,6 +36,16 @@ def data_dir(request):
     if not Path(given).is_dir():
         pytest.skip(f"shared data sets: there is no folder {given}")
     return Path(given)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard():
+    """As in a terminal: a shell has its jobs in the background ignore Ctrl-C, and all that these start."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def pytest_collection_modifyitems(items):
