@@ -48,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--device", default="cpu", help="of torch")
     parser.add_argument(
+        "--workers", type=int, default=0, help="processes that draw batches (default: none; the one that trains does)"
+    )
+    parser.add_argument(
         "--precision", choices=["auto", "float32", "bfloat16"], default="auto", help="of products (auto: the faster)"
     )
     parser.add_argument("--test-size", type=int, default=500, help="unseen expressions of the last line")
@@ -73,9 +76,7 @@ def _train(options: argparse.Namespace) -> None:
     schedule = replace(preset.schedule, seed=options.seed, **{k: v for k, v in changed.items() if v is not None})
     test = preset.test_set(options.test_size)
     skeletons = _expressions(options.hold_out) if options.hold_out else ()
-    stream = preset.training_stream(test, options.seed, skeletons)
-    if options.batch_size is not None:
-        stream = replace(stream, batch_size=options.batch_size)
+    stream = preset.training_stream(test, options.seed, skeletons, options.batch_size)
     mixed = options.precision == "bfloat16" or (options.precision == "auto" and multiplies_bfloat16(options.device))
     identity = identity_of(
         preset.config,
@@ -95,7 +96,7 @@ def _train(options: argparse.Namespace) -> None:
     with flag_of_interruption() as flag:
         found = pretrain(
             stream,
-            stream.vocabulary,
+            preset.vocabulary,
             preset.config,
             schedule,
             curve,
@@ -104,11 +105,13 @@ def _train(options: argparse.Namespace) -> None:
             options.device,
             mixed,
             _report,
+            preset.judge,
+            options.workers,
         )
-    rate = exact_rate(found.network, stream.vocabulary, test, schedule.n_beams)
+    rate = exact_rate(found.network, preset.vocabulary, test, schedule.n_beams, preset.judge)
     print(f"{found.reason.meaning}; {_rates(rate.first, rate.best)} of {len(test)} unseen expressions", flush=True)
     notes = {"preset": options.preset, "schedule": asdict(schedule), "curves": found.curves, "rate": asdict(rate)}
-    save_weights(options.output, found.network, stream.vocabulary, notes)
+    save_weights(options.output, found.network, preset.vocabulary, notes)
 
 
 def _expressions(path: Path) -> tuple[Expression, ...]:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from sklearn_eql.language import normal_form
-from sklearn_eql.language.grammar import Expression, arguments
+from sklearn_eql.language.grammar import ARITY, Expression
 from sklearn_eql.language.normal_form import Monomial, NoCanonicalFormError, Sum
 
 _POWERS = {1: (), 2: ("square",), 3: ("cube",), 4: ("square", "square"), 6: ("square", "cube"), 9: ("cube", "cube")}
@@ -50,8 +50,19 @@ def skeleton(expression: Expression) -> Expression:
 
 def value_of(expression: Expression) -> Sum:
     """An expression as a sum of products of powers; errors as in `canonical`."""
-    name, parts = arguments(expression)
-    values = [value_of(part) for part in parts]
+    stack: list[Sum] = []
+    for name in reversed(expression):  # arguments come before their operator
+        arity = ARITY.get(name, 0)
+        if arity > len(stack):
+            raise ValueError(f"{' '.join(expression)!r} is no expression in prefix order: an argument is missing.")
+        values = [stack.pop() for _ in range(arity)]
+        stack.append(_value(name, values))
+    if len(stack) != 1:
+        raise ValueError(f"{' '.join(expression)!r} is no expression in prefix order: it ends too early.")
+    return stack[0]
+
+
+def _value(name: str, values: list[Sum]) -> Sum:
     if name == "add":
         return normal_form.add(*values)
     if name == "sub":
@@ -93,7 +104,7 @@ def _sum_of_terms(value: Sum, max_integer: int) -> Expression | None:
             signed[coefficient > 0].append(_spelled_term(monomial, abs(Fraction(coefficient)), max_integer))
         except NoCanonicalFormError:
             return None
-    plus, minus = (_nested("add", terms) for terms in (signed[True], signed[False]))
+    plus, minus = (nested("add", terms) for terms in (signed[True], signed[False]))
     if not minus:
         return plus
     return ("sub", *plus, *minus) if plus else ("neg", *minus)
@@ -106,7 +117,7 @@ def _spelled_term(monomial: Monomial, coefficient: Fraction, max_integer: int) -
         return ("neg", *_spelled_term(monomial, -coefficient, max_integer))
     above, below = [], []
     for base, exponent in monomial:
-        (above if exponent > 0 else below).append(_power(_spelled_base(base, max_integer), abs(Fraction(exponent))))
+        (above if exponent > 0 else below).append(power_of(_spelled_base(base, max_integer), abs(exponent)))
     factored = _quotient(above, below, coefficient, max_integer)
     terms = normal_form.distributed(monomial)
     if len(terms) == 1:
@@ -122,7 +133,15 @@ def _spelled_base(base: normal_form.Base, max_integer: int) -> Expression:
     return spelled if name == "sum" else (name, *spelled)
 
 
-def _power(expression: Expression, exponent: Fraction) -> Expression:
+def power_of(expression: Expression, exponent: Fraction | int) -> Expression:
+    """A positive power, of squares, cubes and roots.
+
+    Raises
+    ------
+    NoCanonicalFormError
+        The exponent is too large.
+    """
+    exponent = Fraction(exponent)
     roots = exponent.denominator.bit_length() - 1  # denominators are powers of two: they come from square roots
     rooted = ("sqrt",) * roots + expression
     if exponent.numerator in (5, 7):
@@ -138,14 +157,14 @@ def _quotient(
     """``number * above / below``; None where it takes too large an integer."""
     if max(number.numerator, number.denominator) > max_integer:
         return None
-    top = _nested("mul", above, first=number.numerator)
-    bottom = _nested("mul", below, first=number.denominator)
+    top = nested("mul", above, first=number.numerator)
+    bottom = nested("mul", below, first=number.denominator)
     if not bottom:
         return top or ("1",)
     return ("div", *top, *bottom) if top else ("div", "1", *bottom) if not below else ("inv", *bottom)
 
 
-def _nested(name: str, parts: Iterable[Expression], first: int = 1) -> Expression:
+def nested(name: str, parts: Iterable[Expression], first: int = 1) -> Expression:
     """Parts joined from the left to the right, short ones first, behind a number that is not one."""
     ordered = sorted(parts, key=lambda part: (part == ("1",) or part[0].isdecimal(), len(part), part))
     if first != 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy
 
-from sklearn_eql.language.grammar import Expression, arguments
+from sklearn_eql.language.grammar import Expression, arguments, number_of
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.symbolic import Equation, Unit, canonicalize
 from sklearn_eql.symbolic.graph import Form, added, scaled
@@ -23,7 +23,10 @@ def to_sympy(expression: Expression) -> sympy.Expr:
         return {"add": lambda: values[0] + values[1], "sub": lambda: values[0] - values[1], "neg": lambda: -values[0]}[
             name
         ]()
-    return sympy.Integer(int(name)) if name.isdecimal() else sympy.Symbol(name)
+    if name.isdecimal():
+        return sympy.Integer(int(name))
+    number = number_of(name)
+    return sympy.Symbol(name) if number is None else sympy.Float(number)
 
 
 def from_sympy(expr: sympy.Expr, variables: tuple[sympy.Symbol, ...] | None = None) -> Expression:
@@ -88,7 +91,8 @@ def to_equation(expression: Expression, n_features: int) -> Equation:
     def form_of(part: Expression) -> Form:
         name, below = arguments(part)
         if not below:
-            return {0: float(name)} if name.isdecimal() else {1 + int(name[1:]): 1.0}
+            number = number_of(name)
+            return {1 + int(name[1:]): 1.0} if number is None else {0: number}
         forms = [form_of(argument) for argument in below]
         if name in ("add", "sub"):
             return added(forms[0], scaled(forms[1], 1.0 if name == "add" else -1.0))

@@ -49,6 +49,10 @@ class Batch:
 class Source(Protocol):
     """Where training takes its batches from; a batch depends on its number only, so that a run can be taken up."""
 
+    @property
+    def batch_size(self) -> int:
+        """Tables of a batch."""
+
     def batch(self, number: int) -> Batch:
         """Batch `number`, from 0."""
 
@@ -84,6 +88,9 @@ class HeldOut:
         return fingerprint in self.functions or skeleton(expression) in self.skeletons
 
 
+NOTHING_HELD_OUT = HeldOut()
+
+
 @dataclass(frozen=True)
 class ExpressionStream:
     """Random expressions without end, different functions within a batch.
@@ -112,7 +119,7 @@ class ExpressionStream:
     min_tokens: int = 1
     max_tokens: int = 20
     seed: int = 0
-    held_out: HeldOut = HeldOut()
+    held_out: HeldOut = NOTHING_HELD_OUT
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from sklearn_eql.language.grammar import ARITY, Expression
+from sklearn_eql.language.grammar import ARITY, PLACES, Expression, number_of
 
 _OPERATIONS: Mapping[str, Callable[..., np.ndarray]] = {
     "add": np.add,
@@ -26,7 +26,7 @@ _OPERATIONS: Mapping[str, Callable[..., np.ndarray]] = {
 _EXPRESSIONS_AT_ONCE = 1024
 
 
-def evaluate(expressions: Sequence[Expression], X: np.ndarray) -> np.ndarray:
+def evaluate(expressions: Sequence[Expression], X: np.ndarray, constants: np.ndarray | None = None) -> np.ndarray:
     """Values of expressions in float64, shape ``(n_expressions, n_rows)``.
 
     Parameters
@@ -35,6 +35,8 @@ def evaluate(expressions: Sequence[Expression], X: np.ndarray) -> np.ndarray:
         Complete expressions in prefix order.
     X : ndarray, shape (n_rows, n_variables) or (n_expressions, n_rows, n_variables)
         One table for all, or one each.
+    constants : ndarray, shape (n_expressions, n_places), optional
+        Numbers for the places of open forms (`PLACES`), in the order of the tokens.
 
     Returns
     -------
@@ -47,11 +49,12 @@ def evaluate(expressions: Sequence[Expression], X: np.ndarray) -> np.ndarray:
     for first in range(0, len(expressions), _EXPRESSIONS_AT_ONCE):  # bounds the memory
         block = slice(first, first + _EXPRESSIONS_AT_ONCE)
         with np.errstate(all="ignore"):
-            values[block] = _values(expressions[block], X if X.ndim == 2 else X[block])
+            numbers = None if constants is None else constants[block]
+            values[block] = _values(expressions[block], X if X.ndim == 2 else X[block], numbers)
     return values
 
 
-def _values(expressions: Sequence[Expression], X: np.ndarray) -> np.ndarray:
+def _values(expressions: Sequence[Expression], X: np.ndarray, constants: np.ndarray | None) -> np.ndarray:
     """From the last token to the first: leaves are pushed, operators take their arguments from the top."""
     names: dict[str, int] = {}
     codes = [[names.setdefault(token, len(names)) for token in reversed(e)] for e in expressions]
@@ -62,6 +65,7 @@ def _values(expressions: Sequence[Expression], X: np.ndarray) -> np.ndarray:
     height = np.zeros(len(codes), dtype=int)
     stack = np.empty((len(codes), _deepest(expressions), X.shape[-2]))  # (E, H, N)
     undefined = np.zeros((len(codes), X.shape[-2]), dtype=bool)
+    place = np.array([sum(token in PLACES for token in expression) for expression in expressions])
     for step in range(longest):
         for name, code in names.items():
             rows = np.flatnonzero(program[:, step] == code)
@@ -72,8 +76,11 @@ def _values(expressions: Sequence[Expression], X: np.ndarray) -> np.ndarray:
             if arity:
                 result = _OPERATIONS[name](*(stack[rows, top - 1 - i] for i in range(arity)))
                 undefined[rows] |= ~np.isfinite(result)
-            elif name.isdecimal():
-                result = float(name)
+            elif name in PLACES:
+                place[rows] -= 1
+                result = constants[rows, place[rows], None]
+            elif (number := number_of(name)) is not None:
+                result = number
             else:
                 column = int(name[1:])
                 result = X[:, column] if X.ndim == 2 else X[rows, :, column]

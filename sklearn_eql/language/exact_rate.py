@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,10 +12,14 @@ from sklearn_eql.language.decoding import beam_search
 from sklearn_eql.language.evaluation import evaluate
 from sklearn_eql.language.grammar import Expression
 from sklearn_eql.language.network import LawTransformer
+from sklearn_eql.language.open_form import form_of
 from sklearn_eql.language.tokens import Vocabulary
 
 TOLERANCE = 1e-6
 """Largest error of a reproduced function, relative to the standard deviation of the values."""
+
+Judge = Callable[[Sequence[Expression], Expression, np.ndarray, np.ndarray], np.ndarray]
+"""Which of some expressions are right for a law and its table."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,20 @@ def reproduces(expressions: Sequence[Expression], X: np.ndarray, y: np.ndarray) 
     return np.where(np.isnan(error), np.inf, error).max(axis=1) <= TOLERANCE * y[rows].std()
 
 
-def exact_rate(network: LawTransformer, vocabulary: Vocabulary, batch: Batch, n_beams: int = 32) -> ExactRate:
-    """Decode every table of a batch and hold the functions against the values."""
+def same_values(written: Sequence[Expression], law: Expression, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Which expressions reproduce a table (`reproduces`); the law itself is not looked at."""
+    return reproduces(written, X, y)
+
+
+def same_form(written: Sequence[Expression], law: Expression, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Which expressions have the form of a law, with any constants; the table is not looked at."""
+    return np.array([form_of(expression) == form_of(law) for expression in written], dtype=bool)
+
+
+def exact_rate(
+    network: LawTransformer, vocabulary: Vocabulary, batch: Batch, n_beams: int = 32, judge: Judge = same_values
+) -> ExactRate:
+    """Decode every table of a batch and judge what is written, by values or by the form."""
     training = network.training
     network.eval()
     beams = beam_search(network, vocabulary, batch.X, batch.y, n_beams)
@@ -73,7 +89,7 @@ def exact_rate(network: LawTransformer, vocabulary: Vocabulary, batch: Batch, n_
     first_by_length: dict[int, tuple[int, int]] = {}
     best_by_length: dict[int, tuple[int, int]] = {}
     for beam, expression, X, y in zip(beams, batch.expressions, batch.X, batch.y, strict=True):
-        right = reproduces([written.expression for written in beam], X, y)
+        right = judge([written.expression for written in beam], expression, X, y)
         for counts, success in ((first_by_length, right[:1].any()), (best_by_length, right.any())):
             successes, tables = counts.get(len(expression), (0, 0))
             counts[len(expression)] = (successes + int(success), tables + 1)

@@ -9,12 +9,32 @@ from functools import lru_cache
 import numpy as np
 
 Expression = tuple[str, ...]
-"""Tokens in prefix order: ``("add", "x0", "1")`` is ``x0 + 1``. Integers are written in decimal digits."""
+"""Tokens in prefix order: ``("add", "x0", "1")`` is ``x0 + 1``. Integers are written in decimal digits, real constants
+with a ``c`` in front: ``c-0.32``."""
 
 BINARY = ("add", "sub", "mul", "div")
 UNARY = ("neg", "square", "cube", "inv", "sqrt", "sin", "cos", "exp", "log")
 ARITY: Mapping[str, int] = dict.fromkeys(BINARY, 2) | dict.fromkeys(UNARY, 1)
 """Arguments of every operator. All other tokens are leaves: variables ``x0, x1, ...`` and integers."""
+
+OPEN, POSITIVE, SIGN = "C", "P", "S"
+"""Places, in an open form, of a number of any sign, of one whose sign is fixed by a symmetry (of a sine, a cosine) or
+must be positive, and of one or minus one (``sqrt(1 - x**2)``, whose sign no factor takes out)."""
+
+PLACES = frozenset((OPEN, POSITIVE, SIGN))
+
+
+def is_constant(token: str) -> bool:
+    """Whether a token is a real constant, such as ``c-0.32``."""
+    return token[0] == "c" and token[1:2] in "-.0123456789" and len(token) > 1
+
+
+def number_of(token: str) -> float | None:
+    """The number that an integer or a constant stands for; None for other tokens."""
+    if token.isdecimal():
+        return float(token)
+    return float(token[1:]) if is_constant(token) else None
+
 
 _BINARY_WEIGHTS = {"add": 3.0, "sub": 2.0, "mul": 3.0, "div": 1.5}
 _UNARY_WEIGHTS = {
@@ -38,13 +58,15 @@ class Grammar:
     n_variables : int
         Leaves ``x0`` to ``x{n_variables - 1}``.
     max_binary, max_unary : int
-        Numbers of operators are uniform from 0 to these, independently.
+        Numbers of operators are uniform from `min_binary` and 0 to these, independently.
     max_integer : int
         Integer leaves, and those of canonical forms, are 1 to this.
     integer_share : float
         Probability that a leaf is an integer.
     binary_weights, unary_weights : mapping of str to float
         How often each operator is drawn, relative to the others of its arity.
+    min_binary : int
+        Fewest binary operators.
     """
 
     n_variables: int = 1
@@ -54,12 +76,15 @@ class Grammar:
     integer_share: float = 0.3
     binary_weights: Mapping[str, float] = field(default_factory=lambda: dict(_BINARY_WEIGHTS))
     unary_weights: Mapping[str, float] = field(default_factory=lambda: dict(_UNARY_WEIGHTS))
+    min_binary: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.n_variables, self.max_integer) < 1 or min(self.max_binary, self.max_unary) < 0:
+        low, high = self.min_binary, self.max_binary
+        if min(self.n_variables, self.max_integer) < 1 or min(low, self.max_unary) < 0 or low > high:
             raise ValueError(
-                f"n_variables={self.n_variables}, max_integer={self.max_integer}, max_binary={self.max_binary}, "
-                f"max_unary={self.max_unary}: expected at least 1 of the first two, and no negative number."
+                f"n_variables={self.n_variables}, max_integer={self.max_integer}, min_binary={low}, max_binary={high}, "
+                f"max_unary={self.max_unary}: expected at least 1 of the first two, no negative number, and no more "
+                "for the fewest binary operators than for the most."
             )
         for weights, known in ((self.binary_weights, BINARY), (self.unary_weights, UNARY)):
             if not weights or set(weights) - set(known) or min(weights.values()) <= 0:
@@ -106,7 +131,7 @@ def random_trees(grammar: Grammar, n_trees: int, rng: np.random.Generator) -> li
         Source of randomness.
     """
     trees = count_of_trees(grammar.max_binary, grammar.max_unary)
-    binary = rng.integers(0, grammar.max_binary + 1, n_trees)  # still to be written, (n_trees,)
+    binary = rng.integers(grammar.min_binary, grammar.max_binary + 1, n_trees)  # still to be written, (n_trees,)
     unary = rng.integers(0, grammar.max_unary + 1, n_trees)
     empty = np.ones(n_trees, dtype=int)
     names = np.array([*grammar.binary_weights, *grammar.unary_weights, *grammar.variables, *_integers(grammar)])

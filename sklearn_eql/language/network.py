@@ -53,9 +53,8 @@ def row_features(X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     X : Tensor, shape (B, N, n_variables)
-        Float64.
     y : Tensor, shape (B, N)
-        Float64, NaN in rows that are to be left out.
+        NaN in rows that are to be left out.
 
     Returns
     -------

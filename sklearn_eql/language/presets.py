@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sklearn_eql.language.datasets import Batch, ExpressionStream, HeldOut
-from sklearn_eql.language.exact_rate import unseen
+from sklearn_eql.language.datasets import Batch, ExpressionStream, HeldOut, Source
+from sklearn_eql.language.exact_rate import Judge, same_form, same_values, unseen
 from sklearn_eql.language.grammar import Expression, Grammar
+from sklearn_eql.language.laws import LawStream, unseen_laws
 from sklearn_eql.language.network import NetworkConfig
+from sklearn_eql.language.open_form import form_of
 from sklearn_eql.language.pretraining import Schedule
+from sklearn_eql.language.tokens import Vocabulary
 
 _TEST_SEED = 2**31  # no user's seed of training
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A task with its network and schedule.
+    """One variable and integers, as in the workshop of Moseley (2025), with a network and a schedule.
 
     Attributes
     ----------
@@ -33,23 +36,86 @@ class Preset:
     test_tokens: tuple[int, int]
 
     @property
+    def vocabulary(self) -> Vocabulary:
+        """Tokens of its expressions."""
+        return self.stream.vocabulary
+
+    @property
     def config(self) -> NetworkConfig:
         """Sizes of the network."""
-        grammar = self.stream.grammar
-        return NetworkConfig(len(self.stream.vocabulary), grammar.n_variables, self.stream.max_tokens)
+        return NetworkConfig(len(self.vocabulary), self.stream.grammar.n_variables, self.stream.max_tokens)
+
+    @property
+    def judge(self) -> Judge:
+        """What counts as right: the values."""
+        return same_values
 
     def test_set(self, n_expressions: int = 500) -> Batch:
         """Expressions that `training_stream` never draws; the first ones of a larger set are the smaller set."""
         return unseen(self.stream, n_expressions, *self.test_tokens, seed=_TEST_SEED)
 
-    def training_stream(self, test: Batch, seed: int, skeletons: tuple[Expression, ...] = ()) -> ExpressionStream:
+    def training_stream(
+        self, test: Batch, seed: int, skeletons: Sequence[Expression] = (), batch_size: int | None = None
+    ) -> Source:
         """The stream without the functions of a test set, and without some skeletons."""
         held_out = HeldOut.of(self.stream.grammar.n_variables, test.expressions, skeletons)
-        return replace(self.stream, seed=seed, held_out=held_out)
+        return replace(self.stream, seed=seed, held_out=held_out, batch_size=batch_size or self.stream.batch_size)
 
 
-PRESETS: Mapping[str, Preset] = {
-    # One variable and integers, as in the workshop of Moseley (2025).
+@dataclass(frozen=True)
+class LawsPreset:
+    """Several variables, real constants and noise; attributes and methods as those of `Preset`."""
+
+    stream: LawStream
+    schedule: Schedule
+    test_tokens: tuple[int, int]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Tokens of its expressions."""
+        return self.stream.vocabulary
+
+    @property
+    def config(self) -> NetworkConfig:
+        """Sizes of the network."""
+        return NetworkConfig(
+            len(self.vocabulary), self.stream.n_variables, self.stream.max_tokens, width=160, n_heads=5, n_layers=4
+        )
+
+    @property
+    def judge(self) -> Judge:
+        """What counts as right: the form, since constants are fitted afterwards."""
+        return same_form
+
+    def test_set(self, n_expressions: int = 500) -> Batch:
+        """Laws without noise, of up to three variables, whose forms `training_stream` never draws."""
+        few = replace(self.stream, max_noise=0.0, shares=(1.0, 1.0, 1.0, *(0.0 for _ in self.stream.shares[3:])))
+        return unseen_laws(few, n_expressions, *self.test_tokens, seed=_TEST_SEED)
+
+    def training_stream(
+        self, test: Batch, seed: int, skeletons: Sequence[Expression] = (), batch_size: int | None = None
+    ) -> Source:
+        """The stream without the forms of a test set, and without some open forms."""
+        forms = {form_of(expression) for expression in test.expressions}
+        forms |= {form_of(expression) for expression in skeletons}
+        held_out = HeldOut(skeletons=frozenset(forms))
+        return replace(self.stream, seed=seed, held_out=held_out, batch_size=batch_size or self.stream.batch_size)
+
+
+def _grammar(n_variables: int) -> Grammar:
+    return Grammar(
+        n_variables,
+        min_binary=n_variables - 1,
+        max_binary=n_variables + 3,
+        max_unary=4 if n_variables < 3 else 3,
+        integer_share=0.2,
+    )
+
+
+PRESETS: Mapping[str, Preset | LawsPreset] = {
     "integers-1d": Preset(ExpressionStream(Grammar()), Schedule(n_steps=40_000), (3, 12)),
+    "laws": LawsPreset(
+        LawStream(tuple(map(_grammar, range(1, 6))), (2.5, 2.5, 2.5, 2.5, 2.5)), Schedule(n_steps=40_000), (3, 20)
+    ),
 }
 """Presets by name."""

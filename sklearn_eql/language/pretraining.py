@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sklearn_eql.language.ahead import Ahead
 from sklearn_eql.language.datasets import Batch, Source
-from sklearn_eql.language.exact_rate import exact_rate
+from sklearn_eql.language.exact_rate import Judge, exact_rate, same_values
 from sklearn_eql.language.network import LawTransformer, NetworkConfig
 from sklearn_eql.language.tokens import PAD, START, Vocabulary
 from sklearn_eql.stopping import NEVER, Deadline, StopReason
@@ -117,6 +119,8 @@ def pretrain(
     device: str = "cpu",
     mixed: bool = False,
     report: Callable[[dict[str, float]], None] | None = None,
+    judge: Judge = same_values,
+    n_workers: int = 0,
 ) -> Pretrained:
     """Train a network on batches of a source.
 
@@ -138,40 +142,50 @@ def pretrain(
         Multiply in bfloat16; the weights are in float32.
     report : callable, optional
         Is given every new entry of the curves.
+    judge : callable
+        Of the exact rates.
+    n_workers : int
+        Processes that draw batches; 0 for none but this one.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(schedule.seed)
         network = LawTransformer(config)
     network.to(device)
-    optimizer = torch.optim.AdamW(network.parameters(), betas=_BETAS, weight_decay=schedule.weight_decay)
+    optimizer = torch.optim.AdamW(
+        network.parameters(),
+        betas=_BETAS,
+        weight_decay=schedule.weight_decay,
+        fused=torch.device(device).type == "cuda",
+    )
     run = _Run(network, optimizer)
     saved = checkpoint.resumed(_STAGE) if checkpoint else None
     if saved:
         run.restore(saved)
     reason: StopReason | None = None
-    since = _clocks()
-    while run.step < schedule.n_steps and not (reason := deadline.passed):
-        batch = source.batch(run.step)
-        run.losses.append(_step(run, batch, vocabulary, schedule, device, mixed))
-        run.step += 1
-        run.expressions += len(batch)
-        entries = []
-        if run.step % schedule.log_every == 0:
-            entries.append({"loss": torch.stack(run.losses).mean().item()})
-            run.losses.clear()
-        if test is not None and (run.step % schedule.rate_every == 0 or run.step == schedule.n_steps):
-            found = exact_rate(network, vocabulary, test, schedule.n_beams)
-            entries.append({"first": found.first, "best": found.best})
-        now = _clocks()
-        run.seconds, since = run.seconds + (now - since), now
-        for entry in entries:
-            seconds, cpu_seconds = run.seconds.tolist()
-            times = {"seconds": seconds, "cpu_seconds": cpu_seconds}
-            run.curves.append({"step": run.step, "expressions": run.expressions} | times | entry)
-            if report:
-                report(run.curves[-1])
-        if checkpoint:
-            checkpoint.tick(_STAGE, run.state)
+    with Ahead(source, n_workers, run.step) if n_workers else nullcontext(source) as batches:
+        since = _clocks()
+        while run.step < schedule.n_steps and not (reason := deadline.passed):
+            batch = batches.batch(run.step)
+            run.losses.append(_step(run, batch, vocabulary, schedule, device, mixed))
+            run.step += 1
+            run.expressions += len(batch)
+            entries = []
+            if run.step % schedule.log_every == 0:
+                entries.append({"loss": torch.stack(run.losses).mean().item()})
+                run.losses.clear()
+            if test is not None and (run.step % schedule.rate_every == 0 or run.step == schedule.n_steps):
+                found = exact_rate(network, vocabulary, test, schedule.n_beams, judge)
+                entries.append({"first": found.first, "best": found.best})
+            now = _clocks()
+            run.seconds, since = run.seconds + (now - since), now
+            for entry in entries:
+                seconds, cpu_seconds = run.seconds.tolist()
+                times = {"seconds": seconds, "cpu_seconds": cpu_seconds}
+                run.curves.append({"step": run.step, "expressions": run.expressions} | times | entry)
+                if report:
+                    report(run.curves[-1])
+            if checkpoint:
+                checkpoint.tick(_STAGE, run.state)
     if checkpoint:
         checkpoint.save(_STAGE, run.state())
     return Pretrained(network.cpu().eval(), run.curves, reason or StopReason.SCHEDULE)
@@ -222,7 +236,8 @@ def _clocks() -> np.ndarray:
 
 def _step(run: _Run, batch: Batch, vocabulary: Vocabulary, schedule: Schedule, device: str, mixed: bool) -> Tensor:
     """One batch; returns the loss, which stays on the device."""
-    codes, X, y = (torch.from_numpy(a).to(device) for a in (vocabulary.encode(batch.expressions), batch.X, batch.y))
+    codes = torch.from_numpy(vocabulary.encode(batch.expressions)).to(device)
+    X, y = (torch.from_numpy(values.astype(np.float32, copy=False)).to(device) for values in (batch.X, batch.y))
     for group in run.optimizer.param_groups:
         group["lr"] = schedule.rate_at(run.step)
     with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=mixed):
