@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sklearn_eql.language.ahead import Ahead
+from sklearn_eql.language.ahead import Ahead, Encoded, Here
 from sklearn_eql.language.datasets import Batch, Source
 from sklearn_eql.language.exact_rate import Judge, exact_rate, same_values
 from sklearn_eql.language.network import LawTransformer, NetworkConfig
@@ -162,11 +161,11 @@ def pretrain(
     if saved:
         run.restore(saved)
     reason: StopReason | None = None
-    with Ahead(source, n_workers, run.step) if n_workers else nullcontext(source) as batches:
+    with Ahead(source, vocabulary, n_workers, run.step) if n_workers else Here(source, vocabulary) as batches:
         since = _clocks()
         while run.step < schedule.n_steps and not (reason := deadline.passed):
             batch = batches.batch(run.step)
-            run.losses.append(_step(run, batch, vocabulary, schedule, device, mixed))
+            run.losses.append(_step(run, batch, schedule, device, mixed))
             run.step += 1
             run.expressions += len(batch)
             entries = []
@@ -234,10 +233,9 @@ def _clocks() -> np.ndarray:
     return np.array([time.monotonic(), time.process_time()])
 
 
-def _step(run: _Run, batch: Batch, vocabulary: Vocabulary, schedule: Schedule, device: str, mixed: bool) -> Tensor:
+def _step(run: _Run, batch: Encoded, schedule: Schedule, device: str, mixed: bool) -> Tensor:
     """One batch; returns the loss, which stays on the device."""
-    codes = torch.from_numpy(vocabulary.encode(batch.expressions)).to(device)
-    X, y = (torch.from_numpy(values.astype(np.float32, copy=False)).to(device) for values in (batch.X, batch.y))
+    codes, X, y = (torch.from_numpy(values).to(device) for values in (batch.codes, batch.X, batch.y))
     for group in run.optimizer.param_groups:
         group["lr"] = schedule.rate_at(run.step)
     with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=mixed):
