@@ -1,9 +1,11 @@
-"""What a device of torch is given to do: how much at once, how arrays get there, and in which precision."""
+"""What a device of torch is given to do: how much at once, how arrays get there, in which precision, and what is random
+there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -17,8 +19,9 @@ _OTHERWISE = 1 << 28  # bytes, where the device does not tell what is free
 def bytes_at_once(device: str | torch.device) -> int:
     """Bytes of the arrays that one batch of a computation may hold."""
     if torch.device(device).type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for what comes next
-        return (torch.cuda.mem_get_info(device)[0] + kept) // _SHARE_OF_FREE
+        return (free + kept) // _SHARE_OF_FREE
     return _OTHERWISE
 
 
@@ -58,3 +61,19 @@ def mixed_precision(device: torch.device, enabled: bool) -> AbstractContextManag
     if not torch.amp.is_autocast_available(device.type):
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+@contextmanager
+def random_numbers_of(seed: int, device: str | torch.device = CPU) -> Iterator[None]:
+    """What is random on the CPU and on the device follows from a seed inside.
+
+    The user's streams are not ours to move: they go on afterwards, and those of other devices are left alone.
+    """
+    device = torch.device(device)
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        torch.default_generator.manual_seed(seed)
+        if on_gpu:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield

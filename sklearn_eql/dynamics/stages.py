@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from sklearn_eql._devices import random_numbers_of
 from sklearn_eql.dynamics.fitted_encoder import FittedEncoder, standardisation, window_tensor
 from sklearn_eql.dynamics.latent_inference import identify
 from sklearn_eql.dynamics.law_cell import LawCell
@@ -91,9 +92,8 @@ def train_networks(
     n_states = states.shape[2]
     item_shape = (windows.shape[2], windows.shape[1])
     encoders = []
-    with torch.random.fork_rng(devices=[]):  # the user's random stream is not ours to move
-        for trial_seed in seeds[1:]:
-            torch.manual_seed(trial_seed)
+    for trial_seed in seeds[1:]:
+        with random_numbers_of(trial_seed):
             encoders.append(build_encoder(settings.encoder, item_shape, settings.n_latents))
     cell: EQLCell | ReLUCell
     if settings.head == "relu":

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sklearn_eql._devices import moved
+from sklearn_eql._devices import moved, random_numbers_of
 from sklearn_eql.encoder.augment import Transform, transformed
 from sklearn_eql.encoder.heads import Composite, DenseHead, LawHead, relu_head
 from sklearn_eql.encoder.items import Items
@@ -149,8 +149,7 @@ class Training:
 
     def model(self, head: nn.Module, state: Mapping[str, torch.Tensor] | None = None) -> Composite:
         """A network on the device of the training; encoder and normalisation from the state of an earlier one."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seeds.encoder)
+        with random_numbers_of(self.seeds.encoder):
             model = Composite(self.make_encoder(), LatentNorm(self.settings.n_latents), head).to(self.settings.device)
         if state is not None:
             encoder = {name: value for name, value in state.items() if not name.startswith("head.")}
@@ -207,8 +206,7 @@ class Training:
         Latents are defined only up to a map of each, which the head can undo. The simplest head settles which: behind
         a linear form, latents are the additive part of the target.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seeds.head)
+        with random_numbers_of(self.seeds.head):
             model = decide(self.model(nn.Sequential(nn.Linear(self.n_features, 1), nn.Flatten(0)), state), False)
 
         for number in range(_LINEAR_ROUNDS):
@@ -263,8 +261,7 @@ class Training:
 
     def train_relu(self, state: Mapping[str, torch.Tensor] | None) -> Composite:
         """Encoder and the comparison head of the paper, for as many steps as EQL head and law."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seeds.head)
+        with random_numbers_of(self.seeds.head):
             model = decide(self.model(relu_head(self.n_features), state), False)
         n_steps = self.settings.max_iter + sum(phase.n_steps for phase in self.settings.schedule)
         return self._train_fully(model, n_steps, "ReLU head")

@@ -426,14 +426,14 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
     def _model(self) -> Composite:
         """The trained network, rebuilt from arrays once; on the CPU."""
         if getattr(self, "_rebuilt", None) is None:
-            with torch.random.fork_rng(devices=[]):
+            with torch.random.fork_rng(devices=[]):  # initial weights are drawn only to be replaced
                 encoder = build_encoder(item_shape=self.item_shape_, **self._wanted)
+                head = torch.nn.Identity() if self._head_state is None else relu_head(len(self._names))
+            if self._head_state is not None:
+                load_parameters(head, self._head_state)
             norm = LatentNorm(self._wanted["n_latents"])
             norm.mean.copy_(torch.from_numpy(self.latent_mean_))
             norm.var.copy_(torch.from_numpy(self.latent_scale_) ** 2)
-            head: torch.nn.Module = torch.nn.Identity()
-            if self._head_state is not None:
-                head = load_parameters(relu_head(len(self._names)), self._head_state)
             model = Composite(load_parameters(encoder, self._encoder_state), norm, head).eval()
             # In single precision the last digits of an item depend on the others of its batch, and on the processor.
             # Encoders of the user may be written for single precision.

@@ -149,7 +149,8 @@ class PairScan:
             places.append(place)
         low, place = torch.cat(lowest), torch.cat(places)
         best = torch.topk(low, min(_PER_GROUP, len(low)), largest=False)
-        return torch.stack([best.values, rows.start + best.indices, columns.start + place[best.indices]])
+        numbers = [rows.start + best.indices, columns.start + place[best.indices]]
+        return torch.stack([best.values, *(number.to(low.dtype) for number in numbers)])
 
     def _on_device(self, *rows: torch.Tensor) -> list[torch.Tensor]:
         return [row.to(self._there.device) for row in rows]

@@ -270,7 +270,8 @@ def _in_turn(tasks, until: float) -> Iterator[list[EvolutionResult]]:
 def _in_parallel(tasks, until: float, n_jobs: int | None) -> Iterator[list[EvolutionResult]]:
     """Results of all tasks in order, computed by joblib. Where one is interrupted the others end, too.
 
-    Ctrl-C reaches this process, which asks the workers for their results; see :mod:`sklearn_eql.stopping`.
+    Ctrl-C reaches this process, which asks the workers for their results; see :mod:`sklearn_eql.stopping`. So they are
+    asked where no further result is wanted: joblib would end the processes themselves, and warn of it.
     """
     with flag_of_interruption() as flag:
         jobs = (delayed(_in_worker)(task, Deadline(until, str(flag)), os.getpid()) for task in tasks)
@@ -281,6 +282,11 @@ def _in_parallel(tasks, until: float, n_jobs: int | None) -> Iterator[list[Evolu
                 if history[-1].stop_reason == StopReason.INTERRUPTED:
                     flag.touch()
                 yield history
+        except GeneratorExit:
+            flag.touch()
+            for _ in results:
+                pass
+            raise
         except BrokenExecutor as error:
             if not flag.exists():
                 raise

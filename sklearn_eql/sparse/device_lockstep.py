@@ -34,6 +34,7 @@ from sklearn_eql.sparse.steps import (
 
 _LEAST_VALUES = 10_000  # structures times rows, from which the launches of a step cost less than the step on a CPU
 _MOST_VALUES = 1 << 21  # in one batch: more keeps no device busier, and structures of one size pad each other less
+_MOST_STRUCTURES = 1 << 15  # in one batch: products of more matrices than 65,535 at once are not safe on every GPU
 _LOOK = 4  # steps between looks at what still moves
 _MOVING = 0.3  # of a batch, at least: fewer go on in a batch of their own
 _EXTRA_ROWS = 8  # of a structure: targets, residuals, copies of them
@@ -92,7 +93,7 @@ def in_lockstep_on(
 def _alike(numbers: list[int], programs: Sequence[Program], n_rows: int, device: str) -> Iterator[list[int]]:
     """Numbers of structures of about the same size, as many as one batch takes."""
     room = bytes_at_once(device) // 8
-    most = max(1, min(_MOST_VALUES, room) // max(n_rows, 1))
+    most = max(1, min(_MOST_STRUCTURES, min(_MOST_VALUES, room) // max(n_rows, 1)))
     chosen: list[int] = []
     used = 0
     for t in sorted(numbers, key=lambda t: (len(programs[t].theta), programs[t].n_terms)):

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sklearn_eql._devices import mixed_precision, moved
+from sklearn_eql._devices import mixed_precision, moved, random_numbers_of
 from sklearn_eql.training.checkpoint import Checkpoint
 from sklearn_eql.training.optimizers import make_optimizer, set_learning_rate
 from sklearn_eql.training.records import Status
@@ -184,8 +184,7 @@ def descend(
             if watch.interrupted or time.time() > watch.deadline:
                 status = Status.INTERRUPTED if watch.interrupted else Status.TIMED_OUT
                 break
-            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-                torch.manual_seed(_seed_of(batches.seed, run.step))
+            with random_numbers_of(_seed_of(batches.seed, run.step), device):
                 inputs, targets = (moved(part, device) for part in batches.read(batches.rows_of(run.step)))
                 run.advance(model, objective, inputs, targets)
             if run.step % _CHECK_EVERY == 0 or run.step == plan.n_steps:

@@ -144,11 +144,12 @@ def test_the_same_seed_gives_the_same_model():
     np.testing.assert_array_equal(first.predict(DIGITS.X), second.predict(DIGITS.X))
 
 
-def test_training_leaves_the_users_random_numbers_alone():
+@pytest.mark.parametrize("head", ["eql", "relu"])
+def test_training_leaves_the_users_random_numbers_alone(head):
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    EQLEncoderRegressor(encoder="mlp", transforms="affine", **QUICK).fit(DIGITS.X, DIGITS.y)
+    EQLEncoderRegressor(encoder="mlp", head=head, transforms="affine", **QUICK).fit(DIGITS.X, DIGITS.y)
     assert torch.rand(1) == expected
 
 

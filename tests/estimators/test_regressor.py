@@ -241,6 +241,11 @@ def test_results_do_not_depend_on_the_number_of_jobs(rng):
     assert one.loss_curve_ == two.loss_curve_
 
 
+def test_a_law_of_one_island_ends_the_others_without_a_word():
+    settings = {"n_islands": 3, "n_generations": 10**6, "patience": 10**6, "n_families": 2, "n_hidden_layers": 2}
+    assert quick(**settings, n_jobs=2).fit(X, law(X)).stop_reason_ == "exact"
+
+
 def test_more_rows_than_the_search_reads_are_all_used_for_refinement(rng):
     rows = rng.uniform(1, 3, (500, 2))
     target = law(rows) + 0.1 * rng.normal(size=500)
