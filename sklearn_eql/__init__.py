@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from sklearn_eql.estimators.dynamics_regressor import EQLDynamicsRegressor
     from sklearn_eql.estimators.encoder_regressor import EQLEncoderRegressor
     from sklearn_eql.estimators.regressor import EQLRegressor
+    from sklearn_eql.estimators.transformer_regressor import SymbolicTransformerRegressor
     from sklearn_eql.primitives import Interval, Primitive
     from sklearn_eql.training.schedule import Phase, RolloutPhase
 
@@ -19,6 +20,7 @@ __all__ = [
     "Phase",
     "Primitive",
     "RolloutPhase",
+    "SymbolicTransformerRegressor",
 ]
 
 # Loaded when first used: data sets and the command line's own messages then need no torch.
@@ -30,6 +32,7 @@ _HOMES = {
     "Phase": "sklearn_eql.training.schedule",
     "Primitive": "sklearn_eql.primitives",
     "RolloutPhase": "sklearn_eql.training.schedule",
+    "SymbolicTransformerRegressor": "sklearn_eql.estimators.transformer_regressor",
 }
 
 

@@ -24,6 +24,7 @@ class StopReason(StrEnum):
     PATIENCE = "patience"
     GENERATIONS = "generations"
     FAMILIES = "all"  # of a ladder, after which the search goes on
+    WRITTEN = "written"
     SCHEDULE = "schedule"
     EARLY_STOPPING = "early_stopping"
     MAX_TIME = "max_time"
@@ -47,6 +48,7 @@ _MEANINGS = {
     StopReason.PATIENCE: "no progress for a while",
     StopReason.GENERATIONS: "all generations are over; more may find better laws",
     StopReason.FAMILIES: "all families of laws are tried",
+    StopReason.WRITTEN: "all laws that the network wrote are tried; EQLRegressor may find better ones",
     StopReason.SCHEDULE: "the schedule of training is over",
     StopReason.EARLY_STOPPING: "the validation loss falls no more",
     StopReason.MAX_TIME: "max_time is over; more may find better laws",

@@ -78,6 +78,13 @@ def read_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     return weight / weight.max()
 
 
+def resolution_of(data: Any) -> float:
+    """Relative rounding error of data as they were given: float32 tables carry no more than seven digits."""
+    kinds = np.atleast_1d(getattr(data, "dtypes", getattr(data, "dtype", None)))  # one for a Series, or many
+    floats = [k for k in kinds if isinstance(k, np.dtype) and k.kind == "f"]
+    return max((float(np.finfo(k).eps) for k in floats), default=float(np.finfo(np.float64).eps))
+
+
 def _cure(X: Any, y: Any, *, fitting: bool) -> str:
     if issparse(X) or issparse(y):
         return "Use .toarray() to make a sparse matrix dense."

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
+from os import PathLike
 from typing import ClassVar
 
 import numpy as np
@@ -26,13 +27,17 @@ from sklearn_eql.estimators._check_table import (
     read_rows,
     read_table,
     read_weight,
+    resolution_of,
 )
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
+from sklearn_eql.estimators._kept_laws import Outcome, keep_laws
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
-from sklearn_eql.exceptions import AllTrialsFailedError, OutlierWarning, SearchInterruptedWarning
+from sklearn_eql.estimators._written_laws import proposals_of
+from sklearn_eql.exceptions import AllTrialsFailedError, OutlierWarning
+from sklearn_eql.language.writer import Proposals, Writer
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import RULES, extrapolation_errors, outer_rows, select, simplest_outside
@@ -92,6 +97,10 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         hardly more time.
     n_families : int or None, default=None
         Families of laws that the ladder tries before the evolution; all by default, 0 for none.
+    proposals : {"transformer"}, str, path-like, writer or None, default=None
+        A network that reads the rows and writes laws, which are then fitted among the first families of the ladder,
+        and beside the best law that it ends with. "transformer": the weights ``"laws"``; else as `weights` of
+        :class:`~sklearn_eql.SymbolicTransformerRegressor`. Not with ``search="gradient"``.
     n_generations : int, default=60
         Generations at most.
     patience : int, default=12
@@ -178,6 +187,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         "search": [StrOptions({"evolution", "gradient", "auto"})],
         "population_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_families": [Interval(Integral, 0, None, closed="left"), None],
+        "proposals": [str, PathLike, HasMethods(["write"]), None],
         "n_generations": [Interval(Integral, 0, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "n_islands": [Interval(Integral, 1, None, closed="left")],
@@ -210,6 +220,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         search: str = "evolution",
         population_size: int | str = "auto",
         n_families: int | None = None,
+        proposals: str | PathLike | Writer | None = None,
         n_generations: int = 60,
         patience: int = 12,
         n_islands: int = 1,
@@ -238,6 +249,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         self.search = search
         self.population_size = population_size
         self.n_families = n_families
+        self.proposals = proposals
         self.n_generations = n_generations
         self.patience = patience
         self.n_islands = n_islands
@@ -284,7 +296,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         check_sizes(self)
         deadline = math.inf if self.max_time is None else time.time() + self.max_time
         X, y = plain("X", X), plain("y", y)
-        resolution = max(_resolution(X), _resolution(y))
+        resolution = max(resolution_of(X), resolution_of(y))
         X, y = read_table(self, X, y)
         weight = read_weight(sample_weight, X)
         targets = y[:, None] if y.ndim == 1 else y
@@ -307,30 +319,14 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             result, best, stands = self._fit_output(
                 k, (X, column, weight), folds, settings, initial, seed, deadline, variables
             )
-            if any(earlier.interrupted for earlier, *_ in outcomes):
+            if any(earlier.result.interrupted for earlier in outcomes):
                 result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
             if result.interrupted:
                 deadline = time.time()  # the other outputs get no search, but an equation all the same
-            outcomes.append((result, best, stands))
-        results = [result for result, *_ in outcomes]
-        self._laws = [result.front for result in results]
-        self._standings = [stands for *_, stands in outcomes]
-        self._best = [best for _, best, _ in outcomes]
-        self._names, self._single = variables, y.ndim == 1
-        self.n_outputs_ = targets.shape[1]
-        self.n_iter_ = max(result.n_iter for result in results)
-        self.loss_curve_ = self._unlist([result.loss_curve for result in results])
-        self.stop_reason_ = self._unlist([str(result.stop_reason) for result in results])
-        self.interrupted_ = any(result.interrupted for result in results)
-        if self.interrupted_:
-            warnings.warn(
-                "fit was interrupted; the best equation found until then was kept (interrupted_ is True). Set "
-                "max_time for a limit, or warm_start=True to go on from here.",
-                SearchInterruptedWarning,
-                stacklevel=2,
-            )
+            outcomes.append(Outcome(result, best, stands))
+        keep_laws(self, outcomes, variables, y.ndim == 1)
         if self.loss == "squared_error":
-            chosen = [result.front[best] for result, best, _ in outcomes]
+            chosen = [outcome.result.front[outcome.best] for outcome in outcomes]
             outliers = [
                 n_outliers(law, X, column, weight, settings.primitives)
                 for law, column in zip(chosen, targets.T, strict=True)
@@ -500,7 +496,14 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
             device=device,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
+            proposals=self._proposals(),
         )
+
+    def _proposals(self) -> Proposals | None:
+        if self.proposals is None:
+            return None
+        named = isinstance(self.proposals, str) and self.proposals == "transformer"
+        return proposals_of("proposals", "laws" if named else self.proposals)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -513,10 +516,3 @@ def _is_usable(law: Law, settings: SearchSettings, n_features: int) -> bool:
     """Whether a law of an earlier fit can start this search: the same columns, functions that still exist."""
     names = {unit.primitive for unit in law.equation.units}
     return law.equation.n_features == n_features and names <= settings.primitives.keys()
-
-
-def _resolution(data) -> float:
-    """Relative rounding error of data as they were given: float32 tables carry no more than seven digits."""
-    kinds = np.atleast_1d(getattr(data, "dtypes", getattr(data, "dtype", None)))  # one for a Series, or many
-    floats = [k for k in kinds if isinstance(k, np.dtype) and k.kind == "f"]
-    return max((float(np.finfo(k).eps) for k in floats), default=float(np.finfo(np.float64).eps))

@@ -19,8 +19,10 @@ from sklearn_eql.language.network import LawTransformer, NetworkConfig
 from sklearn_eql.language.normal_form import NoCanonicalFormError
 from sklearn_eql.language.presets import PRESETS, Preset
 from sklearn_eql.language.pretraining import Pretrained, Schedule, pretrain
+from sklearn_eql.language.reading_rows import Reading
 from sklearn_eql.language.tokens import Vocabulary
 from sklearn_eql.language.weights import read_weights, save_weights
+from sklearn_eql.language.writer import LawWriter, WrittenLaw
 
 __all__ = [
     "PRESETS",
@@ -31,14 +33,17 @@ __all__ = [
     "Grammar",
     "HeldOut",
     "LawTransformer",
+    "LawWriter",
     "NetworkConfig",
     "NoCanonicalFormError",
     "Preset",
     "Pretrained",
+    "Reading",
     "SavedExpressions",
     "Schedule",
     "Vocabulary",
     "Written",
+    "WrittenLaw",
     "beam_search",
     "canonical",
     "corpus",

@@ -20,7 +20,9 @@ from sklearn_eql._garbage import known_objects_left_alone
 from sklearn_eql._threads import single_threaded
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.ladder.climb import LADDER, Climb, climb
-from sklearn_eql.ladder.families import GROWTH
+from sklearn_eql.ladder.families import GROWTH, Family
+from sklearn_eql.ladder.written import written_beside, written_family
+from sklearn_eql.language.writer import Proposals
 from sklearn_eql.laws.finishing import by_promise, finish, rerank
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
 from sklearn_eql.laws.law import Law, shortlist
@@ -51,6 +53,7 @@ _FURTHER_CLIMBS = 2  # with other columns of a wide table
 _ENDED = (StopReason.EXACT, StopReason.NOISE, StopReason.INTERRUPTED)  # no further search can do better
 _BRIEF_FAMILIES = 8  # of the ladder: up to functions of one monomial
 _BRIEF_SHARE = 0.3  # of the time
+_CHEAP_FAMILIES = 4  # up to the cubic form
 _READABLE_DIGITS, _READABLE_LOSS = 6, 1e-3  # what a reader keeps of a constant, and may lose of the law
 _SUBNORMAL = float(np.finfo(np.float64).smallest_subnormal)  # absolute rounding error of the smallest numbers
 _OPENING_GENERATIONS = 2  # generations
@@ -69,7 +72,7 @@ class SearchSettings:
     n_hidden_layers: int
     method: str  # "evolution", "gradient", or "auto": evolution, then gradient if no exact law was found
     evolution: EvolutionSettings
-    gradient: GradientSettings
+    gradient: GradientSettings | None  # None where the method is evolution
     n_families: int | None  # of the ladder; None for all
     n_islands: int
     max_rows: int
@@ -78,6 +81,15 @@ class SearchSettings:
     device: str  # where structures are fitted, pairs judged and networks trained
     n_jobs: int | None
     verbose: int
+    proposals: Proposals | None = None  # laws that a network writes, among the first families of the ladder
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Of the ladder, with that of written laws after those that cost least."""
+        chosen = LADDER[: self.n_families]
+        if self.proposals is None:
+            return chosen
+        return (*chosen[:_CHEAP_FAMILIES], written_family(self.proposals), *chosen[_CHEAP_FAMILIES:])
 
 
 @dataclass(frozen=True)
@@ -314,12 +326,15 @@ def _search_island(
     runs: list[EvolutionResult] = []
     try:
         with single_threaded():
-            if island == 0 and settings.n_families != 0 and evolution.n_generations:
+            if island == 0 and settings.families and (evolution.n_generations or settings.proposals):
                 for run in _climb_by_columns(problem, judge, settings, starts, seed, deadline, report):
                     runs.append(run)
                     starts = [*starts, *(r.structure for r in run.archive.ranked()[:_N_SEEDS])]
                 if runs[-1].stop_reason in _ENDED and any(run.archive.members for run in runs):
                     return runs
+                if settings.proposals and runs[-1].archive.members and not deadline.passed:
+                    leader = runs[-1].archive.ranked()[0].structure
+                    starts = [*starts, *written_beside(leader, problem, settings.proposals)]
             runs.append(evolve(problem, seed, evolution, seeds=starts, deadline=deadline, report=report))
     except KeyboardInterrupt:
         if not runs:
@@ -338,7 +353,7 @@ def _climb_by_columns(
     report: Callable[[int | str, FitResult], None] | None,
 ) -> Iterator[EvolutionResult]:
     """The ladder over the likely columns, and again as long as what a law leaves over depends on further ones."""
-    families = LADDER[: settings.n_families]
+    families = settings.families
     tried = problem.likely
     is_wide = len(tried) < np.ptp(judge.X.numpy(), axis=0).astype(bool).sum()
     if is_wide and GROWTH in families:  # which takes any number of columns

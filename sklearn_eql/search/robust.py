@@ -149,8 +149,9 @@ def _reweighted(
     epsilon: float,
 ) -> SearchResult:
     """The laws on the front refitted, constants recognised again, with weights that follow from the leading one."""
+    no_generations = replace(settings.evolution, n_generations=0)
     no_search = replace(
-        settings, method="evolution", n_families=0, evolution=replace(settings.evolution, n_generations=0), n_islands=1
+        settings, method="evolution", n_families=0, proposals=None, evolution=no_generations, n_islands=1
     )
     factors = np.ones(len(kept))
     for _ in range(_MOST_REFITS):

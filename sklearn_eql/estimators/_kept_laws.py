@@ -1,0 +1,52 @@
+"""What a fit over tables ends with, as the attributes of an estimator."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sklearn_eql.estimators._equation_reader import EquationReader
+from sklearn_eql.exceptions import SearchInterruptedWarning
+from sklearn_eql.laws.standing import Standing
+from sklearn_eql.search.islands import SearchResult
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The laws of one output, the selected one, and how all stand beside it."""
+
+    result: SearchResult
+    best: int
+    stands: list[Standing]
+
+
+def keep_laws(estimator: EquationReader, outcomes: Sequence[Outcome], names: list[str], single: bool) -> None:
+    """Set what :class:`EquationReader` reads and how the search ended; warn of Ctrl-C.
+
+    Parameters
+    ----------
+    estimator : EquationReader
+    outcomes : sequence of Outcome, one per output
+    names : list of str
+        Of the variables.
+    single : bool
+        Whether the target had one dimension.
+    """
+    results = [outcome.result for outcome in outcomes]
+    estimator._laws = [result.front for result in results]
+    estimator._standings = [outcome.stands for outcome in outcomes]
+    estimator._best = [outcome.best for outcome in outcomes]
+    estimator._names, estimator._single = names, single
+    estimator.n_outputs_ = len(outcomes)
+    estimator.n_iter_ = max(result.n_iter for result in results)
+    estimator.loss_curve_ = estimator._unlist([result.loss_curve for result in results])
+    estimator.stop_reason_ = estimator._unlist([str(result.stop_reason) for result in results])
+    estimator.interrupted_ = any(result.interrupted for result in results)
+    if estimator.interrupted_:
+        warnings.warn(
+            "fit was interrupted; the best equation found until then was kept (interrupted_ is True). Set "
+            "max_time for a limit, or warm_start=True to go on from here.",
+            SearchInterruptedWarning,
+            stacklevel=3,
+        )

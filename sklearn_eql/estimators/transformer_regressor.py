@@ -1,0 +1,248 @@
+"""SymbolicTransformerRegressor: laws that a trained network writes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from numbers import Integral, Real
+from os import PathLike
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_eql.estimators._check_parameters import check_sizes
+from sklearn_eql.estimators._check_table import (
+    check_varies,
+    merge_duplicates,
+    read_rows,
+    read_table,
+    read_weight,
+    resolution_of,
+)
+from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql.estimators._device import resolve_device
+from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
+from sklearn_eql.estimators._kept_laws import Outcome, keep_laws
+from sklearn_eql.estimators._written_laws import check_readable, proposals_of
+from sklearn_eql.language.writer import Writer
+from sklearn_eql.laws.cross_validation import Rows
+from sklearn_eql.laws.selection import select
+from sklearn_eql.laws.standing import rivals, standings
+from sklearn_eql.primitives import PRESETS, PRIMITIVES
+from sklearn_eql.reading.arrays import plain
+from sklearn_eql.search.evolution import EvolutionSettings
+from sklearn_eql.search.islands import SearchSettings
+from sklearn_eql.search.written_laws import fitted_laws, laws_as_written
+from sklearn_eql.stopping import StopReason
+
+_RULES = ("best", "accurate", "simple")
+_MAX_ROWS = 256  # on which laws are fitted first: as many as a network is shown
+_VOCABULARY: Mapping[str, int] = PRESETS["default"]  # what networks write is among these
+
+
+class SymbolicTransformerRegressor(EquationReader, RegressorMixin, BaseEstimator):
+    """Have a network that was trained on random laws look at a table and write the law behind it.
+
+    The network writes many laws in the time of a few fits, the most probable first (`sklearn_eql.language`). Their
+    constants are then fitted by Levenberg-Marquardt, all laws together, and the best are finished as those of
+    :class:`~sklearn_eql.EQLRegressor`, which searches longer and knows more forms.
+
+    Parameters
+    ----------
+    weights : str, path-like or writer, default="laws"
+        The network: the name of a preset whose weights come with the package, a file that ``python -m
+        sklearn_eql.pretrain`` has written, or a :class:`~sklearn_eql.language.LawWriter`.
+    n_beams : int, default=32
+        Laws that are written.
+    refine : bool, default=True
+        Whether constants are fitted and recognised, superfluous terms go, and laws are written again for what the best
+        one leaves over. If not, laws are as the network writes them, with rough constants.
+    selection : {"best", "accurate", "simple"} or callable, default="best"
+        How one equation is picked from `equations_`, as in :class:`~sklearn_eql.EQLRegressor`.
+    max_time : float or None, default=None
+        Seconds for `fit`; when they are over, the best equation so far is kept.
+    device : str, default="auto"
+        Where laws are fitted: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1". The network stays on the CPU.
+    random_state : int, RandomState or None, default=None
+        Of the rows that the network is shown, where there are many.
+    verbose : int, default=0
+        Progress on stderr if not 0.
+    on_undefined : {"raise", "nan", "clip"}, default="raise"
+        What `predict` does with rows on which the law is undefined, as in :class:`~sklearn_eql.EQLRegressor`.
+
+    Attributes
+    ----------
+    sympy_expr_ : sympy.Expr, or list of them for several outputs
+    equations_ : DataFrame, or list of them
+        Accuracy and complexity of every law. With ``refine=False``, `trial` is its place in the beam, from 0.
+    best_index_ : int, or list of int
+    n_features_in_, n_outputs_ : int
+    feature_names_in_ : ndarray of str, if X had column names
+    n_iter_ : int
+    loss_curve_ : list of float
+        Best mean squared error, relative to the variance of y, after each step.
+    stop_reason_ : str
+        "exact" (every row with weight is met, to rounding), "sample" (every row that was fitted first is, but not all),
+        "noise" (what the law leaves over is noise), "written" (all laws of the beam are tried), "max_time" or
+        "interrupted".
+    interrupted_ : bool
+
+    References
+    ----------
+    P.-A. Kamienny et al., "End-to-end symbolic regression with transformers", NeurIPS 2022.
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "weights": [str, PathLike, HasMethods(["write"])],
+        "n_beams": [Interval(Integral, 1, None, closed="left")],
+        "refine": ["boolean"],
+        "selection": [StrOptions(set(_RULES)), callable],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "on_undefined": [StrOptions({"raise", "nan", "clip"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        weights: str | PathLike | Writer = "laws",
+        n_beams: int = 32,
+        refine: bool = True,
+        selection: Selection = "best",
+        max_time: float | None = None,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        on_undefined: str = "raise",
+    ) -> None:
+        self.weights = weights
+        self.n_beams = n_beams
+        self.refine = refine
+        self.selection = selection
+        self.max_time = max_time
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.on_undefined = on_undefined
+
+    @fit_context(prefer_skip_nested_validation=True)
+    @unchanged_on_failure
+    def fit(self, X, y, sample_weight=None) -> SymbolicTransformerRegressor:
+        """Have laws written, and fit them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Of more features than the network has variables, it is shown the most important ones.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Each output gets its own equation.
+        sample_weight : array-like of shape (n_samples,), optional
+            Non-negative; a row of weight 2 counts as two rows. The network does not see it, the fits do.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Wrong shapes, NaN or infinity, constant data, fewer rows than the network reads, damaged weights.
+        FileNotFoundError
+            No such weights.
+        AllTrialsFailedError
+            No law stayed finite on all rows.
+        """
+        check_sizes(self)
+        deadline = math.inf if self.max_time is None else time.time() + self.max_time
+        X, y = plain("X", X), plain("y", y)
+        settings = self._settings(max(resolution_of(X), resolution_of(y)))
+        X, y = read_table(self, X, y)
+        weight = read_weight(sample_weight, X)
+        targets = y[:, None] if y.ndim == 1 else y
+        kept = slice(None) if weight is None or (weight > 0).all() else weight > 0
+        names = ["y"] if y.ndim == 1 else [f"y[:, {k}]" for k in range(y.shape[1])]
+        check_varies(X[kept], targets[kept], names)
+        check_readable(settings.proposals, X[kept], targets[kept, 0])
+        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
+        variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
+        self._own = {}
+        self._ranges = np.stack([X[kept].min(axis=0), X[kept].max(axis=0)])
+        outcomes: list[Outcome] = []
+        for column, seed in zip(targets.T, seeds.tolist(), strict=True):
+            outcome = self._fit_output((X, column, weight), settings, seed, deadline, variables)
+            if any(earlier.result.interrupted for earlier in outcomes):
+                result = replace(outcome.result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
+                outcome = replace(outcome, result=result)
+            if outcome.result.interrupted:
+                deadline = time.time()
+            outcomes.append(outcome)
+        keep_laws(self, outcomes, variables, y.ndim == 1)
+        return self
+
+    def predict(self, X, index: int | list[int] | None = None) -> np.ndarray:
+        """Values of the equation.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        index : int or list of int, optional
+            Row of `equations_`; the selected one by default.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+
+        Raises
+        ------
+        ValueError
+            Rows on which the equation is undefined or overflows, as `on_undefined` has it.
+        """
+        check_is_fitted(self)
+        return self._evaluate(read_rows(self, X), index)
+
+    def _fit_output(
+        self, given: Rows, settings: SearchSettings, seed: int, deadline: float, variables: list[str]
+    ) -> Outcome:
+        X, y, weight = merge_duplicates(*given)
+        weight = None if weight is None else weight / weight.max()
+        find = fitted_laws if self.refine else laws_as_written
+        result = find(X, y, weight, settings, seed, deadline)
+        table = None
+        if callable(self.selection):
+            stands = standings(result.front, result.n_rows, None)
+            table = self._table(result.front, variables, stands)
+        best = select(self.selection, result.front, result.n_rows, table)
+        marks = rivals(result.front, best, X, y, weight, settings.primitives, deadline)
+        return Outcome(result, best, standings(result.front, result.n_rows, marks))
+
+    def _settings(self, resolution: float) -> SearchSettings:
+        return SearchSettings(
+            primitives=PRIMITIVES,
+            copies=_VOCABULARY,
+            n_hidden_layers=2,
+            method="evolution",
+            evolution=EvolutionSettings(n_generations=0),
+            gradient=None,
+            n_families=0,
+            n_islands=1,
+            max_rows=_MAX_ROWS,
+            scale=True,
+            resolution=resolution,
+            device=resolve_device(self.device),
+            n_jobs=None,
+            verbose=self.verbose,
+            proposals=proposals_of("weights", self.weights, self.n_beams),
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.non_deterministic = self.max_time is not None
+        return tags
