@@ -29,16 +29,16 @@ class StubWriter:
         return [WrittenLaw(e, -1.0 - i, law) for i, (e, law) in enumerate(zip(expressions, equations, strict=True))]
 
 
-def untrained(n_variables=1, **reading):
-    """Network, vocabulary and notes of random weights, which write valid nonsense."""
-    vocabulary = Vocabulary(n_variables)
+def untrained(n_variables=1, constants=()):
+    """Network, vocabulary and notes of random weights, which write valid nonsense, of whole numbers by default."""
+    vocabulary = Vocabulary(n_variables, 0 if constants else 9, constants)
     config = NetworkConfig(len(vocabulary), n_variables, 12, 16, 2, 4, 1, 1, 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = LawTransformer(config).eval()
-    return network, vocabulary, {"preset": "integers-1d"} | ({"reading": reading} if reading else {})
+    return network, vocabulary, {"seed": 0}
 
 
 def untrained_writer(n_variables=2):
-    """It reads columns in units of their own."""
-    return LawWriter(*untrained(n_variables, scaled=True, low=float("-inf"), high=float("inf")))
+    """It writes rough constants and reads columns in units of their own."""
+    return LawWriter(*untrained(n_variables, (0.1, 1.0, 10.0)))

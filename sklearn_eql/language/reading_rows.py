@@ -68,8 +68,7 @@ class Reading:
         """
         given = notes.get(_NOTE, {})
         known = {field.name: given[field.name] for field in fields(cls) if field.name in given}
-        has_rough_numbers = any(is_rough_number(token) for token in vocabulary.tokens)
-        usual = {} if has_rough_numbers else {"scaled": False, "low": -3.0, "high": 3.0, "max_rows": 64}
+        usual = {} if vocabulary.constants else {"scaled": False, "low": -3.0, "high": 3.0, "max_rows": 64}
         return cls(**{"n_variables": n_variables, **usual, **known})
 
     def as_note(self) -> dict[str, dict[str, Any]]:
@@ -122,11 +121,6 @@ class Reading:
             x_units, y_unit = _root_mean_squares(X[rows]), float(_root_mean_squares(y[rows, None])[0])
         table[:, : X.shape[1]] = X[rows] / x_units
         return Shown(table, y[rows] / y_unit, x_units, y_unit)
-
-
-def is_rough_number(token: str) -> bool:
-    """Whether a token is a real constant, ``c0.2``: a number near the one of the law."""
-    return token not in ARITY and token.startswith("c")
 
 
 def renamed(expression: Sequence[str], columns: Sequence[int]) -> tuple[str, ...] | None:

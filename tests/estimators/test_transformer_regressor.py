@@ -87,7 +87,7 @@ def test_a_selection_may_be_a_function():
 
 def test_the_same_seed_gives_the_same_laws_from_a_file(tmp_path):
     path = tmp_path / "weights.npz"
-    save_weights(path, *untrained(2, scaled=True, low=float("-inf"), high=float("inf")))
+    save_weights(path, *untrained(2, (0.1, 1.0)))
     model = SymbolicTransformerRegressor(weights=path, n_beams=4, random_state=3).fit(X, X[:, 0] * X[:, 1])
     again = pickle.loads(pickle.dumps(clone(model).fit(X, X[:, 0] * X[:, 1])))
     assert list(model.equations_.equation) == list(again.equations_.equation)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_eql.language.reading_rows import Reading, is_rough_number, renamed
+from sklearn_eql.language.reading_rows import Reading, renamed
 from sklearn_eql.language.tokens import Vocabulary
 
 
@@ -23,6 +23,7 @@ def test_columns_and_target_are_shown_in_units_of_their_own(X):
 def test_rows_are_shown_as_they_are_to_a_network_that_writes_whole_numbers(X):
     reading = Reading.of(Vocabulary(2), 2, {})
     assert not reading.scaled
+    assert Reading.of(Vocabulary(2, 0, (0.5, 1.0)), 2, {}).scaled
     shown = reading.shown(2 * X, X[:, 1])  # of the rows a few are beyond 3
     assert len(shown.y) == 64
     assert np.abs(shown.X).max() <= 3
@@ -64,7 +65,3 @@ def test_what_it_reads_comes_with_the_weights():
 def test_variables_become_columns():
     assert renamed(("add", "x1", "exp", "x0"), [5, 2]) == ("add", "x2", "exp", "x5")
     assert renamed(("add", "x1", "exp", "x0"), [5]) is None
-
-
-def test_rough_numbers_are_told_from_functions():
-    assert [is_rough_number(token) for token in ("c0.2", "cos", "cube", "2", "x0")] == [True, *[False] * 4]
