@@ -1,21 +1,27 @@
-"""All that is worth measuring on a GPU, in one command of less than eight minutes.
+"""All that is worth measuring on a GPU, in one command of a few minutes.
 
     python benchmarks/device.py --device cuda
+    python benchmarks/device.py --device cuda --profile         # and where the time of a generation goes
     python benchmarks/device.py --device cpu --quick            # the same on a CPU, small: does it run?
     python benchmarks/device.py --device cuda --sections structures pairs
 
 Sections: fits of sparse structures per second, for generations of 256 to 32,768 on 200 and 1,000 rows, on the device
-and on one thread of the CPU; pairs of a library judged per second; whole fits of laws without noise and with 1% of it,
-on both; steps of gradient search for T = 1 to 10,000 networks; training of an encoder and of a law of motion. The
-largest memory that the device has held stands beside each. Rows are printed as they come; a section that has used its
-share of the time leaves out the rest and says so. With ``--laws`` whole fits are of Feynman's laws, from the data
-folder that `physics.py` reads.
+and on one thread of the CPU; whole generations of a search, proposals included; pairs of a library judged per second;
+whole fits of laws without noise and with 1% of it, on both; steps of gradient search for T = 1 to 10,000 networks;
+training of an encoder and of a law of motion. The largest memory that the device has held stands beside each.
+
+Rows are printed as they come, the most telling ones first. A section that has used its share of the time ends, in the
+middle of a row if need be, and says so; what others leave is shared out anew. An error ends its section, and is
+printed. With ``--laws`` whole fits are of Feynman's laws, from the data folder that `physics.py` reads.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +30,7 @@ import numpy as np
 import sympy
 import torch
 from _common import machine, markdown_table
+from _device_profile import breakdown
 from _physics import Problem, compiled, data_folder, evaluate, feynman_problems
 from _recovered import recovered
 from _structures import bandwidth, fit_seconds, problem_of, structures_of, synchronize
@@ -33,11 +40,17 @@ from sklearn_eql import EQLDynamicsRegressor, EQLEncoderRegressor, EQLRegressor,
 from sklearn_eql._devices import generation_size
 from sklearn_eql.datasets import load_digits_arithmetic, make_oscillator
 from sklearn_eql.scan.pairs import FORMS, PairScan
+from sklearn_eql.search.evolution import EvolutionSettings, evolve
 from sklearn_eql.sparse.packing import Packing
 from sklearn_eql.training.schedule import RolloutPhase
 
 N_LAWS = 12
+LAW_SECONDS = 12  # of a fit, at most
 Row = tuple[object, ...]
+
+
+class TimeIsUp(Exception):
+    """The share of a section is used, in the middle of a row."""
 
 
 @dataclass
@@ -68,7 +81,7 @@ class Bench:
 
 
 def structures(bench: Bench) -> Iterator[Row]:
-    counts = (64, 128) if bench.quick else (256, 1024, 4096, 16_384, 32_768)
+    counts = (64, 128) if bench.quick else (1024, 8192, 256, 32_768, 4096, 16_384)
     for n_rows in (200,) if bench.quick else (200, 1000):
         found = structures_of(problem_of(n_rows), max(counts))
         for count in counts:
@@ -80,12 +93,28 @@ def structures(bench: Bench) -> Iterator[Row]:
             for device in bench.devices:
                 if bench.is_over or (device == "cpu" and count > 1024):
                     continue
-                seconds = fit_seconds(problem_of(n_rows, device), mine, 1 if device == "cpu" else 3)
+                n_repeats = 1 if device == "cpu" and count > 256 else 3
+                seconds = fit_seconds(problem_of(n_rows, device), mine, n_repeats)
                 yield device, n_rows, count, f"{count / seconds:.0f}", f"{packing / count * 1e6:.1f}", bench.memory()
 
 
+def generations(bench: Bench) -> Iterator[Row]:
+    """Generations after the two of the opening, which is systematic."""
+    for size in (64,) if bench.quick else (1024, 256, 4096):
+        for device in bench.devices:
+            if bench.is_over or (device == "cpu" and size > 1024):
+                continue
+            seconds = []
+            for n in (2, 4):
+                start = time.perf_counter()
+                evolve(problem_of(200, device), 0, EvolutionSettings(size, n, patience=n))
+                seconds.append(time.perf_counter() - start)
+            each = (seconds[1] - seconds[0]) / 2
+            yield device, size, f"{each:.2f}", f"{size / each:.0f}", bench.memory()
+
+
 def pairs(bench: Bench) -> Iterator[Row]:
-    sizes = (500,) if bench.quick else (1000, 4000, 16_000)
+    sizes = (500,) if bench.quick else (4000, 16_000, 1000)
     for size in sizes:
         rng = np.random.default_rng(0)
         values = torch.from_numpy(rng.standard_normal((size, 200)))
@@ -93,9 +122,11 @@ def pairs(bench: Bench) -> Iterator[Row]:
         symbols = sorted(rng.integers(1, 9, size).tolist())
         target = torch.from_numpy(rng.standard_normal(200))
         for device in bench.devices:
-            if bench.is_over or (device == "cpu" and size > 4000):
+            if device == "cpu" and size > 4000:
                 continue
             for form in FORMS:
+                if bench.is_over:
+                    return
                 scan = PairScan(values, symbols, target, there=values.to(device))
                 scan.best(form, time.time())  # nothing but what is prepared
                 start = time.perf_counter()
@@ -111,7 +142,8 @@ def laws(bench: Bench) -> Iterator[Row]:
             if bench.is_over:
                 continue
             start = time.perf_counter()
-            model = EQLRegressor(device=device, random_state=0, max_time=5 if bench.quick else 20).fit(X, y)
+            limit = 5 if bench.quick else LAW_SECONDS
+            model = EQLRegressor(device=device, random_state=0, max_time=limit).fit(X, y)
             seconds = time.perf_counter() - start
             verdict = "yes" if is_found(model.sympy_expr_) else "no"
             yield device, name, f"{seconds:.1f}", verdict, model.stop_reason_, bench.memory()
@@ -130,8 +162,9 @@ def _laws_of(bench: Bench) -> Iterator[tuple[str, object, np.ndarray, Callable]]
     rng = np.random.default_rng(0)
     X = rng.uniform(0.5, 2.0, (1000, 3))
     known = {
-        "x0*x1/(1 + x2**2) + sin(x0)": X[:, 0] * X[:, 1] / (1 + X[:, 2] ** 2) + np.sin(X[:, 0]),
         "sqrt(x0**2 + x1)*exp(-x2)": np.sqrt(X[:, 0] ** 2 + X[:, 1]) * np.exp(-X[:, 2]),
+        "(x0 + 2*x1)/(1 + x2) + x0*x1": (X[:, 0] + 2 * X[:, 1]) / (1 + X[:, 2]) + X[:, 0] * X[:, 1],
+        "x0*x1/(1 + x2**2) + sin(x0)": X[:, 0] * X[:, 1] / (1 + X[:, 2] ** 2) + np.sin(X[:, 0]),
     }
     for name, y in list(known.items())[: 1 if bench.quick else None]:
         for noise in (0.0, 0.01):
@@ -150,7 +183,7 @@ def _follows(law: sympy.Expr, X: np.ndarray, y: np.ndarray, limit: float) -> boo
 
 
 def trials(bench: Bench) -> Iterator[Row]:
-    counts = (1, 10) if bench.quick else (1, 10, 100, 1000, 10_000)
+    counts = (1, 10) if bench.quick else (100, 10_000, 1, 1000, 10)
     for count in counts:
         if bench.is_over:
             continue
@@ -160,7 +193,7 @@ def trials(bench: Bench) -> Iterator[Row]:
 
 
 def training(bench: Bench) -> Iterator[Row]:
-    steps = 20 if bench.quick else 400
+    steps = 20 if bench.quick else 200
     digits = load_digits_arithmetic(n_samples=300 if bench.quick else 5000)
     series = make_oscillator(20 if bench.quick else 200, 24, 5, random_state=0)
     encoder = {"linear_steps": steps, "schedule": [Phase(steps, 3e-3)], "max_iter": steps, "n_generations": 1}
@@ -179,14 +212,41 @@ def training(bench: Bench) -> Iterator[Row]:
             yield device, name, steps, f"{time.perf_counter() - start:.1f}", bench.memory()
 
 
+def profile(bench: Bench) -> Iterator[Row]:
+    yield from breakdown(bench.device, 256 if bench.quick else 8192)
+
+
 SECTIONS: dict[str, tuple[Callable[[Bench], Iterator[Row]], float, Sequence[str]]] = {
     # what it measures, its share of the time, what it prints
     "structures": (structures, 0.25, ("device", "rows", "generation", "fits/s", "packing, us per fit", "MiB")),
+    "profile": (profile, 0.1, ("part", "ms", "us per structure or call")),
     "pairs": (pairs, 0.1, ("device", "library", "form", "ms", "million pairs/s", "MiB")),
-    "laws": (laws, 0.35, ("device", "law, noise", "s", "found", "ended by", "MiB")),
+    "generations": (generations, 0.1, ("device", "generation", "s", "structures/s", "MiB")),
     "trials": (trials, 0.1, ("device", "T", "plain, ms per trial step", "batch, ms per step", "ratio", "MiB")),
-    "training": (training, 0.2, ("device", "fit", "steps of a phase", "s", "MiB")),
+    "training": (training, 0.15, ("device", "fit", "steps of a phase", "s", "MiB")),
+    "laws": (laws, 0.3, ("device", "law, noise", "s", "found", "ended by", "MiB")),
 }
+
+
+def show(section: str, bench: Bench) -> None:
+    """Print a section; neither a slow row nor an error takes the time of those that follow."""
+    measured, _, header = SECTIONS[section]
+    print(f"## {section}\n\n" + markdown_table(header, []), flush=True)
+    signal.setitimer(signal.ITIMER_REAL, max(bench.until - time.time(), 0.1))
+    try:
+        for row in measured(bench):
+            print("| " + " | ".join(map(str, row)) + " |", flush=True)
+    except TimeIsUp:
+        pass
+    except Exception:  # noqa: BLE001  # the machine is lent: what went wrong is printed, and the next section measured
+        print("\n" + traceback.format_exc(), flush=True)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    print("(time was up)\n" if bench.is_over else "", flush=True)
+
+
+def _time_is_up(signum, frame) -> None:
+    raise TimeIsUp
 
 
 def main() -> None:
@@ -195,25 +255,27 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--laws", action="store_true", help="Feynman's laws, from the folder SKLEARN_EQL_DATA")
     parser.add_argument("--minutes", type=float, default=7.5)
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, help="those to measure (default: all but profile)")
+    parser.add_argument("--profile", action="store_true", help="the section profile, too")
     args = parser.parse_args()
+    until = time.time() + 60 * args.minutes
     bench = Bench(torch.device(args.device), args.quick, args.laws)
     torch.set_num_threads(1)
+    signal.signal(signal.SIGALRM, _time_is_up)
     name = torch.cuda.get_device_name(bench.device) if bench.device.type == "cuda" else machine()["cpu"]
     flops, exponentials = machine_peak(bench.device)
     print(
-        f"{name}, torch {torch.__version__}; {flops / 1e9:.0f} GFLOP/s in float32, {exponentials / 1e9:.2f} G exp/s, "
-        f"copies at {bandwidth(bench.device) / 1e9:.0f} GB/s; generations of {generation_size(str(bench.device))}\n"
+        f"{name}, Python {sys.version.split()[0]}, torch {torch.__version__}, numpy {np.__version__}; "
+        f"{flops / 1e9:.0f} GFLOP/s in float32, {exponentials / 1e9:.2f} G exp/s, copies at "
+        f"{bandwidth(bench.device) / 1e9:.0f} GB/s; generations of {generation_size(str(bench.device))}\n",
+        flush=True,
     )
-    total = sum(SECTIONS[section][1] for section in args.sections)
-    for section in args.sections:
-        measured, share, header = SECTIONS[section]
-        bench.until = time.time() + 60 * args.minutes * share / total
+    chosen = args.sections or [section for section in SECTIONS if args.profile or section != "profile"]
+    for number, section in enumerate(chosen):
+        shares = [SECTIONS[later][1] for later in chosen[number:]]
+        bench.until = time.time() + (until - time.time()) * shares[0] / sum(shares)
         bench.memory()
-        print(f"## {section}\n\n" + markdown_table(header, []), flush=True)
-        for row in measured(bench):
-            print("| " + " | ".join(map(str, row)) + " |", flush=True)
-        print("(time was up)\n" if bench.is_over else "", flush=True)
+        show(section, bench)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,8 @@ def _elimination(structure: Structure, problem: Problem) -> tuple[list[int], np.
     order: list[int] = []
     rises: list[float] = []
     total = 0.0
-    scale = np.linalg.norm(jac, axis=1)
+    with np.errstate(over="ignore"):  # terms of 1e160 have no square
+        scale = np.linalg.norm(jac, axis=1)
     scale = np.where((scale > 0) & np.isfinite(scale), scale, 1.0)
     columns = np.nan_to_num(jac / scale[:, None])
     weights = values * scale
