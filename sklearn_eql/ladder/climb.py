@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS, InnerProblem, in
 from sklearn_eql.ladder.residual_tests import is_white
 from sklearn_eql.ladder.screening import log_monomials
 from sklearn_eql.ladder.term_generator import TermGenerator
+from sklearn_eql.ladder.zero_rows import WithoutZeros, defined_at_zero, without_zeros
 from sklearn_eql.laws.common_factors import factored
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.description_length import description_length
@@ -80,7 +81,62 @@ def climb(
         No family starts after it.
     report : callable, optional
         Called with a family's name and the best member so far.
+
+    Rows where a column is zero are left out where they are few, and only the laws that are found are fitted to them.
     """
+    options = {
+        "families": [family for family in families if len(judge.y) >= family.min_rows],
+        "n_rows": len(judge.y),
+        "deadline": deadline,
+        "report": report,
+    }
+    inner = without_zeros(problem, judge)
+    if inner is None:
+        return _climb(problem, judge, seed, seeds=seeds, **options)
+    climbed = _climb(inner.problem, inner.judge, seed, seeds=seeds, **options)
+    found = _on_all_rows(climbed, inner, judge, seeds)
+    if found.stop_reason not in (StopReason.EXACT, StopReason.NOISE) or _is_law(found, judge):
+        return found
+    if ended := deadline.passed:
+        return replace(found, stop_reason=ended)
+    return _climb(problem, judge, seed, seeds=[r.structure for r in found.archive.ranked()], **options)
+
+
+def _on_all_rows(climbed: Climb, inner: WithoutZeros, judge: Problem, seeds: Sequence[Structure]) -> Climb:
+    """The laws of a climb without zeros, on all judging rows."""
+    rewritten = (defined_at_zero(r.structure, inner.features, judge.primitives) for r in climbed.archive.ranked())
+    archive = Archive(len(judge.y), judge.exact)
+    archive.add(judge.fit([*(law for law in rewritten if law is not None), *seeds], _SECOND_STEPS))
+    return replace(climbed, archive=archive)
+
+
+def _is_law(found: Climb, judge: Problem) -> bool:
+    """Whether what ended a climb without zeros holds for all rows."""
+    if not found.archive.members:
+        return False
+    leader = found.archive.ranked()[0]
+    if found.stop_reason == StopReason.EXACT:
+        return leader.loss < judge.exact and is_exact(leader.structure, judge)
+    return _is_noise_beside(leader, judge)
+
+
+def _is_noise_beside(leader: FitResult, judge: Problem) -> bool:
+    """Whether a law explains most of the variance, and leaves nothing but noise."""
+    return leader.loss < _MAX_UNEXPLAINED * judge.variance and is_white(leader.structure, judge)
+
+
+def _climb(
+    problem: Problem,
+    judge: Problem,
+    seed: int,
+    *,
+    families: Sequence[Family],
+    seeds: Sequence[Structure],
+    n_rows: int,
+    deadline: Deadline,
+    report: Callable[[str, FitResult], None] | None,
+) -> Climb:
+    """A climb on given rows, of `n_rows` that there are."""
     archive = Archive(len(judge.y), judge.exact)
     archive.add(judge.fit(seeds, _SECOND_STEPS))
     places = _places(problem)
@@ -88,8 +144,7 @@ def climb(
     generators = _generators(places, problem, judge, np.random.default_rng(seed))
     curve: list[float] = []
     pending: list[FitResult] = []  # of laws that are not exact, judged every few families
-    verdict, reason, has_long = _Verdict(judge), StopReason.FAMILIES, False
-    families = [family for family in families if len(judge.y) >= family.min_rows]
+    verdict, reason, has_long = _Verdict(judge, n_rows), StopReason.FAMILIES, False
     try:
         for number, family in enumerate(families):
             if ended := deadline.passed:
@@ -155,8 +210,9 @@ def _generators(
 class _Verdict:
     """Whether the leader is taken for the law: exact, or unbeaten for long enough with nothing but noise left over."""
 
-    def __init__(self, judge: Problem) -> None:
+    def __init__(self, judge: Problem, n_rows: int) -> None:
         self.judge = judge
+        self.n_rows = n_rows
         self.n_since = 0  # structures tried since the shortest description was found
         self._lowest = math.inf
 
@@ -174,12 +230,12 @@ class _Verdict:
 
         A law with exponents that are not round, or many coefficients, stands longer: it may be an interpolation.
         """
-        if len(self.judge.y) < max(MANY_ROWS, _ROWS_PER_FEATURE * len(self.judge.features)):
+        if self.n_rows < max(MANY_ROWS, _ROWS_PER_FEATURE * len(self.judge.features)):
             return False  # no test of noise is sharp enough for so few
         is_tight = not n_loose(leader.structure) and leader.structure.n_free <= _MAX_FREE_EARLY
         if self.n_since < (_CONFIRMING if is_tight else _CONFIRMING_LOOSE):
             return False
-        return leader.loss < _MAX_UNEXPLAINED * self.judge.variance and is_white(leader.structure, self.judge)
+        return _is_noise_beside(leader, self.judge)
 
 
 def _confirmed(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:

@@ -22,6 +22,7 @@ from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.ladder.climb import LADDER, Climb, climb
 from sklearn_eql.ladder.families import GROWTH, Family
 from sklearn_eql.ladder.written import written_beside, written_family
+from sklearn_eql.ladder.zero_rows import has_one_sign
 from sklearn_eql.language.writer import Proposals
 from sklearn_eql.laws.finishing import by_promise, finish, rerank
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
@@ -364,7 +365,7 @@ def _climb_by_columns(
         starts = [*starts, *(r.structure for r in climbed.archive.ranked()[:_N_SEEDS])]
     for last in (False,) * _FURTHER_CLIMBS + (True,):
         narrow = (problem.trying(tried), judge.trying(tried)) if is_wide else (problem, judge)
-        if not any(problem.signs[f] for f in tried):  # no powers to climb with: the general search opens better
+        if not has_one_sign(*narrow):  # no powers to climb with: the general search opens better
             opening = replace(
                 settings.evolution, n_generations=min(_OPENING_GENERATIONS, settings.evolution.n_generations)
             )

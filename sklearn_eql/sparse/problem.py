@@ -304,7 +304,8 @@ def misses(
     X, values = X.detach(), values.detach()
     sources = equation.sources(X, primitives)
     terms = sum((np.abs(c * sources[s]) for s, c in equation.output), np.zeros(len(y)))
-    rounding = y.abs() + torch.as_tensor(terms) + (slopes * X).abs().sum(dim=1)
+    passed_on = (slopes * X).nan_to_num(nan=0.0, posinf=math.inf, neginf=-math.inf)  # zero has none, by any slope
+    rounding = y.abs() + torch.as_tensor(terms) + passed_on.abs().sum(dim=1)
     sizes = y.abs()
     rounding = rounding.maximum(sizes[sizes > 0].min() if bool(sizes.any()) else torch.ones(()))
     missed = float(((y - values).abs() / rounding).max())
