@@ -45,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--label-smoothing", type=float, help="(default: of the preset)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--max-time", type=float, default=float("inf"), metavar="SECONDS", help="end earlier")
+    parser.add_argument(
+        "--anneal-by-time", action="store_true", help="let the learning rate fall over --max-time, if that is sooner"
+    )
+    parser.add_argument("--eager", action="store_true", help="on a GPU, launch every kernel of a step by itself")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--device", default="cpu", help="of torch")
     parser.add_argument(
@@ -72,6 +76,7 @@ def _train(options: argparse.Namespace) -> None:
         "learning_rate": options.learning_rate,
         "label_smoothing": options.label_smoothing,
         "rate_every": options.rate_every,
+        "n_seconds": options.max_time if options.anneal_by_time else None,
     }
     schedule = replace(preset.schedule, seed=options.seed, **{k: v for k, v in changed.items() if v is not None})
     test = preset.test_set(options.test_size)
@@ -107,6 +112,7 @@ def _train(options: argparse.Namespace) -> None:
             _report,
             preset.judge,
             options.workers,
+            not options.eager,
         )
     rate = exact_rate(found.network, preset.vocabulary, test, schedule.n_beams, preset.judge)
     print(f"{found.reason.meaning}; {_rates(rate.first, rate.best)} of {len(test)} unseen expressions", flush=True)

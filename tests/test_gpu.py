@@ -12,6 +12,7 @@ from searched_structures import X, structures_of_a_search
 from sklearn_eql import EQLDynamicsRegressor, EQLEncoderRegressor, EQLRegressor, Phase
 from sklearn_eql._devices import bytes_at_once, moved, random_numbers_of
 from sklearn_eql.datasets import load_digits_arithmetic, make_kinematics
+from sklearn_eql.language import ExpressionStream, Grammar, NetworkConfig, Schedule, pretrain
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.scan.pairs import FORMS, PairScan
 from sklearn_eql.sparse import device_lockstep
@@ -252,3 +253,16 @@ def test_a_law_of_motion_is_learned_there(changes):
     np.testing.assert_allclose(there.loss_curve_[:1], here.loss_curve_[:1], rtol=0.05)
     difference = np.abs(there.predict(fall.X) - here.predict(fall.X)).max()
     assert difference < 0.05 * np.abs(fall.Y).max()
+
+
+def test_steps_of_a_network_that_writes_laws_are_recorded():
+    """Replayed steps learn what steps launched kernel by kernel learn."""
+    losses = {}
+    for is_recorded in (False, True):
+        stream = ExpressionStream(Grammar(max_binary=1, max_unary=1), batch_size=64, n_rows=16)
+        config = NetworkConfig(len(stream.vocabulary), max_tokens=20, width=32)
+        schedule = Schedule(n_steps=30, n_warmup=5, log_every=10)
+        found = pretrain(stream, stream.vocabulary, config, schedule, device="cuda", is_recorded=is_recorded)
+        losses[is_recorded] = [entry["loss"] for entry in found.curves]
+    assert losses[True] == pytest.approx(losses[False], rel=0.02)
+    assert losses[True][-1] < losses[True][0]

@@ -18,14 +18,16 @@ def random_columns(n_tables: int, n_rows: int, n_columns: int, rng: np.random.Ge
     """
     shape = (n_tables, 1, n_columns)
     kind = rng.integers(0, 5, shape)
-    u = rng.random((n_tables, n_rows, n_columns))
+    u = rng.random((n_tables, n_rows, n_columns), dtype=np.float32)
     tables, columns = np.nonzero(rng.random((n_tables, n_columns)) < _GRIDS)
     u[tables, :, columns] = u[tables, :, columns].argsort(axis=1).argsort(axis=1) / (n_rows - 1)
     ratio = 10.0 ** rng.uniform(0.08, _MAX_SPREAD, shape)
     positive = 1 / ratio + (1 - 1 / ratio) * u
     centred = 2 * u - 1 + rng.uniform(-0.5, 0.5, shape) * (rng.random(shape) < 0.3)
     decades = 10.0 ** (u * rng.uniform(0.5, _MAX_DECADES, shape))
-    normal = rng.standard_normal(u.shape) + rng.uniform(-_CENTRES, _CENTRES, shape) * (rng.random(shape) < 0.5)
+    normal = rng.standard_normal(u.shape, dtype=np.float32) + rng.uniform(-_CENTRES, _CENTRES, shape) * (
+        rng.random(shape) < 0.5
+    )
     columns = np.select([kind < 2, kind == 2, kind == 3], [positive, centred, decades], normal)
     columns *= np.where((rng.random(shape) < 0.1) & (kind != 4), -1.0, 1.0)
     return columns / np.sqrt(np.mean(columns**2, axis=1, keepdims=True))

@@ -105,6 +105,9 @@ class ExpressionStream:
         Batch `k` follows from it and `k` alone.
     held_out : HeldOut
         What is not drawn.
+    n_views : int
+        Tables of every expression, each with points of its own; finding expressions is most of the work. It divides
+        `batch_size`.
     """
 
     grammar: Grammar
@@ -116,6 +119,13 @@ class ExpressionStream:
     max_tokens: int = 20
     seed: int = 0
     held_out: HeldOut = NOTHING_HELD_OUT
+    n_views: int = 1
+
+    def __post_init__(self) -> None:
+        if self.n_views < 1 or self.batch_size % self.n_views:
+            raise ValueError(
+                f"n_views={self.n_views} does not divide batch_size={self.batch_size}. Choose another size of batches."
+            )
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -135,18 +145,19 @@ class ExpressionStream:
         tables, values = [], []
         seen: set[bytes] = set()
         for _ in range(_MAX_DRAWS):
-            wanted = self.batch_size - len(found)
+            wanted = (self.batch_size - len(found)) // self.n_views
             if not wanted:
                 return Batch(found, np.concatenate(tables), np.concatenate(values))
             expressions = self._fresh(int(_DRAWS_AT_ONCE * wanted) + 1, rng, seen)
-            X = rng.uniform(self.low, self.high, (len(expressions), self.n_rows, self.grammar.n_variables))
+            views = (len(expressions), self.n_views, self.n_rows)
+            X = rng.uniform(self.low, self.high, (*views, self.grammar.n_variables))
             if not expressions:
                 continue
-            y = evaluate(expressions, X)
-            kept = np.flatnonzero(_is_usable(y))[:wanted]
-            found += [expressions[i] for i in kept]
-            tables.append(X[kept])
-            values.append(y[kept])
+            y = evaluate(expressions, X.reshape(len(X), -1, X.shape[-1])).reshape(views)
+            kept = np.flatnonzero(_is_usable(y.reshape(-1, self.n_rows)).reshape(views[:2]).all(axis=1))[:wanted]
+            found += [expressions[i] for i in kept for _ in range(self.n_views)]
+            tables.append(X[kept].reshape(-1, *X.shape[2:]))
+            values.append(y[kept].reshape(-1, self.n_rows))
         raise ValueError(
             f"The grammar has fewer than {self.batch_size} functions of {self.min_tokens} to "
             f"{self.max_tokens} tokens that are not held out. Ask for smaller batches or allow more operators."

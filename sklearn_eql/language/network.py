@@ -73,7 +73,7 @@ def row_features(X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     deviation = (centred.square().sum(dim=-1, keepdim=True) / count).sqrt()
     standard = centred / torch.where(deviation > 0, deviation, 1.0)
     numbers = torch.stack([*X.unbind(dim=-1), standard, torch.asinh(y)], dim=-1).float()  # (B, N, V + 2)
-    turns = numbers[..., None] * (math.pi * numbers.new_tensor(_FREQUENCIES))
+    turns = torch.stack([numbers * (math.pi * frequency) for frequency in _FREQUENCIES], dim=-1)
     features = torch.cat([numbers[..., None], torch.asinh(numbers)[..., None], turns.sin(), turns.cos()], dim=-1)
     return features.flatten(start_dim=-2) * present[..., None], present
 
@@ -202,7 +202,10 @@ class LawTransformer(nn.Module):
 
     def forward(self, memory: list[tuple[Tensor, Tensor]], tokens: Tensor) -> Tensor:
         """Logits of what follows each token, ``(B, T, n_tokens)``, for tokens ``(B, T)`` that begin with the start."""
-        x = self.embed_token(tokens) + self.embed_place[: tokens.shape[1]]
+        # A product in place of a look-up, whose reverse pass may wait for the device (and then no graph records it).
+        is_token = tokens[..., None] == torch.arange(self.config.n_tokens, device=tokens.device)
+        embedded = is_token.to(self.embed_token.weight.dtype) @ self.embed_token.weight
+        x = embedded + self.embed_place[: tokens.shape[1]]
         for block, kept in zip(self.decoder, memory, strict=True):
             x = block(x, kept)
         return self.output(self.norm_output(x))

@@ -52,7 +52,7 @@ class Preset:
 
     def test_set(self, n_expressions: int = 500) -> Batch:
         """Expressions that `training_stream` never draws; the first ones of a larger set are the smaller set."""
-        return unseen(self.stream, n_expressions, *self.test_tokens, seed=_TEST_SEED)
+        return unseen(replace(self.stream, n_views=1), n_expressions, *self.test_tokens, seed=_TEST_SEED)
 
     def training_stream(
         self, test: Batch, seed: int, skeletons: Sequence[Expression] = (), batch_size: int | None = None
@@ -113,7 +113,7 @@ def _grammar(n_variables: int) -> Grammar:
 
 
 PRESETS: Mapping[str, Preset | LawsPreset] = {
-    "integers-1d": Preset(ExpressionStream(Grammar()), Schedule(n_steps=40_000), (3, 12)),
+    "integers-1d": Preset(ExpressionStream(Grammar(), n_views=2), Schedule(n_steps=40_000), (3, 12)),
     "laws": LawsPreset(
         LawStream(tuple(map(_grammar, range(1, 6))), (2.5, 2.5, 2.5, 2.5, 2.5)), Schedule(n_steps=40_000), (3, 20)
     ),

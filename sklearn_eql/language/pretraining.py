@@ -17,6 +17,7 @@ from sklearn_eql.language.ahead import Ahead, Encoded, Here
 from sklearn_eql.language.datasets import Batch, Source
 from sklearn_eql.language.exact_rate import Judge, exact_rate, same_values
 from sklearn_eql.language.network import LawTransformer, NetworkConfig
+from sklearn_eql.language.recorded import Recorded
 from sklearn_eql.language.tokens import PAD, START, Vocabulary
 from sklearn_eql.stopping import NEVER, Deadline, StopReason
 from sklearn_eql.training.checkpoint import Checkpoint
@@ -46,6 +47,8 @@ class Schedule:
         Steps between two entries of the curves: the mean loss, and the exact rates.
     n_beams : int
         Of the exact rates.
+    n_seconds : float
+        The learning rate falls to zero over these, if that is sooner than by steps.
     """
 
     n_steps: int
@@ -57,12 +60,13 @@ class Schedule:
     log_every: int = 50
     rate_every: int = 1000
     n_beams: int = 32
+    n_seconds: float = math.inf
 
-    def rate_at(self, step: int) -> float:
-        """Learning rate of a step, from 0."""
+    def rate_at(self, step: int, seconds: float = 0.0) -> float:
+        """Learning rate of a step, from 0, that begins after so many seconds of training."""
         if step < self.n_warmup:
             return self.learning_rate * (step + 1) / self.n_warmup
-        share = (step - self.n_warmup) / max(self.n_steps - self.n_warmup, 1)
+        share = max((step - self.n_warmup) / max(self.n_steps - self.n_warmup, 1), seconds / self.n_seconds)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
 
 
@@ -120,6 +124,7 @@ def pretrain(
     report: Callable[[dict[str, float]], None] | None = None,
     judge: Judge = same_values,
     n_workers: int = 0,
+    is_recorded: bool = True,
 ) -> Pretrained:
     """Train a network on batches of a source.
 
@@ -145,6 +150,8 @@ def pretrain(
         Of the exact rates.
     n_workers : int
         Processes that draw batches; 0 for none but this one.
+    is_recorded : bool
+        On a CUDA device, replay steps as CUDA graphs (`Recorded`).
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(schedule.seed)
@@ -160,12 +167,15 @@ def pretrain(
     saved = checkpoint.resumed(_STAGE) if checkpoint else None
     if saved:
         run.restore(saved)
+    rate = optimizer.param_groups[0]["lr"] = torch.as_tensor(0.0).to(device)
+    step = _step_of(network, optimizer, schedule.label_smoothing, mixed, is_recorded)
     reason: StopReason | None = None
     with Ahead(source, vocabulary, n_workers, run.step) if n_workers else Here(source, vocabulary) as batches:
         since = _clocks()
         while run.step < schedule.n_steps and not (reason := deadline.passed):
             batch = batches.batch(run.step)
-            run.losses.append(_step(run, batch, schedule, device, mixed))
+            rate.fill_(schedule.rate_at(run.step, run.seconds[0]))
+            run.losses.append(step(batch))
             run.step += 1
             run.expressions += len(batch)
             entries = []
@@ -233,15 +243,29 @@ def _clocks() -> np.ndarray:
     return np.array([time.monotonic(), time.process_time()])
 
 
-def _step(run: _Run, batch: Encoded, schedule: Schedule, device: str, mixed: bool) -> Tensor:
-    """One batch; returns the loss, which stays on the device."""
-    codes, X, y = (torch.from_numpy(values).to(device) for values in (batch.codes, batch.X, batch.y))
-    for group in run.optimizer.param_groups:
-        group["lr"] = schedule.rate_at(run.step)
-    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=mixed):
-        loss = loss_of(run.network, codes, X, y, schedule.label_smoothing)
-    run.optimizer.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(run.network.parameters(), _MAX_NORM)
-    run.optimizer.step()
-    return loss.detach()
+def _optimizer(network: LawTransformer, schedule: Schedule) -> torch.optim.Optimizer:
+    """AdamW, whose learning rate is a tensor, so that a recorded step sees it change."""
+    on_gpu = network.latents.device.type == "cuda"
+    return torch.optim.AdamW(
+        network.parameters(), betas=_BETAS, weight_decay=schedule.weight_decay, fused=on_gpu, capturable=on_gpu
+    )
+
+
+def _step_of(
+    network: LawTransformer, optimizer: torch.optim.Optimizer, label_smoothing: float, mixed: bool, is_recorded: bool
+) -> Callable[[Encoded], Tensor]:
+    """What takes a step on a batch and returns the loss, which stays on the device."""
+    device = network.latents.device
+
+    def step(codes: Tensor, X: Tensor, y: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
+            loss = loss_of(network, codes, X, y, label_smoothing)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), _MAX_NORM)
+        optimizer.step()
+        return loss.detach()
+
+    if device.type == "cuda" and is_recorded:
+        return Recorded(step, network.config.max_tokens, device)
+    return lambda batch: step(*(torch.from_numpy(values).to(device) for values in (batch.codes, batch.X, batch.y)))

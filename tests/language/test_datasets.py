@@ -109,3 +109,16 @@ def test_a_pickle_is_not_loaded(tmp_path):
 def test_a_corpus_of_another_vocabulary_is_refused(saved):
     with pytest.raises(ValueError, match="expected those of Vocabulary"):
         read_corpus(saved, replace(STREAM, grammar=Grammar()).vocabulary)
+
+
+def test_views_of_an_expression():
+    batch = ExpressionStream(Grammar(), batch_size=12, n_rows=8, n_views=3).batch(0)
+    assert batch.expressions[0:12:3] == batch.expressions[2:12:3]
+    assert len(set(batch.expressions)) == 4
+    assert not np.array_equal(batch.X[0], batch.X[1])
+    np.testing.assert_array_equal(evaluate(batch.expressions, batch.X), batch.y)
+
+
+def test_views_divide_a_batch():
+    with pytest.raises(ValueError, match="n_views=3 does not divide"):
+        ExpressionStream(Grammar(), batch_size=10, n_views=3)
