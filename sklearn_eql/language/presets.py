@@ -79,7 +79,13 @@ class LawsPreset:
     def config(self) -> NetworkConfig:
         """Sizes of the network."""
         return NetworkConfig(
-            len(self.vocabulary), self.stream.n_variables, self.stream.max_tokens, width=160, n_heads=5, n_layers=4
+            len(self.vocabulary),
+            self.stream.n_variables,
+            self.stream.max_tokens,
+            width=160,
+            n_heads=5,
+            n_layers=4,
+            n_latents=32,
         )
 
     @property
