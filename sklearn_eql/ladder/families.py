@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sklearn_eql.ladder import forms as shapes
-from sklearn_eql.ladder import grown_sums, power_functions, quotients, scanned, separable
+from sklearn_eql.ladder import grown_sums, joint_quotients, power_functions, quotients, scanned, separable
 from sklearn_eql.ladder.forms import repeated
 from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS
 from sklearn_eql.ladder.term_generator import TermGenerator, Terms
@@ -77,6 +77,11 @@ def _missing_logarithms(terms: Terms, generator: TermGenerator) -> Terms:
     return [[generator.log(f), 1.0] for f in generator.signed if generator.has_powers and f not in there]
 
 
+def _quotients(generator: TermGenerator) -> Iterator[Terms]:
+    yield from quotients.of_one_variable(generator)
+    yield from joint_quotients.of_several_variables(generator)
+
+
 _ALL = tuple(outer.name for outer in OUTER_FUNCTIONS)
 MANY_ROWS = 100
 """Rows below which no test of noise is sharp enough."""
@@ -110,7 +115,7 @@ LADDER: tuple[Family, ...] = (
         "pair beside a polynomial", partial(scanned.beside_polynomial, limit=1500), ("identity",), functions=("mul",)
     ),
     _scanned("separable", separable.products, ("identity",)),
-    _scanned("quotient of polynomials", quotients.of_one_variable, ("identity",)),
+    _scanned("quotient of polynomials", _quotients, ("identity",)),
     _scanned("sum of functions", grown_sums.sums, ("identity",)),
     _scanned("three and more", partial(scanned.triples, limit=600), ("identity",)),
     Family("dictionary", shapes.dictionary_subsets, ("identity", "inv", "sqrt"), ("mul",)),

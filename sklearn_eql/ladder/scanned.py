@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from itertools import combinations_with_replacement
 
 import numpy as np
 import torch
 
+from sklearn_eql.ladder.monomials import Monomial, monomials_of, sum_of, values_of
 from sklearn_eql.ladder.term_generator import TermGenerator, Terms
 from sklearn_eql.scan.library import Library, build
 from sklearn_eql.scan.pairs import FORMS, Pair, PairScan
@@ -105,14 +105,15 @@ def beside_polynomial(generator: TermGenerator, limit: int) -> Iterator[Terms]:
     values, symbols, n_rows = torch.as_tensor(entries.values), entries.symbols.tolist(), len(problem.y)
     there = values.to(problem.device)
     for degree in (1, 2, 3):
-        monomials = _monomials(generator.features[:_MAX_FEATURES], degree)[1:]
+        monomials = monomials_of(generator.features[:_MAX_FEATURES], degree, _MAX_MONOMIALS)[1:]
         if len(monomials) > min(n_rows // 2, _MAX_BESIDE) or len(entries) < 2:
             return
-        scan = PairScan(values, symbols, problem.y, problem.sample_weight, _values(generator, monomials), there)
+        beside = torch.as_tensor(values_of(generator.rows, monomials))
+        scan = PairScan(values, symbols, problem.y, problem.sample_weight, beside, there)
         found = [pair for form in ("sum", "product") for pair in scan.best(form, problem.deadline)]
         found = sorted(found, key=lambda pair: _length(n_rows, pair.left, pair.symbols))[:_N_STARTS]
         for pair in found:
-            yield [*_sum_of(generator, monomials), *_terms(entries, pair, problem)]
+            yield [*sum_of(generator, monomials), *_terms(entries, pair, problem)]
         if any(scan.is_exact(pair) for pair in found):
             return
 
@@ -120,11 +121,11 @@ def beside_polynomial(generator: TermGenerator, limit: int) -> Iterator[Terms]:
 def polynomials(generator: TermGenerator) -> Iterator[Terms]:
     """The polynomial of lowest degree that is exact, found by least squares; else sparse ones that leave little."""
     problem = generator.problem
-    monomials = _monomials(generator.features[:_MAX_POLYNOMIAL_FEATURES], _MAX_DEGREE)
-    values = _values(generator, monomials)
+    monomials = monomials_of(generator.features[:_MAX_POLYNOMIAL_FEATURES], _MAX_DEGREE, _MAX_MONOMIALS)
+    values = torch.as_tensor(values_of(generator.rows, monomials))
     exact = _exact_polynomial(problem, monomials, values)
     if exact:
-        yield _sum_of(generator, exact)
+        yield sum_of(generator, exact)
         return
     n_rows, varying = len(problem.y), values[1:]
     beam = int(np.clip(_WORK / max(varying.numel(), 1), *_BEAMS))
@@ -132,7 +133,7 @@ def polynomials(generator: TermGenerator) -> Iterator[Terms]:
     grown = grow(varying, problem.y, problem.sample_weight, **size)
     price = 3  # symbols of a monomial: a term, and a unit with its argument
     for total in sorted(grown, key=lambda s: _length(n_rows, s.left, price * len(s.columns)))[:_N_POLYNOMIALS]:
-        yield _sum_of(generator, [(), *(monomials[1 + k] for k in total.columns)])
+        yield sum_of(generator, [(), *(monomials[1 + k] for k in total.columns)])
 
 
 def library(generator: TermGenerator, limit: int) -> Library:
@@ -180,25 +181,10 @@ def _terms(entries: Library, pair: Pair, problem: Problem) -> Terms:
     return [[inverse, 1.0], [Node("mul", [entries.terms(pair.first), [[inverse, 1.0]]]), 1.0]]
 
 
-# Polynomials: a monomial is the tuple of its features, (1, 1, 2) for x1**2 * x2, () for the constant ---------------
+# Polynomials --------------------------------------------------------------------------------------------------------
 
 
-def _monomials(features: list[int], max_degree: int) -> list[tuple[int, ...]]:
-    """Monomials by degree, as many whole degrees as a bound on their number allows."""
-    found: list[tuple[int, ...]] = [()]
-    for degree in range(1, max_degree + 1):
-        if math.comb(len(features) + degree, degree) > _MAX_MONOMIALS:
-            break
-        found += list(combinations_with_replacement(features, degree))
-    return found
-
-
-def _values(generator: TermGenerator, monomials: list[tuple[int, ...]]) -> torch.Tensor:
-    """Values on the rows, (M, N)."""
-    return torch.as_tensor(np.array([np.prod(generator.rows[:, [f - 1 for f in m]], axis=1) for m in monomials]))
-
-
-def _exact_polynomial(problem: Problem, monomials: list[tuple[int, ...]], values: torch.Tensor) -> list:
+def _exact_polynomial(problem: Problem, monomials: list[Monomial], values: torch.Tensor) -> list:
     root = problem.root.numpy()
     target = problem.y.numpy() * root
     columns = values.numpy().T * root[:, None]
@@ -215,23 +201,3 @@ def _exact_polynomial(problem: Problem, monomials: list[tuple[int, ...]], values
             size = np.abs(coefficients)
             return [monomials[k] for k in np.flatnonzero(size > _NEGLIGIBLE * size.max())]
     return []
-
-
-def _sum_of(generator: TermGenerator, monomials: list[tuple[int, ...]]) -> Terms:
-    """Monomials as units that share their powers: ``x**5`` is ``x**2`` times ``x**3``."""
-    nodes: dict[tuple[int, ...], Node | int] = {}
-
-    def unit(m: tuple[int, ...]) -> Node | int:
-        if m not in nodes:
-            half = len(m) // 2
-            if len(m) == 1:
-                nodes[m] = m[0]
-            elif m[::2] == m[1::2] and generator.has("square"):
-                nodes[m] = Node("square", [[[unit(m[::2]), 1.0]]])
-            elif len(m) == 3 and len(set(m)) == 1 and generator.has("cube"):
-                nodes[m] = Node("cube", [[[m[0], 1.0]]])
-            else:
-                nodes[m] = Node("mul", [[[unit(m[:half]), 1.0]], [[unit(m[half:]), 1.0]]])
-        return nodes[m]
-
-    return [[unit(m), 1.0] if m else [0, 1.0] for m in monomials]
