@@ -4,6 +4,7 @@
     python benchmarks/physics.py --noise 0 0.001 0.01 --seeds 3 --jobs 2
     python benchmarks/physics.py --method eql operon --suite feynman --half held-out
     python benchmarks/physics.py --problems I.6.2 lv1 --budget 10 --results /tmp/some.jsonl
+    python benchmarks/physics.py --proposals transformer          # with laws that a network writes among the starts
     python benchmarks/physics.py --report                         # table and figure of what is there
 
 Data. Feynman: 1,000 rows uniform in the published ranges. Strogatz: the 400 published rows. Gaussian noise on y with
@@ -63,11 +64,17 @@ PACKAGES = ("sklearn_eql", "torch", "scikit-learn", "sympy", "numpy", "pyoperon"
 
 
 def fit_eql(
-    X: pd.DataFrame, y: np.ndarray, seed: int, budget: float, functions: str | Sequence[str] = "default"
+    X: pd.DataFrame,
+    y: np.ndarray,
+    seed: int,
+    budget: float,
+    functions: str | Sequence[str] = "default",
+    proposals: str | None = None,
 ) -> Any:
     from sklearn_eql import EQLRegressor
 
-    return EQLRegressor(functions=functions, max_time=budget, random_state=seed).fit(X, y)
+    settings = {} if proposals is None else {"proposals": proposals}  # else it runs on commits that have no proposals
+    return EQLRegressor(functions=functions, max_time=budget, random_state=seed, **settings).fit(X, y)
 
 
 def law_of_eql(model: Any, variables: list[str]) -> sympy.Expr:
@@ -103,11 +110,17 @@ class Job:
     budget: float
     rows: int | None = None  # how many to fit; None: what the suite says
     facts: Record = field(default_factory=dict)  # commit, machine, versions: recorded as they are
+    proposals: str | None = None  # of EQLRegressor
+
+    @property
+    def label(self) -> str:
+        """The method as it is recorded."""
+        return self.method if self.proposals is None else f"{self.method}+{Path(self.proposals).stem}"
 
     def record(self, **result: Any) -> Record:
         """A line of the results file; a run without a result is a miss."""
         about = {
-            "method": self.method,
+            "method": self.label,
             "suite": self.problem.suite,
             "problem": self.problem.name,
             "half": self.problem.half,
@@ -127,7 +140,8 @@ def fit(job: Job) -> tuple[Record, sympy.Expr | None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            model, seconds = timed(lambda: make(X, y, job.seed, job.budget))
+            settings = {} if job.proposals is None else {"proposals": job.proposals}
+            model, seconds = timed(lambda: make(X, y, job.seed, job.budget, **settings))
             law = law_of(model, job.problem.variables)
         except FIT_ERRORS as error:
             return job.record(failure=f"{type(error).__name__}: {error}"), None
@@ -278,6 +292,11 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=int, metavar="N", help="rows to fit (default: 1,000, or what the suite says)")
     parser.add_argument("--budget", type=float, default=30.0, help="seconds per fit")
     parser.add_argument("--method", nargs="+", choices=METHODS, default=["eql"])
+    parser.add_argument(
+        "--proposals",
+        metavar="WEIGHTS",
+        help="of EQLRegressor: transformer, a preset or a file; recorded as eql+WEIGHTS",
+    )
     parser.add_argument("--problems", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--half", choices=[*HALVES, "heldout", "all"], default="all")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="fits at once; pyoperon always runs alone")
@@ -286,6 +305,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--report", action="store_true", help="only write the report of what is there")
     args = parser.parse_args(argv)
     args.half = args.half.replace("heldout", "held-out")
+    if args.proposals and args.method != ["eql"]:
+        parser.error("--proposals: only EQLRegressor has them; expected --method eql")
     if not args.report:
         try:
             args.problems = wanted_problems(args)
@@ -315,7 +336,8 @@ def main(argv: list[str] | None = None) -> None:
             for seed in range(args.seeds)
             for noise in args.noise
             for problem in args.problems
-            if key((job := Job(method, problem, noise, seed, args.budget, args.rows, facts)).record()) not in finished
+            if key((job := Job(method, problem, noise, seed, args.budget, args.rows, facts, args.proposals)).record())
+            not in finished
         ]
         done = 0
         for method in args.method:

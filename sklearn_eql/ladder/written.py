@@ -16,8 +16,8 @@ from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
 
 _LAYERS = 6  # beyond those of the general search; laws that are written may be nested deeper
-_N_STARTS = 3  # of every law with numbers inside functions, which are rough
-_SPREAD = 0.3  # of the logarithms of these numbers
+_N_STARTS, _MOST_STARTS = 16, 1024  # of every law with numbers inside functions, which are rough; of all together
+_SPREAD = 0.15  # of the logarithms of these numbers: half of a step of the grid that they are written on
 _POWERS = frozenset({"inv", "div", "sqrt", "square", "cube", "mul"})  # what real powers can express
 
 
@@ -63,7 +63,8 @@ def _structures(problem: Problem, target: np.ndarray, proposals: Proposals, n_st
             structure = law.structure(problem.x_units, problem.y_unit, problem.primitives)
             if _is_allowed(structure, problem):
                 found.setdefault(structure.key, structure)
-    starts = [start for structure in found.values() for start in _starts(structure, n_starts, rng)]
+    count = min(n_starts, _MOST_STARTS // max(len(found), 1) or 1)
+    starts = [start for structure in found.values() for start in _starts(structure, count, rng)]
     return [start for start in starts if np.isfinite(start.to_equation().coefficients()).all()]
 
 

@@ -135,7 +135,7 @@ class LawWriter:
         FileNotFoundError
             No such file, or a preset whose weights do not come with this copy of the package.
         """
-        path = _path_of(weights)
+        path = path_of(weights)
         return _loaded(str(path), path.stat().st_mtime_ns)
 
     def write(
@@ -227,7 +227,14 @@ class Proposals:
         return self.writer.write(X, y, self.n_beams, columns=columns)
 
 
-def _path_of(weights: str | os.PathLike) -> Path:
+def path_of(weights: str | os.PathLike) -> Path:
+    """The file of the weights that a preset or a path names.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none.
+    """
     if isinstance(weights, str) and weights in PRESETS:
         path = Path(str(resources.files("sklearn_eql.language").joinpath(_FOLDER, f"{weights}.npz")))
         if not path.is_file():

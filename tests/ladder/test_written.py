@@ -53,8 +53,8 @@ def test_the_most_important_columns_are_shown_in_their_own_units():
 def test_laws_with_numbers_inside_have_several_starts():
     problem = problem_of(X[:, 0])
     starts = written(problem, Proposals(StubWriter(("sin x0", "square x0"))))
-    assert [s.units[0].primitive for s in starts] == ["sin"] * 3 + ["square"]
-    assert len({s.to_equation() for s in starts}) == 4
+    assert [s.units[0].primitive for s in starts] == ["sin"] * 16 + ["square"]
+    assert len({s.to_equation() for s in starts}) == 17
 
 
 def test_what_a_law_leaves_over_is_written_beside_it():
