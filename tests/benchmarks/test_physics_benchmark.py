@@ -10,6 +10,9 @@ from importlib import import_module
 import numpy as np
 import pytest
 import sympy
+from written_laws import untrained
+
+from sklearn_eql.language import save_weights
 
 N_PROBLEMS = {
     "feynman": 100,
@@ -370,3 +373,20 @@ def test_the_report_counts_halves_and_rules(physics, tmp_path, capsys):
     assert "Failed or stopped fits: 1." in text
     assert (tmp_path / "physics.png").stat().st_size > 10_000
     assert "| feynman | 0 | eql" in capsys.readouterr().out
+
+
+def test_fits_with_proposals_are_recorded_apart(physics, make_problem, tmp_path):
+    path = tmp_path / "weights.npz"
+    save_weights(path, *untrained(2, (0.1, 1.0)))
+    job = physics.Job("eql", make_problem("x*y"), 0.0, 0, 1.0, proposals=str(path))
+    record, law = physics.fit(job)
+    assert record["failure"] is None
+    assert record["method"] == "eql+weights"
+    assert physics.judge(job, record, law)["recovered"]
+    assert physics.key(record) != physics.key(replace(job, proposals=None).record())
+
+
+def test_proposals_of_another_method_are_refused(physics, capsys):
+    with pytest.raises(SystemExit):
+        physics.parse_arguments(["--proposals", "transformer", "--method", "operon"])
+    assert "only EQLRegressor has them" in capsys.readouterr().err
