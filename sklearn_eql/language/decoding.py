@@ -2,7 +2,7 @@
 
 In prefix order a partial expression has a number of arguments that are still missing. A token fills one and opens as
 many as its arity; the expression is complete when none is missing. Tokens that could not be completed in the length
-that remains have no chance.
+that remains have no chance, nor have variables whose column is zero on all rows: it is not there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ class Written:
 def beam_search(
     network: LawTransformer, vocabulary: Vocabulary, X: np.ndarray, y: np.ndarray, n_beams: int = 32
 ) -> list[list[Written]]:
-    """The most probable expressions for every table that a beam finds, best first.
+    """The most probable expressions for every table that a beam finds, best first, no two of one form.
+
+    Real constants are one choice: where there is one, the most probable is written, with the probability of all. Else a
+    beam would hold one form many times, with constants that a fit has to find anyway.
 
     Parameters
     ----------
@@ -104,7 +107,8 @@ def _written(
     for first in range(0, len(X), n_tables):
         part = slice(first, first + n_tables)
         latents = network.encode(torch.from_numpy(X[part]).to(device), torch.from_numpy(y[part]).to(device))
-        codes, scores = _search(network, vocabulary, latents, n_beams, generator, temperature)
+        hidden = _hidden(vocabulary, X[part]).to(device)
+        codes, scores = _search(network, vocabulary, latents, hidden, n_beams, generator, temperature)
         for table, score in zip(codes.cpu().numpy(), scores.cpu().tolist(), strict=True):
             best: dict[Expression, float] = {}
             for expression, value in zip(vocabulary.decode(table), score, strict=True):
@@ -126,10 +130,30 @@ def _check_tables(network: LawTransformer, X: np.ndarray, y: np.ndarray) -> None
         raise ValueError(f"Table {empty[0]} has no row with finite numbers. Leave it out.")
 
 
+def _hidden(vocabulary: Vocabulary, X: np.ndarray) -> Tensor:
+    """Tokens that are not written for each table ``(tables, 1, n_tokens)``: padding, start, and variables of zeros."""
+    hidden = torch.zeros(len(X), 1, len(vocabulary), dtype=torch.bool)
+    hidden[..., [PAD, START]] = True
+    absent = (X == 0).all(axis=1)
+    absent[absent.all(axis=1)] = False  # a table of zeros has its variables
+    for column, is_absent in enumerate(absent.T):
+        hidden[:, 0, vocabulary.tokens.index(f"x{column}")] = torch.from_numpy(is_absent)
+    return hidden
+
+
+def _one_constant(chances: Tensor, n_constants: int) -> Tensor:
+    """Log-probabilities with those of the last `n_constants` tokens summed up in the largest of them."""
+    constants = chances[..., -n_constants:]
+    total, best = constants.logsumexp(dim=-1, keepdim=True), constants.argmax(dim=-1, keepdim=True)
+    joined = torch.full_like(constants, _NEVER).scatter(-1, best, total)
+    return torch.cat([chances[..., :-n_constants], joined], dim=-1)
+
+
 def _search(
     network: LawTransformer,
     vocabulary: Vocabulary,
     latents: Tensor,
+    hidden: Tensor,
     n_beams: int,
     generator: torch.Generator | None,
     temperature: float,
@@ -152,9 +176,10 @@ def _search(
     for place in range(network.config.max_tokens):
         logits = network.step(memory, tokens.flatten(), place, past).float().unflatten(0, (n_tables, n_beams))
         left = network.config.max_tokens - place - 1
-        logits = logits.masked_fill(missing[..., None] - 1 + arity > left, _NEVER)
-        logits[..., [PAD, START]] = _NEVER
+        logits = logits.masked_fill((missing[..., None] - 1 + arity > left) | hidden, _NEVER)
         chances = logits.log_softmax(dim=-1)
+        if generator is None and vocabulary.constants:
+            chances = _one_constant(chances, len(vocabulary.signed_constants))
         complete = missing == 0
         chances = chances.masked_fill(complete[..., None], _NEVER)
         chances[..., PAD] = chances[..., PAD].masked_fill(complete, 0.0)

@@ -7,6 +7,7 @@ import torch
 from sklearn_eql.language.decoding import beam_search, log_probabilities, sample
 from sklearn_eql.language.grammar import arguments
 from sklearn_eql.language.network import LawTransformer, NetworkConfig
+from sklearn_eql.language.open_form import form_of
 from sklearn_eql.language.tokens import Vocabulary
 
 VOCABULARY = Vocabulary(n_variables=1, max_integer=1)
@@ -76,3 +77,33 @@ def test_scores_of_given_expressions_differ_from_those_of_the_search_only_by_wha
 def test_tables_that_cannot_be_read_are_refused(table, values, message):
     with pytest.raises(ValueError, match=message):
         beam_search(network_of(2), VOCABULARY, table, values, 2)
+
+
+def test_a_beam_holds_every_form_once_whatever_its_constants():
+    vocabulary = Vocabulary(1, 0, (0.1, 1.0, 10.0))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = NetworkConfig(len(vocabulary), max_tokens=3, width=16, n_heads=2, n_latents=2, n_layers=1)
+        network = LawTransformer(config).eval()
+    [beam] = beam_search(network, vocabulary, X[:1], Y[:1], n_beams=200)
+    forms = [form_of(written.expression) for written in beam]
+    # A leaf, a function of one, a function of a function, an operator with two leaves: each with x0 or a constant.
+    assert len(set(forms)) == len(forms) == 2 + 9 * 2 + 81 * 2 + 4 * 2 * 2
+    best = next(written for written in beam if len(written.expression) == 1 and written.expression != ("x0",))
+    every = [(f"c{c:g}",) for c in vocabulary.signed_constants]
+    tables = np.repeat(X[:1], 6, axis=0), np.repeat(Y[:1], 6, axis=0)
+    chances = np.exp(log_probabilities(network, vocabulary, *tables, every))
+    assert best.expression == every[int(chances.argmax())]
+
+
+def test_variables_that_are_not_there_are_not_written():
+    vocabulary = Vocabulary(2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = NetworkConfig(len(vocabulary), 2, max_tokens=7, width=16, n_heads=2, n_latents=2, n_layers=1)
+        network = LawTransformer(config).eval()
+    tables = np.concatenate([X, np.zeros_like(X)], axis=2)
+    tables[1] = tables[1][:, ::-1]
+    beams = beam_search(network, vocabulary, tables, Y, 60)
+    written = [{token for law in beam for token in law.expression} for beam in beams]
+    assert [("x0" in tokens, "x1" in tokens) for tokens in written] == [(True, False), (False, True), (True, False)]
