@@ -13,9 +13,10 @@ import torch
 
 from sklearn_eql.language.exact_rate import exact_rate
 from sklearn_eql.language.grammar import Expression
+from sklearn_eql.language.network import LawTransformer, NetworkConfig
 from sklearn_eql.language.presets import PRESETS
 from sklearn_eql.language.pretraining import identity_of, pretrain
-from sklearn_eql.language.weights import save_weights
+from sklearn_eql.language.weights import read_weights, save_weights
 from sklearn_eql.stopping import Deadline, flag_of_interruption
 from sklearn_eql.training.bfloat16 import multiplies_bfloat16
 from sklearn_eql.training.checkpoint import Checkpoint
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--preset", choices=sorted(PRESETS), required=True)
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="weights, .npz")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="save every minute, and go on from there")
+    parser.add_argument("--initial", type=Path, metavar="FILE", help="weights to begin with (default: random ones)")
     parser.add_argument("--steps", type=int, help="batches (default: of the preset)")
     parser.add_argument("--batch-size", type=int, help="expressions of a batch (default: of the preset)")
     parser.add_argument("--learning-rate", type=float, help="largest one (default: of the preset)")
@@ -83,12 +85,14 @@ def _train(options: argparse.Namespace) -> None:
     skeletons = _expressions(options.hold_out) if options.hold_out else ()
     stream = preset.training_stream(test, options.seed, skeletons, options.batch_size)
     mixed = options.precision == "bfloat16" or (options.precision == "auto" and multiplies_bfloat16(options.device))
+    initial = _initial(options.initial, preset.config) if options.initial else None
     identity = identity_of(
         preset.config,
         schedule,
         preset=options.preset,
         batch_size=stream.batch_size,
         test_size=options.test_size,
+        initial=options.initial,
         hold_out=sorted(map(" ".join, skeletons)),
     )
     curve = replace(
@@ -113,11 +117,19 @@ def _train(options: argparse.Namespace) -> None:
             preset.judge,
             options.workers,
             not options.eager,
+            initial,
         )
     rate = exact_rate(found.network, preset.vocabulary, test, schedule.n_beams, preset.judge)
     print(f"{found.reason.meaning}; {_rates(rate.first, rate.best)} of {len(test)} unseen expressions", flush=True)
     notes = {"preset": options.preset, "schedule": asdict(schedule), "curves": found.curves, "rate": asdict(rate)}
     save_weights(options.output, found.network, preset.vocabulary, notes)
+
+
+def _initial(path: Path, config: NetworkConfig) -> LawTransformer:
+    network, _, _ = read_weights(path)
+    if network.config != config:
+        raise ValueError(f"{str(path)!r} has a network of the sizes {network.config}; the preset has {config}.")
+    return network
 
 
 def _expressions(path: Path) -> tuple[Expression, ...]:

@@ -125,6 +125,7 @@ def pretrain(
     judge: Judge = same_values,
     n_workers: int = 0,
     is_recorded: bool = True,
+    initial: LawTransformer | None = None,
 ) -> Pretrained:
     """Train a network on batches of a source.
 
@@ -152,17 +153,16 @@ def pretrain(
         Processes that draw batches; 0 for none but this one.
     is_recorded : bool
         On a CUDA device, replay steps as CUDA graphs (`Recorded`).
+    initial : LawTransformer, optional
+        Weights to begin with, of the same sizes; it is not changed. By default they are random.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(schedule.seed)
         network = LawTransformer(config)
+    if initial is not None:
+        network.load_state_dict(initial.state_dict())
     network.to(device)
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        betas=_BETAS,
-        weight_decay=schedule.weight_decay,
-        fused=torch.device(device).type == "cuda",
-    )
+    optimizer = _optimizer(network, schedule)
     run = _Run(network, optimizer)
     saved = checkpoint.resumed(_STAGE) if checkpoint else None
     if saved:
