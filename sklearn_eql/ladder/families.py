@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from sklearn_eql.ladder import forms as shapes
-from sklearn_eql.ladder import grown_sums, joint_quotients, power_functions, quotients, scanned, separable
+from sklearn_eql.ladder import (
+    grown_sums,
+    joint_quotients,
+    modulated_waves,
+    power_functions,
+    quotients,
+    scanned,
+    separable,
+)
 from sklearn_eql.ladder.forms import repeated
 from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS
 from sklearn_eql.ladder.term_generator import TermGenerator, Terms
@@ -115,6 +123,7 @@ LADDER: tuple[Family, ...] = (
         "pair beside a polynomial", partial(scanned.beside_polynomial, limit=1500), ("identity",), functions=("mul",)
     ),
     _scanned("separable", separable.products, ("identity",)),
+    _scanned("modulated wave", modulated_waves.modulated_waves, ("identity",)),
     _scanned("quotient of polynomials", _quotients, ("identity",)),
     _scanned("sum of functions", grown_sums.sums, ("identity",)),
     _scanned("three and more", partial(scanned.triples, limit=600), ("identity",)),
