@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 import torch
+from written_laws import untrained_writer
 
-from sklearn_eql import EQLDynamicsRegressor, EQLEncoderRegressor, EQLRegressor, Phase
+from sklearn_eql import EQLDynamicsRegressor, EQLEncoderRegressor, EQLRegressor, Phase, SymbolicTransformerRegressor
 from sklearn_eql.training.schedule import RolloutPhase
 
 Draw = np.random.Generator
@@ -82,10 +83,17 @@ def _series(draw: Draw) -> OddFit:
     return OddFit(EQLDynamicsRegressor, parameters, {"X": path[:, :4], "Y": path[:, 4:]})
 
 
+def _written(draw: Draw) -> OddFit:
+    X = draw.uniform(-1, 3, (int(draw.integers(16, 24)), int(draw.integers(1, 4))))
+    parameters = {"weights": untrained_writer(2), "n_beams": 3, "random_state": 0}
+    return OddFit(SymbolicTransformerRegressor, parameters, {"X": X, "y": X[:, 0] * X[:, -1]})
+
+
 SOUND: dict[type, Callable[[Draw], OddFit]] = {
     EQLRegressor: _table,
     EQLEncoderRegressor: _items,
     EQLDynamicsRegressor: _series,
+    SymbolicTransformerRegressor: _written,
 }
 KINDS = list(SOUND)
 

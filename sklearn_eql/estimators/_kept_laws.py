@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sklearn_eql.estimators._equation_reader import EquationReader
 from sklearn_eql.exceptions import SearchInterruptedWarning
-from sklearn_eql.laws.standing import Standing
+from sklearn_eql.laws.cross_validation import Rows
+from sklearn_eql.laws.standing import Standing, rivals
+from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.islands import SearchResult
+from sklearn_eql.stopping import StopReason
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,17 @@ class Outcome:
     result: SearchResult
     best: int
     stands: list[Standing]
+
+
+def with_rivals(
+    result: SearchResult, best: int, rows: Rows, primitives: Mapping[str, Primitive], deadline: float
+) -> tuple[SearchResult, list[bool]]:
+    """The result, and which of its laws have errors like those of the selected one; on a few rows after Ctrl-C."""
+    about = (result.front, best, *rows, primitives)
+    try:
+        return result, rivals(*about, deadline)
+    except KeyboardInterrupt:
+        return replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True), rivals(*about, 0.0)
 
 
 def keep_laws(estimator: EquationReader, outcomes: Sequence[Outcome], names: list[str], single: bool) -> None:
@@ -44,9 +58,10 @@ def keep_laws(estimator: EquationReader, outcomes: Sequence[Outcome], names: lis
     estimator.stop_reason_ = estimator._unlist([str(result.stop_reason) for result in results])
     estimator.interrupted_ = any(result.interrupted for result in results)
     if estimator.interrupted_:
+        more = ", or warm_start=True to go on from here" if hasattr(estimator, "warm_start") else ""
         warnings.warn(
             "fit was interrupted; the best equation found until then was kept (interrupted_ is True). Set "
-            "max_time for a limit, or warm_start=True to go on from here.",
+            f"max_time for a limit{more}.",
             SearchInterruptedWarning,
             stacklevel=3,
         )

@@ -33,7 +33,7 @@ from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
-from sklearn_eql.estimators._kept_laws import Outcome, keep_laws
+from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
 from sklearn_eql.estimators._written_laws import proposals_of
 from sklearn_eql.exceptions import AllTrialsFailedError, OutlierWarning
@@ -41,7 +41,7 @@ from sklearn_eql.language.writer import Proposals, Writer
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import RULES, extrapolation_errors, outer_rows, select, simplest_outside
-from sklearn_eql.laws.standing import Standing, rivals, standings
+from sklearn_eql.laws.standing import Standing, standings
 from sklearn_eql.networks.penalties import Penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
 from sklearn_eql.reading.arrays import plain
@@ -396,12 +396,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
                 result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
         if best is None:
             best = self._select(result, losses, errors, variables)
-        about = (result.front, best, *searched, settings.primitives)
-        try:
-            marks = rivals(*about, deadline)
-        except KeyboardInterrupt:
-            marks = rivals(*about, 0.0)  # on a few rows
-            result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
+        result, marks = with_rivals(result, best, searched, settings.primitives, deadline)
         return result, best, standings(result.front, result.n_rows, marks, losses, errors)
 
     def _search(

@@ -27,12 +27,12 @@ from sklearn_eql.estimators._check_table import (
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
-from sklearn_eql.estimators._kept_laws import Outcome, keep_laws
+from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
 from sklearn_eql.estimators._written_laws import check_readable, proposals_of
 from sklearn_eql.language.writer import Writer
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.selection import select
-from sklearn_eql.laws.standing import rivals, standings
+from sklearn_eql.laws.standing import standings
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
 from sklearn_eql.reading.arrays import plain
 from sklearn_eql.search.evolution import EvolutionSettings
@@ -219,7 +219,7 @@ class SymbolicTransformerRegressor(EquationReader, RegressorMixin, BaseEstimator
             stands = standings(result.front, result.n_rows, None)
             table = self._table(result.front, variables, stands)
         best = select(self.selection, result.front, result.n_rows, table)
-        marks = rivals(result.front, best, X, y, weight, settings.primitives, deadline)
+        result, marks = with_rivals(result, best, (X, y, weight), settings.primitives, deadline)
         return Outcome(result, best, standings(result.front, result.n_rows, marks))
 
     def _settings(self, resolution: float) -> SearchSettings:
