@@ -21,6 +21,7 @@ from sklearn_eql.symbolic.equation import Equation, Unit
 
 _KNOWN = 0.65  # of a symbol, that an offset does not cost
 _FAMILIAR = 10  # columns of a table: the choice of one of so many is in the price of a symbol
+_SELDOM = frozenset({"arcsin", "arctan"})  # laws have them in one of fifty, a sine or an exponential in one of five
 _NESTING = 3  # symbols that one level of nested transcendental functions counts for
 
 
@@ -73,7 +74,8 @@ class Structure:
     def n_symbols(self) -> float:
         """`size`, and a surcharge for every transcendental unit inside another: ``cos(sin(x))`` is no law of nature.
 
-        The offset of a law costs little: zero is where somebody has put it.
+        The offset of a law costs little: zero is where somebody has put it. Functions that laws seldom have cost a
+        symbol more, as a code for symbols would have it (the prior of Guimera et al., 2020, is made of such counts).
 
         Algebraic functions may be nested at no extra cost. In a wide table there is a surcharge for every column, too:
         of a thousand columns of noise some explain a part of anything. It is twice the logarithm of how many there are
@@ -90,7 +92,8 @@ class Structure:
             nested += below and transcendental
             holds.append(below or transcendental)
         offset = _KNOWN * sum(source == 0 for source, _, _ in self.output)
-        return self.size + _NESTING * nested + choice * len(columns) - offset
+        seldom = sum(unit.primitive in _SELDOM for unit in self.units)
+        return self.size + _NESTING * nested + seldom + choice * len(columns) - offset
 
     @cached_property
     def n_free(self) -> int:

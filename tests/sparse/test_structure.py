@@ -189,3 +189,9 @@ def test_a_coefficient_of_zero_has_no_scale_to_take_out():
     editable = EditableStructure(Structure(1, (), ()))
     editable.output = [[Node("inv", [[[1, np.float64(0.0)]]]), 1.0]]
     assert editable.finish(PRIMITIVES).output == ((2, 1.0, True),)
+
+
+def test_functions_that_laws_seldom_have_cost_a_symbol_more():
+    laws = [Structure(1, (SparseUnit(name, (((1, 1.0, True),),)),), ((2, 1.0, True),)) for name in ("sin", "arcsin")]
+    sine, arcsine = (law.n_symbols for law in laws)
+    assert arcsine == sine + 1
