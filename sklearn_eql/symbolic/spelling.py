@@ -2,8 +2,9 @@
 
 A law is multiplied out (:mod:`~sklearn_eql.symbolic.expansion`), so that what follows depends on the function and not
 on the form that a search has met. From there come candidates: common factors in front, in whole or for some of the
-terms; products of two sums; completed squares; scales moved into and out of sums, roots, logarithms and exponentials;
-kinks in other words (:mod:`~sklearn_eql.symbolic.kinks`). The one that is printed has, in this order,
+terms; products of two sums; completed squares; roots of several factors joined; scales moved into and out of sums,
+roots, logarithms and exponentials; kinks in other words (:mod:`~sklearn_eql.symbolic.kinks`). The one that is printed
+has, in this order,
 
 1. the fewest numbers that are no constants (integers, fractions, multiples of pi and the like, short decimals),
 2. the lowest complexity (:mod:`~sklearn_eql.symbolic.complexity`), where a fraction in a denominator counts two more,
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import combinations, permutations, product
+from itertools import chain, combinations, permutations, product
 from operator import attrgetter
 
 import torch
@@ -210,7 +211,8 @@ class Speller:
         """Spellings of ``c * monomial * product of sum**exponent``."""
         sums = [*sums, *((atom[1], e) for atom, e in monomial if atom[0] == "s")]
         plain = tuple((atom, e) for atom, e in monomial if atom[0] != "s")
-        for kept, within in self._moved_inside(plain, sums):
+        moved = chain(self._moved_inside(plain, sums), _with_roots_joined(plain, sums))
+        for kept, within in moved:
             for factor, scaled_sums in _scales(c, within):
                 factors: list[tuple] = []
                 for s, k, unit in scaled_sums:
@@ -246,6 +248,16 @@ class Speller:
 
     def _function(self, atom: tuple) -> tuple:
         return ("f", atom[1], tuple(map(self.tree, atom[2])))
+
+
+def _with_roots_joined(others: Monomial, sums: Sums) -> Iterator[tuple[Monomial, Sums]]:
+    """``sqrt(x)*sqrt(y)`` is ``sqrt(x*y)``, which is shorter, and defined where both are negative."""
+    for size in dict.fromkeys(abs(e) for _, e in others if not e.is_integer()):
+        inside = [(atom, e / size) for atom, e in others if abs(e) == size]
+        power = size if any(e > 0 for _, e in inside) else -size
+        if len(inside) > 1:
+            joined = frozen({tuple((atom, math.copysign(e, e * power)) for atom, e in inside): 1.0})
+            yield tuple((atom, e) for atom, e in others if abs(e) != size), [*sums, (joined, power)]
 
 
 def _shifts(form: Frozen, c: float) -> Iterator[float]:

@@ -31,6 +31,9 @@ LAWS = {
     "sqrt(8*pi*a*b/3 - c*d**2/e**2)": ["2.89440501823307*sqrt(a*b - 0.119366207318922*c*d**2/e**2)"],
     "sqrt(2*a + 1)": ["sqrt(2)*sqrt(a + 1/2)", "sqrt(1/2 + a)/sqrt(1/2)"],
     "b*sqrt(2*a + 1)": ["sqrt(2)*b*sqrt(a + 1/2)", "sqrt(2*a*b**2 + b**2)"],
+    "sqrt(a*b)": ["sqrt(a)*sqrt(b)", "a*sqrt(b/a)"],
+    "c*sqrt(a/b)": ["c*sqrt(a)/sqrt(b)"],
+    "(a*b)**(3/2)/c": ["a**(3/2)*b**(3/2)/c"],
     "(a - b)**2": ["a**2 - 2*a*b + b**2", "a*(a - 2*b) + b**2", "(b - a)**2"],
     "sqrt((a - b)**2 + (c - d)**2)": ["sqrt(a**2 - 2*a*b + b**2 + c**2 - 2*c*d + d**2)"],
     "(a + 1)**3": ["a**3 + 3*a**2 + 3*a + 1", "(a + 1)*(a**2 + 2*a + 1)"],
@@ -54,6 +57,10 @@ LAWS = {
 @pytest.mark.parametrize("law", LAWS)
 def test_all_forms_of_a_law_are_printed_alike(law):
     assert {printed(form) for form in [law, *LAWS[law]]} == {law}
+
+
+def test_inverse_roots_are_one_root():
+    assert printed("1/(sqrt(a)*sqrt(b))") == printed("1/sqrt(a*b)") == "1/sqrt(a*b)"
 
 
 @pytest.mark.parametrize("law", LAWS)
