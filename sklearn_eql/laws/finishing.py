@@ -112,7 +112,8 @@ def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf)
                 raise
             interrupted = True
         front = shortlist(laws.values(), n_rows)
-        front = shortlist([_with_scales_moved(law, judge) for law in front], n_rows)
+        front = [law if time.time() > deadline else _with_scales_moved(law, judge) for law in front]
+        front = shortlist(front, n_rows)
         if judge is table:  # on more rows all constants are refitted once more
             front = shortlist([_with_repeated_constants(law, front, table) for law in front], len(table.y))
         else:

@@ -46,6 +46,7 @@ from sklearn_eql.symbolic.kinks import with_kinks_rewritten
 from sklearn_eql.symbolic.written import Term, Tree, Writer, cost_of_term, price, written
 
 _MANY_TERMS = 8  # of a sum; longer ones are not searched for partial factors
+_MANY_SPELLED = 1200  # sums within one law, and multiples of them; what comes after these is written as it comes
 _CHECKED = 1e-12  # relative error of coefficients multiplied out again
 _MANY_SUMS = 2  # in one product, whose scales are tried in all combinations
 
@@ -81,12 +82,24 @@ def spellings(equation: Equation, primitives: Mapping[str, Primitive], X: torch.
 
 
 class Speller:
-    """The cheapest tree of a sum, and the equation it stands for."""
+    """The cheapest tree of a sum, and the equation it stands for.
+
+    Attributes
+    ----------
+    n_spelled : int
+        Sums, and multiples of sums, that candidates have been tried for.
+    """
 
     def __init__(self, algebra: Algebra) -> None:
         self.algebra = algebra
+        self.n_spelled = 0
         self._trees: dict[Frozen, Tree] = {}
         self._multiples: dict[tuple[Frozen, float], Tree] = {}
+
+    @property
+    def _has_tried_many(self) -> bool:
+        """Whether the first candidate has to do: sums within sums have as many as the product of theirs."""
+        return self.n_spelled > _MANY_SPELLED
 
     def equation(self, equation: Equation) -> Equation:
         """The law in its spelling."""
@@ -105,6 +118,7 @@ class Speller:
         if factor == 1:
             return shape
         if (form, factor) not in self._multiples:
+            self.n_spelled += 1
             options = [written([self._term(cleaned(c * factor), m) for m, c in form])]
             if len(shape.terms) > 1:
                 options.append(written([(cleaned(c * factor), factors) for c, factors in shape.terms]))
@@ -114,8 +128,9 @@ class Speller:
     # -- candidates -----------------------------------------------------------------------------------------------
 
     def _options(self, form: Frozen) -> Iterator[Tree]:
+        self.n_spelled += 1
         yield written([self._term(c, m) for m, c in form])
-        if len(form) < 2:
+        if len(form) < 2 or self._has_tried_many:
             return
         yield from self._with_logarithms_filled(form)
         yield from self._with_factors_in_front(form)
@@ -221,6 +236,8 @@ class Speller:
                     factors += powers
                 for others, front in self._with_number(kept, factor):
                     yield (cleaned(front), (*others, *factors))
+                    if self._has_tried_many:
+                        return
 
     def _moved_inside(self, others: Monomial, sums: Sums) -> Iterator[tuple[Monomial, Sums]]:
         """``x*y/(x + y)`` is ``1/(1/x + 1/y)``, and ``x*sqrt(1 + y/x**2)`` is ``sqrt(x**2 + y)`` for positive `x`."""

@@ -8,7 +8,8 @@ from symbolic_laws import assert_same_values, equation_of, random_equation, samp
 
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.symbolic import canonicalize, complexity, to_sympy
-from sklearn_eql.symbolic.spelling import spellings
+from sklearn_eql.symbolic.expansion import Algebra
+from sklearn_eql.symbolic.spelling import Speller, spellings
 from sklearn_eql.symbolic.written import price
 
 NAMES = list("abcde")
@@ -137,3 +138,13 @@ def test_functions_of_several_switches_are_products_of_them():
 
 def test_the_square_of_a_sign_is_one():
     assert printed("b*a**2 + a**3", np.c_[np.repeat([-1.0, 1.0], 10), ROWS[:, 1:]]) == "a + b"
+
+
+def test_work_on_a_long_law_has_a_bound():
+    """Of a sum of quotients with as many different sums there are more forms than can be tried."""
+    inner = "a**2/(a + 0.14*b**2 + 0.08) + a/(a + 0.15*b**2 + 0.07) + b**2/(a + b**2/4 + 0.02) + b/(a + 0.32*b**2 + 3)"
+    law = equation_of(f"a/(a + 0.54*b**2 + 0.15) - 0.49*b*({inner} + 1/(a + 0.16*b**2 + 0.09)) + 1/(a + c*b**2)", NAMES)
+    speller = Speller(Algebra(torch.from_numpy(ROWS), PRIMITIVES, two_valued=False))
+    found = speller.equation(canonicalize(law))
+    assert speller.n_spelled < 2000
+    np.testing.assert_allclose(found.evaluate(ROWS), law.evaluate(ROWS), rtol=1e-9)
