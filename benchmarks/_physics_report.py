@@ -128,7 +128,7 @@ def draw(records: list[Record], path: Path) -> None:
                 [*seconds, right] if len(seconds) else [budget, right],
                 [*share, share[-1]] if len(seconds) else [0, 0],
                 where="post",
-                color=shades[method](0.95 - 0.5 * i / max(1, len(noises) - 1)),
+                color=shades.get(method, mpl.colormaps["Greens"])(0.95 - 0.5 * i / max(1, len(noises) - 1)),
                 linestyle=dashes[i % len(dashes)],
                 linewidth=1.8,
                 marker="o",

@@ -21,7 +21,7 @@ class StubWriter:
     def __post_init__(self):
         self.shown = []
 
-    def write(self, X, y, n_beams=32, *, columns=None, seed=0):
+    def write(self, X, y, n_beams=32, *, columns=None, seed=0, n_views=1):
         columns = range(X.shape[1]) if columns is None else columns
         self.shown.append((len(y), tuple(columns)))
         expressions = [tuple(text.split()) for text in self.texts[:n_beams]]

@@ -17,6 +17,7 @@ from sklearn_eql.language.conversion import to_equation
 from sklearn_eql.language.decoding import Written, beam_search
 from sklearn_eql.language.grammar import Expression
 from sklearn_eql.language.network import LawTransformer, NetworkConfig
+from sklearn_eql.language.open_form import form_of
 from sklearn_eql.language.presets import PRESETS
 from sklearn_eql.language.reading_rows import Reading, Shown, renamed
 from sklearn_eql.language.tokens import Vocabulary
@@ -81,7 +82,14 @@ class Writer(Protocol):
     reading: Reading
 
     def write(
-        self, X: np.ndarray, y: np.ndarray, n_beams: int = 32, *, columns: Sequence[int] | None = None, seed: int = 0
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        n_beams: int = 32,
+        *,
+        columns: Sequence[int] | None = None,
+        seed: int = 0,
+        n_views: int = 1,
     ) -> list[WrittenLaw]:
         """See `LawWriter.write`."""
 
@@ -139,7 +147,14 @@ class LawWriter:
         return _loaded(str(path), path.stat().st_mtime_ns)
 
     def write(
-        self, X: np.ndarray, y: np.ndarray, n_beams: int = 32, *, columns: Sequence[int] | None = None, seed: int = 0
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        n_beams: int = 32,
+        *,
+        columns: Sequence[int] | None = None,
+        seed: int = 0,
+        n_views: int = 1,
     ) -> list[WrittenLaw]:
         """Laws for a table, the most probable first: those that are defined, and vary, on the rows that were shown.
 
@@ -149,11 +164,14 @@ class LawWriter:
         y : ndarray, shape (n_rows,)
             Rows with NaN are left out, and those out of the range of what the network reads.
         n_beams : int
-            Laws at most.
+            Laws at most, of each view.
         columns : sequence of int, optional
             The columns to show, at most as many as the network has variables; all by default.
         seed : int
-            Of the sample that is shown of many rows.
+            Of the sample that is shown of many rows, and of the views.
+        n_views : int
+            How often the network is asked: with all rows that are shown, then with halves, quarters and quarters of
+            them. What it misses in one it often sees in another.
 
         Raises
         ------
@@ -163,8 +181,17 @@ class LawWriter:
         X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
         columns = list(range(X.shape[1])) if columns is None else list(columns)
         shown = self.reading.shown(X[:, columns], y, seed)
-        [beam] = beam_search(self.network, self.vocabulary, shown.X[None], shown.y[None], n_beams)
-        laws = [self._law(written, shown, columns, X.shape[1]) for written in beam]
+        views = _views(len(shown.y), n_views, self.reading.min_rows, seed)
+        tables = np.repeat(shown.X[None], len(views), axis=0)
+        values = np.where(views, shown.y, np.nan)
+        forms: dict[Expression, Written] = {}
+        for beam in beam_search(self.network, self.vocabulary, tables, values, n_beams):
+            for written in beam:
+                known = forms.setdefault(form_of(written.expression), written)
+                if written.log_probability > known.log_probability:
+                    forms[form_of(written.expression)] = written
+        likeliest = sorted(forms.values(), key=lambda written: -written.log_probability)
+        laws = [self._law(written, shown, columns, X.shape[1]) for written in likeliest]
         return [law for law in laws if law is not None]
 
     def _law(self, written: Written, shown: Shown, columns: Sequence[int], n_features: int) -> WrittenLaw | None:
@@ -189,6 +216,16 @@ class LawWriter:
         return WrittenLaw(written.expression, written.log_probability, equation)
 
 
+def _views(n_rows: int, n_views: int, min_rows: int, seed: int) -> np.ndarray:
+    """Which rows each view has, bool of shape ``(n_views, n_rows)``: all, half, and a quarter of them in all others."""
+    rng = np.random.default_rng(seed)
+    views = np.ones((n_views, n_rows), dtype=bool)
+    for i in range(1, n_views):
+        size = max(n_rows // (2 if i == 1 else 4), min(min_rows, n_rows))
+        views[i, rng.permutation(n_rows)[size:]] = False
+    return np.unique(views, axis=0)[::-1]
+
+
 def _fitted(equation: Equation, values: np.ndarray, y: np.ndarray) -> Equation:
     """``a*g + b`` by least squares, for `g` with these values."""
     centred = values - values.mean()
@@ -206,12 +243,13 @@ class Proposals:
     ----------
     weights : str, path-like or Writer
         As `LawWriter.load` takes it, or what writes.
-    n_beams : int
-        Laws of a beam.
+    n_beams, n_views : int
+        Laws of a beam, and beams.
     """
 
     weights: str | os.PathLike | Writer
     n_beams: int = 32
+    n_views: int = 4
 
     @property
     def writer(self) -> Writer:
@@ -224,7 +262,7 @@ class Proposals:
         columns = list(columns)[: reading.n_variables]
         if not columns or reading.readable(X[:, columns], y).sum() < reading.min_rows:
             return []
-        return self.writer.write(X, y, self.n_beams, columns=columns)
+        return self.writer.write(X, y, self.n_beams, columns=columns, n_views=self.n_views)
 
 
 def path_of(weights: str | os.PathLike) -> Path:
