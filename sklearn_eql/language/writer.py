@@ -116,6 +116,10 @@ class LawWriter:
         self.network, self.vocabulary, self.notes = network, vocabulary, dict(notes or {})
         self.reading = Reading.of(vocabulary, network.config.n_variables, self.notes)
 
+    def __repr__(self) -> str:
+        n_parameters = sum(parameter.numel() for parameter in self.network.parameters())
+        return f"<LawWriter of {self.reading.n_variables} variables, {n_parameters:,} parameters>"
+
     def __getstate__(self) -> dict[str, Any]:
         """Arrays and plain values: the same network gives the same bytes."""
         return {

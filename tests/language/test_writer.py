@@ -117,3 +117,7 @@ def test_proposals_go_to_workers_by_name(tmp_path):
     proposals = Proposals(path)
     assert proposals.writer.reading.n_variables == 1
     assert len(pickle.dumps(proposals)) < 1000
+
+
+def test_its_name_is_the_same_in_every_process():
+    assert repr(untrained_writer()) == repr(untrained_writer())
