@@ -50,8 +50,11 @@ def without_zeros(problem: Problem, judge: Problem) -> WithoutZeros | None:
     """Both problems without rows where one of the likely columns is zero.
 
     None where there are none, or so many that too few rows would be left, or nothing has powers. Columns with the
-    fewest zeros come first; those for which rows would not suffice keep theirs.
+    fewest zeros come first; those for which rows would not suffice keep theirs. Functions with jumps, which are asked
+    for where columns hold whole numbers, are seen at zero as anywhere.
     """
+    if any(problem.primitives[name].has_jumps for name in problem.copies):
+        return None
     if "pow" not in problem.copies or any(problem.primitives.get(name) is not PRIMITIVES[name] for name in _NEEDED):
         return None
     mixed = [f for f in problem.likely if not problem.signs[f]]

@@ -24,6 +24,9 @@ _MAX_ENVELOPES = 1000
 _IN_PRODUCTS = ("exp", "power", "inv1p")  # kinds of envelopes that are multiplied by a power of another feature
 _PER_ARGUMENT = 8  # waves that are kept of each, of different envelopes
 _FLOOR = 1e-14  # share of the variance below which waves are equally good until they are fitted
+_FINEST_GRID = 1e-4  # of the range: closer values are on no grid that matters
+_ON_GRID = 1e-3  # of a step
+_BELOW_NYQUIST = 0.9
 _DEPENDENT = 1e-6  # share of the determinant: less, and cosine and sine are one function on the rows
 _WAVES = ("sin", "cos")
 
@@ -82,6 +85,9 @@ def scan_waves(
         if not (spread > 0 and math.isfinite(spread)):
             continue
         frequencies = torch.tensor(_FREQUENCIES, dtype=torch.float64) / spread
+        frequencies = frequencies[frequencies < highest_frequency(argument.values)]
+        if not len(frequencies):
+            continue
         angles = frequencies[:, None] * torch.as_tensor(argument.values)
         C, S = angles.cos(), angles.sin()  # (K, N)
         mean_c, mean_s = weighted @ C.T, weighted @ S.T  # (H, K)
@@ -109,6 +115,22 @@ def scan_waves(
             phase = math.atan2(float(b), float(a))
             found.append(ModulatedWave(envelopes[h], number, float(frequencies[k]), phase, float(least[h]), symbols))
     return found
+
+
+def highest_frequency(values: np.ndarray) -> float:
+    """Beyond which a wave on these values is told from no slower one: a little below pi over the step of a grid.
+
+    Infinite where the values are on no grid. At that frequency itself a cosine is one on even places and minus one on
+    odd ones, which is all that is seen of many other functions.
+    """
+    different = np.unique(values)
+    steps = np.diff(different)
+    step = float(steps.min(initial=np.inf))
+    if not math.isfinite(step) or step < _FINEST_GRID * (different[-1] - different[0]):
+        return math.inf
+    multiples = steps / step
+    is_grid = np.abs(multiples - multiples.round()).max() < _ON_GRID
+    return _BELOW_NYQUIST * math.pi / step if is_grid else math.inf
 
 
 def _envelopes(factors: Sequence[Factors]) -> list[tuple[tuple[int, int], ...]]:

@@ -2,9 +2,9 @@
 
 A law is multiplied out (:mod:`~sklearn_eql.symbolic.expansion`), so that what follows depends on the function and not
 on the form that a search has met. From there come candidates: common factors in front, in whole or for some of the
-terms; products of two sums; completed squares; roots of several factors joined; scales moved into and out of sums,
-roots, logarithms and exponentials; kinks in other words (:mod:`~sklearn_eql.symbolic.kinks`). The one that is printed
-has, in this order,
+terms; products of two sums; completed squares; roots of several factors, and waves of one argument, joined; scales
+moved into and out of sums, roots, logarithms and exponentials; kinks in other words
+(:mod:`~sklearn_eql.symbolic.kinks`). The one that is printed has, in this order,
 
 1. the fewest numbers that are no constants (integers, fractions, multiples of pi and the like, short decimals),
 2. the lowest complexity (:mod:`~sklearn_eql.symbolic.complexity`), where a fraction in a denominator counts two more,
@@ -45,6 +45,7 @@ from sklearn_eql.symbolic.graph import Graph
 from sklearn_eql.symbolic.kinks import with_kinks_rewritten
 from sklearn_eql.symbolic.written import Term, Tree, Writer, cost_of_term, price, written
 
+_WAVES = {("f", "sin"): ("cos", -math.pi / 2), ("f", "cos"): ("sin", math.pi / 2)}
 _MANY_TERMS = 8  # of a sum; longer ones are not searched for partial factors
 _MANY_SPELLED = 1200  # sums within one law, and multiples of them; what comes after these is written as it comes
 _CHECKED = 1e-12  # relative error of coefficients multiplied out again
@@ -139,6 +140,7 @@ class Speller:
             yield from self._with_powers_completed(form)
             yield from self._with_mixed_squares(form)
             yield from self._with_parts_factored(form)
+            yield from self._with_waves_joined(form)
 
     def _term(self, c: float, monomial: Monomial, sums: Sums = ()) -> Term:
         return min(self._terms(c, monomial, list(sums)), key=lambda term: cost_of_term(*term))
@@ -204,6 +206,22 @@ class Speller:
                 square = self._term(a, ONE, [(frozen({q: 1.0, r: b / (2 * a)}), 2.0)])
                 yield written([square, *(self.tree(frozen(rest)).terms if rest else ())])
 
+    def _with_waves_joined(self, form: Frozen) -> Iterator[Tree]:
+        """``a*sin(u) + b*cos(u)`` is ``sqrt(a**2 + b**2)*sin(u + atan2(b, a))``."""
+        terms = dict(form)
+        for monomial, a in form:
+            for atom, exponent in monomial:
+                if atom[:2] != ("f", "sin") or exponent != 1:
+                    continue
+                others = tuple(factor for factor in monomial if factor[0] != atom)
+                beside = tuple(sorted((*others, (("f", "cos", atom[2]), 1.0))))
+                if beside in terms:
+                    b = terms[beside]
+                    argument = frozen(added(dict(atom[2][0]), {ONE: math.atan2(b, a)}))
+                    joined = tuple(sorted((*others, (("f", "sin", (argument,)), 1.0))))
+                    rest = [self._term(c, m) for m, c in form if m not in (monomial, beside)]
+                    yield written([self._term(cleaned(math.hypot(a, b)), joined), *rest])
+
     def _with_parts_factored(self, form: Frozen) -> Iterator[Tree]:
         """Common factors of some terms in front of these: ``a*x + a*y + z`` is ``a*(x + y) + z``."""
         tried = set()
@@ -253,15 +271,21 @@ class Speller:
                         yield tuple(f for f in others if f not in part), [*sums[:j], (inner, k), *sums[j + 1 :]]
 
     def _with_number(self, others: Monomial, c: float) -> Iterator[tuple[tuple, float]]:
-        """Factors that are no sums, and the number in front, part of which may be in an exponential."""
+        """Factors that are no sums, and the number in front, part of which may be in an exponential or a phase."""
         plain = tuple((atom if atom[0] == "x" else self._function(atom), e) for atom, e in others)
         yield plain, c
-        for i, (atom, _) in enumerate(others):
+        for i, (atom, exponent) in enumerate(others):
             if atom[:2] == ("f", "exp"):
                 for shift in dict.fromkeys(_shifts(atom[2][0], c)):
                     inner = self.tree(frozen(added(dict(atom[2][0]), {ONE: shift})))
                     function = (("f", "exp", (inner,)), 1.0)
                     yield (*plain[:i], function, *plain[i + 1 :]), c * math.exp(-shift)
+            elif atom[:2] in _WAVES and exponent.is_integer() and ONE in dict(atom[2][0]):
+                other, step = _WAVES[atom[:2]]
+                for sign in (1.0, -1.0):  # sin(u) is cos(u - pi/2), and -cos(u + pi/2)
+                    inner = self.tree(frozen(added(dict(atom[2][0]), {ONE: sign * step})))
+                    function = (("f", other, (inner,)), exponent)
+                    yield (*plain[:i], function, *plain[i + 1 :]), c * sign**exponent
 
     def _function(self, atom: tuple) -> tuple:
         return ("f", atom[1], tuple(map(self.tree, atom[2])))

@@ -8,7 +8,7 @@ import torch
 
 from sklearn_eql.primitives import PRESETS
 from sklearn_eql.scan.factors import arguments, factors_of
-from sklearn_eql.scan.modulated_waves import scan_waves
+from sklearn_eql.scan.modulated_waves import highest_frequency, scan_waves
 
 X = np.column_stack([np.linspace(0, 5, 120), np.random.default_rng(0).uniform(1, 3, 120)])
 WEIGHT = np.random.default_rng(1).uniform(0.1, 2, 120)
@@ -52,3 +52,10 @@ def test_nothing_is_found_where_there_is_nothing_to_find():
     constant = arguments(np.ones((120, 1)), np.ones(1), [1], [0])
     assert scan_waves([], constant, y) == []
     assert scan_waves(FACTORS, ANGLES, torch.zeros(120, dtype=torch.float64)) == []
+
+
+def test_waves_beyond_a_grid_are_not_told_apart():
+    assert highest_frequency(np.arange(20.0)) == pytest.approx(0.9 * np.pi)
+    assert highest_frequency(np.array([0.0, 1.0, 4.0, 6.0]) / 2) == pytest.approx(1.8 * np.pi)
+    assert highest_frequency(np.random.default_rng(0).uniform(0, 1, 50)) == np.inf
+    assert highest_frequency(np.ones(5)) == np.inf

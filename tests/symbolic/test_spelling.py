@@ -35,6 +35,9 @@ LAWS = {
     "sqrt(a*b)": ["sqrt(a)*sqrt(b)", "a*sqrt(b/a)"],
     "c*sqrt(a/b)": ["c*sqrt(a)/sqrt(b)"],
     "(a*b)**(3/2)/c": ["a**(3/2)*b**(3/2)/c"],
+    "cos(2*a + 0.7)": ["sin(2*a + 0.7 + pi/2)", "-cos(2*a + 0.7 - pi)"],
+    "2*sin(a) + 3*cos(a)": [],
+    "b*exp(-a)*sin(3*a + 0.2)": ["-b*exp(-a)*cos(3*a + 0.2 + pi/2)"],
     "(a - b)**2": ["a**2 - 2*a*b + b**2", "a*(a - 2*b) + b**2", "(b - a)**2"],
     "sqrt((a - b)**2 + (c - d)**2)": ["sqrt(a**2 - 2*a*b + b**2 + c**2 - 2*c*d + d**2)"],
     "(a + 1)**3": ["a**3 + 3*a**2 + 3*a + 1", "(a + 1)*(a**2 + 2*a + 1)"],
@@ -62,6 +65,14 @@ def test_all_forms_of_a_law_are_printed_alike(law):
 
 def test_inverse_roots_are_one_root():
     assert printed("1/(sqrt(a)*sqrt(b))") == printed("1/sqrt(a*b)") == "1/sqrt(a*b)"
+
+
+def test_waves_of_one_argument_are_one_wave():
+    sine, cosine = float(np.sin(0.7)), float(np.cos(0.7))
+    assert printed(f"{cosine!r}*cos(2*a) - {sine!r}*sin(2*a)") == "cos(2*a + 0.7)"
+    assert printed(f"b + {2 * cosine!r}*sin(3*a) + {2 * sine!r}*cos(3*a)") == "b + 2*sin(3*a + 0.7)"
+    both = printed(f"b*exp(-a)*({cosine!r}*cos(2*a) - {sine!r}*sin(2*a))")
+    assert both == "b*exp(-a)*cos(2*a + 0.7)"
 
 
 @pytest.mark.parametrize("law", LAWS)
