@@ -43,7 +43,7 @@ from sklearn_eql.symbolic.expansion import (
 )
 from sklearn_eql.symbolic.graph import Graph
 from sklearn_eql.symbolic.kinks import with_kinks_rewritten
-from sklearn_eql.symbolic.written import Term, Tree, Writer, cost_of_term, price, written
+from sklearn_eql.symbolic.written import Term, Tree, Writer, constant_bits, cost_of_term, price, written
 
 _WAVES = {("f", "sin"): ("cos", -math.pi / 2), ("f", "cos"): ("sin", math.pi / 2)}
 _MANY_TERMS = 8  # of a sum; longer ones are not searched for partial factors
@@ -283,7 +283,11 @@ class Speller:
             elif atom[:2] in _WAVES and exponent.is_integer() and ONE in dict(atom[2][0]):
                 other, step = _WAVES[atom[:2]]
                 for sign in (1.0, -1.0):  # sin(u) is cos(u - pi/2), and -cos(u + pi/2)
-                    inner = self.tree(frozen(added(dict(atom[2][0]), {ONE: sign * step})))
+                    phase = float(f"{dict(atom[2][0])[ONE] + sign * step:.13g}")  # a difference has lost digits
+                    if phase and constant_bits(abs(phase)) is None:
+                        continue  # whoever asks for sines is not given cosines for nothing
+                    terms = {**dict(atom[2][0]), ONE: phase}
+                    inner = self.tree(frozen({m: k for m, k in terms.items() if k}))
                     function = (("f", other, (inner,)), exponent)
                     yield (*plain[:i], function, *plain[i + 1 :]), c * sign**exponent
 
