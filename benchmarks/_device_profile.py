@@ -76,8 +76,7 @@ def _parts(device: torch.device, count: int, n_rows: int) -> Iterator[Part]:
                 states |= zip(numbers, run(), strict=True)
         with timed("results filled in"):
             for t, state in states.items():
-                filled = structures[t].with_coefficients(programs[t].in_order(state.theta), state.output.tolist())
-                FitResult(filled, state.loss)
+                _ = FitResult(structures[t], state.loss, state=state).structure
     with timed("the whole fit"):
         problem.fit(structures, STEPS)
     yield from ((name, seconds, count) for name, seconds in parts.items())

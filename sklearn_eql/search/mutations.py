@@ -318,13 +318,13 @@ def _is_power(node: Node) -> bool:
 def _below(node: Node) -> list[Node]:
     """Units that a unit reads already: reading them again cannot close a loop."""
     found: list[Node] = []
-
-    def visit(n: Node) -> None:
-        for arg in n.args:
-            for source, _ in arg:
-                if isinstance(source, Node) and source not in found:
-                    found.append(source)
-                    visit(source)
-
-    visit(node)
+    _add_below(node, found)
     return [n for n in found if not _is_input_log(n)]
+
+
+def _add_below(node: Node, found: list[Node]) -> None:
+    for arg in node.args:
+        for source, _ in arg:
+            if isinstance(source, Node) and source not in found:
+                found.append(source)
+                _add_below(source, found)

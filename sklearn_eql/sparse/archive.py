@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
@@ -25,33 +25,42 @@ class Archive:
     def add(self, results: Iterable[FitResult]) -> None:
         """Keep what is among the best of its size, one entry per structure."""
         touched = set()
+        worst = {  # of full shelves: what is worse has no place there
+            size: max(map(self.level, shelf)) for size, shelf in self.members.items() if len(shelf) >= self.per_size
+        }
         for result in results:
-            self.keep(replace(result, trial=self.n_trials))
+            size = result.form.size
+            if result.loss < math.inf and self.level(result) <= worst.get(size, math.inf):
+                self.keep(FitResult(result.form, result.loss, self.n_trials, result.state))
+                touched.add(size)
             self.n_trials += 1
-            touched.add(result.structure.size)
-        for size in touched & self.members.keys():
+        for size in touched:
             self.members[size] = self._one_per_loss(self.members[size])
 
     def _one_per_loss(self, shelf: list[FitResult]) -> list[FitResult]:
         """The best of a shelf, one for each loss: equal losses are one function written in several ways."""
         kept: list[FitResult] = []
-        for result in sorted(shelf, key=lambda r: (self.level(r), r.structure.n_symbols, r.structure.n_free)):
+        bound = -math.inf  # of the levels that equal the last one
+        for result in sorted(shelf, key=lambda r: (self.level(r), r.form.n_symbols, r.form.n_free)):
             if len(kept) == self.per_size:
                 break
-            if not kept or self.level(result) > self.level(kept[-1]) * (1 + _UNCONVERGED):
+            if (level := self.level(result)) > bound:
                 kept.append(result)
+                bound = level * (1 + _UNCONVERGED)
         return kept
 
     def keep(self, result: FitResult) -> None:
         """Take in one finite result with its number, in place of a worse one of the same structure."""
         if not math.isfinite(result.loss):
             return
-        shelf = self.members.setdefault(result.structure.size, [])
-        same = next((i for i, r in enumerate(shelf) if r.structure.key == result.structure.key), None)
-        if same is None:
-            shelf.append(result)
-        elif result.loss < shelf[same].loss:
-            shelf[same] = result
+        shelf = self.members.setdefault(result.form.size, [])
+        key = result.form.key
+        for i, other in enumerate(shelf):
+            if other.form.key == key:
+                if result.loss < other.loss:
+                    shelf[i] = result
+                return
+        shelf.append(result)
 
     def level(self, result: FitResult) -> float:
         """Loss, not less than that of an exact law."""
@@ -59,7 +68,7 @@ class Archive:
 
     def score(self, result: FitResult) -> float:
         """Description length of a member."""
-        return description_length(self.level(result), self.n_rows, result.structure.n_free, result.structure.n_symbols)
+        return description_length(self.level(result), self.n_rows, result.form.n_free, result.form.n_symbols)
 
     def ranked(self) -> list[FitResult]:
         """All members by score."""

@@ -18,31 +18,29 @@ from sklearn_eql.sparse.program import Program
 
 
 class _Coefficients:
-    """A sparse matrix of which some entries are coefficients that are fitted."""
+    """A sparse matrix of which some entries are coefficients that are fitted.
+
+    Attributes
+    ----------
+    entries : list of (int, int, float, int)
+        Row, column, value, and place among all theta, flattened; -1 for fixed entries.
+    rows, columns, places : ndarray of int
+        Of the entries, once they are built.
+    """
 
     def __init__(self) -> None:
-        self._rows: list[int] = []
-        self._columns: list[int] = []
-        self._values: list[float] = []
-        self._places: list[int] = []  # among all theta, flattened; -1 for fixed entries
-
-    def add(self, row: int, column: int, value: float, place: int = -1) -> None:
-        self._rows.append(row)
-        self._columns.append(column)
-        self._values.append(value)
-        self._places.append(place)
+        self.entries: list[tuple[int, int, float, int]] = []
 
     def build(self, n_rows: int, n_columns: int) -> None:
-        """Turn what was added into a matrix."""
-        rows, places = np.array(self._rows, dtype=np.int64), np.array(self._places, dtype=np.int64)
-        order = np.argsort(rows, kind="stable")
-        ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))])
-        columns = np.array(self._columns, dtype=np.int32)[order]
-        data = np.array(self._values, dtype=float)[order]
-        self._matrix = csr_array((data, columns, ends.astype(np.int32)), shape=(n_rows, n_columns))
-        places = places[order]
-        self._free = np.flatnonzero(places >= 0)
-        self._from = places[self._free]
+        """Turn the entries into a matrix."""
+        table = np.array(self.entries, dtype=float).reshape(-1, 4)
+        table = table[np.argsort(table[:, 0], kind="stable")]
+        self.rows, self.columns, self.places = table[:, [0, 1, 3]].T.astype(np.int64)
+        ends = np.concatenate([[0], np.cumsum(np.bincount(self.rows, minlength=n_rows))])
+        index = self.columns.astype(np.int32), ends.astype(np.int32)
+        self._matrix = csr_array((table[:, 2].copy(), *index), shape=(n_rows, n_columns))
+        self._free = np.flatnonzero(self.places >= 0)
+        self._from = self.places[self._free]
 
     def at(self, theta: np.ndarray) -> csr_array:
         self._matrix.data[self._free] = theta.ravel()[self._from]
@@ -82,8 +80,8 @@ class Batch:
     ----------
     theta : ndarray (T, K)
         Free coefficients of the units, in the order of the programs, padded with zeros.
-    phi : ndarray (T, M, N)
-        Terms of the output with free coefficients, padded with zeros; as `jacobian` (T, K, N), unweighted.
+    n_inner, n_terms : int
+        K and M: free coefficients of the units and of the output, at most.
     """
 
     def __init__(self, programs: Sequence[Program], still: Sequence[list[np.ndarray | None]], n_rows: int) -> None:
@@ -99,16 +97,12 @@ class Batch:
         self._sources = np.zeros((self._n_sources, self.n_rows))
         self._sources[: self._n_still] = given
         self._slopes = np.zeros((1 + self._n_args, self.n_rows))  # by each argument; the first row stays zero
-        self._arguments = np.zeros((1 + self._n_args, self.n_rows))
         self._read = np.zeros((self.n_trials, self.n_inner), dtype=np.int64)  # source that a coefficient multiplies
         self._owner = np.zeros((self.n_trials, self.n_inner), dtype=np.int64)  # argument that it stands in
         for level in levels:
             self._fill(level, where)
         self._levels = levels
         self._index_output(programs, where)
-        self.phi = np.empty((self.n_trials, self.n_terms, self.n_rows))
-        self.jacobian = np.empty((self.n_trials, self.n_inner, self.n_rows))
-        self._factors = np.empty_like(self.jacobian)
 
     def _place_still(self, still: Sequence[list[np.ndarray | None]]) -> tuple[list[dict[int, int]], list]:
         """Rows that nothing moves, shared where they can be; the first is zero."""
@@ -159,30 +153,30 @@ class Batch:
 
     def _fill(self, level: _Level, where: list[dict[int, int]]) -> None:
         """The coefficients of a level."""
-        forward, backward, first = level.forward, level.backward, level.args.start
+        forward, backward, first = level.forward.entries, level.backward.entries, level.args.start
         for group in level.groups:
             for a, rows in enumerate(group.args):
-                for row, (t, unit) in enumerate(group.members, start=rows.start):
+                for row, (t, unit) in enumerate(group.members, start=rows.start - first):
                     arg, mine, place = unit.args[a], where[t], t * self.n_inner
                     for s, c in arg.still:
-                        forward.add(row - first, mine[s], c)
+                        forward.append((row, mine[s], c, -1))
                     for k, s in enumerate(arg.free, start=arg.first):
-                        forward.add(row - first, mine[s], 0.0, place + k)
-                        self._read[t, k], self._owner[t, k] = mine[s], row
+                        forward.append((row, mine[s], 0.0, place + k))
                     for s, c, k in arg.moving:
                         at = place + k if k >= 0 else -1
-                        forward.add(row - first, mine[s], c, at)
-                        backward.add(mine[s] - self._n_still, row - first, c, at)
-                        if k >= 0:
-                            self._read[t, k], self._owner[t, k] = mine[s], row
+                        forward.append((row, mine[s], c, at))
+                        backward.append((mine[s] - self._n_still, row, c, at))
         n_args = level.args.stop - first
-        forward.build(n_args, level.first_unit)
+        level.forward.build(n_args, level.first_unit)
         if level.first_unit > self._n_still:
-            backward.build(level.first_unit - self._n_still, n_args)
+            level.backward.build(level.first_unit - self._n_still, n_args)
+        is_free = level.forward.places >= 0
+        places = level.forward.places[is_free]
+        self._read.ravel()[places] = level.forward.columns[is_free]
+        self._owner.ravel()[places] = level.forward.rows[is_free] + first
 
     def _index_output(self, programs: Sequence[Program], where: list[dict[int, int]]) -> None:
         self._terms = np.zeros((self.n_trials, self.n_terms), dtype=np.int64)
-        self.has_term = np.zeros((self.n_trials, self.n_terms), dtype=bool)
         self._fixed = _Coefficients()
         fixed = np.zeros(self._n_sources)  # coefficient of each unit in the output, if it is fixed there
         self._has_fixed = False
@@ -190,9 +184,8 @@ class Batch:
         for t, program in enumerate(programs):
             mine = where[t]
             self._terms[t, : program.n_terms] = [mine[s] for s in program.layout.terms]
-            self.has_term[t, : program.n_terms] = True
             for s, c in program.layout.fixed:
-                self._fixed.add(t, mine[s], c)
+                self._fixed.entries.append((t, mine[s], c, -1))
                 self._has_fixed = True
                 if s in program.layout.moves:
                     fixed[mine[s]] += c
@@ -204,17 +197,29 @@ class Batch:
         self._moving_rows = self._terms.ravel()[self._moving_terms] - self._n_still
 
     def evaluate(self, theta: np.ndarray) -> np.ndarray | None:
-        """Fill `phi`; what the fixed terms of the outputs give, (T, N), None if there are none."""
+        """Compute the units at `theta` (T, K); what the fixed terms of the outputs give, (T, N), None without any."""
         self._theta, sources = theta, self._sources
+        self._arguments = []
         for level in self._levels:
-            self._arguments[level.args] = level.forward.at(theta) @ sources[: level.first_unit]
+            arguments = level.forward.at(theta) @ sources[: level.first_unit]
+            self._arguments.append(arguments)
             for group in level.groups:
-                group.kernel.value(*(self._arguments[rows] for rows in group.args), out=sources[group.units])
-        np.take(sources, self._terms, axis=0, out=self.phi, mode="clip")
+                group.kernel.value(*_arguments_of(group, level, arguments), out=sources[group.units])
         return self._fixed.at(theta) @ sources if self._has_fixed else None
 
+    def terms(self, numbers: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Terms of the output with free coefficients of some structures, in the first rows of `out` (n, M, N).
+
+        Unweighted, padded with zeros; M is enough for these structures.
+        """
+        rows = self._terms[numbers, : out.shape[1]]
+        return np.take(self._sources, rows, axis=0, out=out[: len(numbers)], mode="clip")
+
     def differentiate(self, output: np.ndarray, root: np.ndarray | None) -> None:
-        """Fill `jacobian` at the coefficients evaluated last, and `output` (T, M); times `root`, (N,) or (T, N)."""
+        """Derivatives by the arguments at the coefficients evaluated last, and `output` (T, M).
+
+        Times `root`, (N,) or (T, N).
+        """
         if not self._levels:
             return
         coefficients = self._fixed_units + np.bincount(
@@ -225,14 +230,28 @@ class Batch:
         if root is not None:
             by_unit *= root if root.ndim == 1 else root[self._trial]
         sources, first = self._sources, self._n_still
-        for level in reversed(self._levels):
+        for level, arguments in zip(reversed(self._levels), reversed(self._arguments), strict=True):
             for group in level.groups:
-                args = [self._arguments[rows] for rows in group.args]
+                args = _arguments_of(group, level, arguments)
                 mine = by_unit[group.units.start - first : group.units.stop - first]
                 for rows, slope in zip(group.args, group.kernel.slopes, strict=True):
                     np.multiply(slope(sources[group.units], *args), mine, out=self._slopes[rows])
             if level.first_unit > first:
                 by_unit[: level.first_unit - first] += level.backward.at(self._theta) @ self._slopes[level.args]
-        np.take(self._slopes, self._owner, axis=0, out=self.jacobian, mode="clip")
-        np.take(sources, self._read, axis=0, out=self._factors, mode="clip")
-        self.jacobian *= self._factors
+
+    def jacobian(self, numbers: np.ndarray, out: np.ndarray, factors: np.ndarray) -> np.ndarray:
+        """Derivatives of some structures by their inner coefficients, in the first rows of `out` (n, K, N).
+
+        Padded with zeros; K is enough for these structures. `differentiate` comes before; `factors` is an array of the
+        shape of `out`, which is written over.
+        """
+        n_inner, n = out.shape[1], len(numbers)
+        found = np.take(self._slopes, self._owner[numbers, :n_inner], axis=0, out=out[:n], mode="clip")
+        found *= np.take(self._sources, self._read[numbers, :n_inner], axis=0, out=factors[:n], mode="clip")
+        return found
+
+
+def _arguments_of(group: _Group, level: _Level, arguments: np.ndarray) -> list[np.ndarray]:
+    """Of a group, among those of its level."""
+    first = level.args.start
+    return [arguments[rows.start - first : rows.stop - first] for rows in group.args]

@@ -30,6 +30,7 @@ from sklearn_eql.sparse.steps import (
     MOST_IDLE,
     Rules,
     State,
+    promises,
 )
 
 _LEAST_VALUES = 10_000  # structures times rows, from which the launches of a step cost less than the step on a CPU
@@ -176,7 +177,8 @@ class _Steps:
         for done in range(most):
             if done and done % _LOOK == 0 and self._ends(active, deadline):
                 break
-            trial, is_law = self._stepped(theta, here, damping, active)
+            trial, is_law, rests = self._stepped(theta, here, damping, self._tol * loss, active)
+            active, idle = active & ~rests, torch.where(rests, float(MOST_IDLE), idle)
             trial_output, trial_loss = self._at(trial)
             better = is_law & (trial_loss < loss)
             there = here
@@ -228,17 +230,25 @@ class _Steps:
         return curvature, torch.where(diagonal > 0, diagonal, 1.0), descent, _are_finite(descent)
 
     def _stepped(
-        self, theta: torch.Tensor, here: list[torch.Tensor], damping: torch.Tensor, active: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Coefficients after a damped step of those that move, and whether there is one to a law, (T,)."""
+        self,
+        theta: torch.Tensor,
+        here: list[torch.Tensor],
+        damping: torch.Tensor,
+        least: torch.Tensor,
+        active: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Coefficients after a damped step of those that move, whether it leads to a law, and who rests, (T,)."""
         curvature, diagonal, descent = here
         system = curvature.clone()
         system.diagonal(dim1=1, dim2=2).add_((damping[:, None] + JITTER) * diagonal)
         factor, info = torch.linalg.cholesky_ex(system)
         step = _solved(factor, descent[:, :, None])[:, :, 0]
         moves = active & (info == 0) & _are_finite(step)
+        along, held = (step * descent).sum(dim=1), damping * (step.square() * diagonal).sum(dim=1)
+        rests = moves & ~promises(along / self._batch.n_rows, held / self._batch.n_rows, least)
+        moves = moves & ~rests
         trial = torch.where(moves[:, None], theta + step, theta)
-        return trial, moves & (trial.abs() <= self._limits).all(dim=1)
+        return trial, moves & (trial.abs() <= self._limits).all(dim=1), rests
 
 
 def _chosen(better: torch.Tensor, new: torch.Tensor, known: torch.Tensor) -> torch.Tensor:

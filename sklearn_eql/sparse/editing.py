@@ -23,6 +23,15 @@ class Node:
         self.args = args
 
 
+def _collect(node: Node, found: dict[Node, None]) -> None:
+    """Add a node, after those it reads."""
+    for form in node.args:
+        for source, _ in form:
+            if source.__class__ is Node and source not in found:
+                _collect(source, found)
+    found[node] = None
+
+
 class EditableStructure:
     """Mutable copy of a structure.
 
@@ -45,19 +54,11 @@ class EditableStructure:
 
     def nodes(self) -> list[Node]:
         """Units in use, each after those it reads."""
-        ordered: list[Node] = []
-        seen: set[int] = set()
-
-        def visit(form) -> None:
-            for source, _ in form:
-                if source.__class__ is Node and id(source) not in seen:
-                    seen.add(id(source))
-                    for arg in source.args:
-                        visit(arg)
-                    ordered.append(source)
-
-        visit(self.output)
-        return ordered
+        found: dict[Node, None] = {}  # in order
+        for source, _ in self.output:
+            if source.__class__ is Node and source not in found:
+                _collect(source, found)
+        return list(found)
 
     def forms(self) -> Iterator[tuple[Node | None, int, list[list]]]:
         """Every linear form with the unit and argument it belongs to (``None`` for the output)."""
@@ -72,38 +73,40 @@ class EditableStructure:
         What the gauge takes out of a unit its consumers take over, so the function stays the same (up to a constant
         in the output). The output may be twice as long.
         """
-        nodes = self.nodes()
-        index = {id(node): 1 + self.n_features + i for i, node in enumerate(nodes)}
+        index: dict[Node, int] = {}  # of units
         taken: dict[int, tuple[float, float]] = {}  # per unit: what it was is this times what it is now, plus that
 
         def collect(form, with_offsets: bool = True) -> dict[int, float]:
             terms: dict[int, float] = {}
             for source, c in form:
-                key = source
                 if source.__class__ is Node:
-                    key = index[id(source)]
-                    if key in taken:
-                        factor, offset = taken[key]
+                    source = index[source]
+                    if source in taken:
+                        factor, offset = taken[source]
                         if offset and with_offsets:
                             terms[0] = terms.get(0, 0.0) + c * offset
                         c = c * factor
-                terms[key] = terms[key] + c if key in terms else c
+                terms[source] = terms[source] + c if source in terms else c
             return terms
 
         units = []
-        for node in nodes:
+        for number, node in enumerate(self.nodes(), start=1 + self.n_features):
+            index[node] = number
             primitive = primitives[node.primitive]
-            if (feature := _input_of(node)) and primitive is _LOG:  # which are many, and in their gauge already
+            if primitive is _LOG and (feature := _input_of(node)):  # which are many, and in their gauge already
                 units.append(_logarithm_of(*feature))
                 continue
             forms = [collect(arg) for arg in node.args]
-            before = [terms.copy() for terms in forms]
-            args = _gauged(primitive, forms)
-            if args is None or any(len(arg) > max_terms for arg in args):
+            if primitive.degree == (None,) and primitive.identity is None and primitive.joint_degree is None:
+                args, change = _as_it_is(forms[0]), None
+            else:
+                before = [terms.copy() for terms in forms]
+                args = _gauged(primitive, forms)
+                change = None if args is None else _taken(primitive, before, args)
+            if args is None or len(max(args, key=len)) > max_terms:
                 return None
-            change = _taken(primitive, before, args)
-            if change != (1.0, 0.0):
-                taken[index[id(node)]] = change
+            if change is not None and change != (1.0, 0.0):
+                taken[number] = change
             units.append(SparseUnit(node.primitive, tuple(args)))
         output = collect(self.output, with_offsets=False)
         if not output or len(output) > 2 * max_terms:
@@ -132,14 +135,14 @@ class EditableStructure:
         for form in forms:
             form[:] = [term for term in form if id(term) not in gone]
         while True:
-            folded = {id(node): rest for node in self.nodes() if (rest := _folded(node)) is not None}
+            folded = {node: rest for node in self.nodes() if (rest := _folded(node)) is not None}
             if not folded:
                 return
             for form in forms:
                 form[:] = [
                     new
                     for source, c in form
-                    for new in ([[s, c * k] for s, k in folded[id(source)]] if id(source) in folded else [[source, c]])
+                    for new in ([[s, c * k] for s, k in folded[source]] if source in folded else [[source, c]])
                 ]
 
 
@@ -147,7 +150,7 @@ def _input_of(node: Node) -> tuple[int, float] | None:
     """Feature and sign of the logarithm of a feature; None for other units."""
     if node.primitive != "log" or len(node.args[0]) != 1:
         return None
-    [[source, c]] = node.args[0]
+    source, c = node.args[0][0]
     return (source, c) if source.__class__ is int and source > 0 and c in (1.0, -1.0) else None
 
 
@@ -163,6 +166,8 @@ def _folded(node: Node) -> list[list] | None:
     unit is a constant, whose value the fit will find.
     """
     constant = [all(source == 0 for source, _ in arg) for arg in node.args]
+    if True not in constant:
+        return None
     if node.primitive == "pow":
         constant = constant[:1]
     if not any(constant) or (node.primitive in ("min", "max") and not all(constant)):
@@ -192,6 +197,12 @@ def without_terms(
     forms = editable.all_forms
     editable.remove([forms[f][position] for f, position in places])
     return editable.finish(primitives)
+
+
+def _as_it_is(terms: dict[int, float]) -> list[tuple[tuple[int, float, bool], ...]] | None:
+    """The argument of a function of which nothing can be taken out; None where no variable is in it."""
+    in_order = sorted(terms)
+    return [tuple([(s, terms[s], True) for s in in_order])] if in_order and in_order[-1] else None
 
 
 def _gauged(primitive: Primitive, forms: list[dict[int, float]]) -> list[tuple[tuple[int, float, bool], ...]] | None:
@@ -234,14 +245,12 @@ def _gauge(
         terms.pop(0, None)
     if not terms:
         return None
-    if len(terms) == 1:
-        [leading] = terms
-    else:
-        leading = min([s for s in terms if s > 0])
+    in_order = sorted(terms)
+    leading = in_order[0] or in_order[min(1, len(in_order) - 1)]  # the constant where there is nothing else
     if leading == 0:  # an argument without variables: only an exponent may be a constant
         return ((0, terms[0], True),) if primitive.identity == "power" and argument == 1 else None
     if not primitive.frees_scale(argument, others_constant):
-        return tuple([(s, c, True) for s, c in sorted(terms.items())])
+        return tuple([(s, terms[s], True) for s in in_order])
     scale = terms[leading]
     # Of a reciprocal the sign can be taken out as well; its domain is for training, which stays away from the pole.
     keeps_sign = primitive.domain[argument].lower == 0.0 and primitive.degree[argument] not in (-1, -2)
@@ -251,9 +260,7 @@ def _gauge(
         terms[leading] = 1.0
     # Whatever is left of the leading coefficient is its sign.
     fixed = math.copysign(1.0, terms[leading]) if keeps_sign else 1.0
-    if len(terms) == 1:
-        return ((leading, fixed, False),)
-    return tuple([(s, fixed if s == leading else c / divisor, s != leading) for s, c in sorted(terms.items())])
+    return tuple([(s, terms[s] / divisor, True) if s != leading else (s, fixed, False) for s in in_order])
 
 
 def _taken(
@@ -263,8 +270,8 @@ def _taken(
     factor, offset = 1.0, 0.0
     try:
         for a, (terms, gauged) in enumerate(zip(before, after, strict=True)):
-            if primitive.frees_constant():
-                factor *= math.exp(float(terms.get(0, 0.0)))
+            if primitive.frees_constant() and 0 in terms:
+                factor *= math.exp(float(terms[0]))
             for source, fixed, free in gauged:
                 if free:
                     continue

@@ -70,6 +70,13 @@ class Layout:
     terms: list[int] = field(default_factory=list)  # sources of the output with free coefficients
     fixed: list[tuple[int, float]] = field(default_factory=list)  # the others
 
+    def in_order(self, theta: np.ndarray) -> list[float]:
+        """Inner coefficients in the order of ``Structure.with_coefficients``."""
+        inner = [0.0] * len(theta)
+        for k, value in zip(self.order, theta.tolist(), strict=True):
+            inner[k] = value
+        return inner
+
     @cached_property
     def arrays(self) -> LayoutArrays:
         """The layout as arrays."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -29,11 +30,23 @@ _ROWS_AT_ONCE = 50_000  # structures times rows that are evaluated even after th
 
 @dataclass(frozen=True)
 class FitResult:
-    """Outcome of one structure: its coefficients filled in, and the loss they reach."""
+    """Outcome of one structure: the loss it reaches, and its coefficients, filled in where they are asked for.
 
-    structure: Structure
+    Of most results of a search only size and loss are ever looked at.
+    """
+
+    form: Structure  # with the coefficients that the fit began from
     loss: float  # weighted mean of squared residuals
     trial: int = 0  # number of the network in its search
+    state: State | None = field(default=None, repr=False, compare=False)  # None where the coefficients are those
+
+    @cached_property
+    def structure(self) -> Structure:
+        """With the coefficients that were found."""
+        if self.state is None:
+            return self.form
+        inner = self.form.layout.in_order(self.state.theta)
+        return self.form.with_coefficients(inner, self.state.output.tolist())
 
 
 def levenberg_marquardt(
@@ -63,7 +76,8 @@ def levenberg_marquardt(
     max_iter : int
         Steps at most.
     tol : float
-        A trial rests once an accepted step lowers its loss by less than this fraction.
+        A trial rests where the next step promises to lower its loss by less than this fraction, or after a few steps
+        that did so.
     floor : float or Tensor (T,)
         A trial rests once its loss is below this.
     deadline : float
@@ -94,17 +108,14 @@ def levenberg_marquardt(
             if t not in begun and t >= n_evaluated and time.time() > deadline:
                 found.append(FitResult(structure, math.inf))
                 continue
-            model = Model(programs[t], [rows.of(t) for rows in blocks])
-            state = fit_one(model, begun.get(t), float(floors[t]), rules)
-            found.append(_filled(structure, programs[t], state))
+            state = begun.get(t)
+            if state is None or state.moves(floors[t], rules):
+                model = Model(programs[t], [rows.of(t) for rows in blocks])
+                state = fit_one(model, state, float(floors[t]), rules)
+            loss = state.loss if structure.largest_exponent <= MAX_EXPONENT else math.inf
+            found.append(FitResult(structure, loss, state=state))
             programs[t] = None  # and the rows that it holds
     return found
-
-
-def _filled(structure: Structure, program: Program, state: State) -> FitResult:
-    """The structure with the coefficients that were found."""
-    loss = state.loss if structure.largest_exponent <= MAX_EXPONENT else math.inf
-    return FitResult(structure.with_coefficients(program.in_order(state.theta), state.output.tolist()), loss)
 
 
 def joint_curvature(

@@ -194,7 +194,7 @@ class Problem:
             deadline=self.deadline,
             device=self.device,
         )
-        return [r if self.supports(r.structure, r.loss) else replace(r, loss=math.inf) for r in found]
+        return [r if self.supports(r.form, r.loss) else replace(r, loss=math.inf) for r in found]
 
     def supports(self, structure: Structure, loss: float) -> bool:
         """Whether the rows are enough for a fit; an exact one may have nearly as many coefficients as rows."""

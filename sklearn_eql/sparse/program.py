@@ -146,13 +146,6 @@ class Program:
         """The function of a unit."""
         return kernel_of(self._primitives[name])
 
-    def in_order(self, theta: np.ndarray) -> list[float]:
-        """Inner coefficients in the order of ``Structure.with_coefficients``."""
-        inner = [0.0] * len(theta)
-        for k, value in zip(self.layout.order, theta.tolist(), strict=True):
-            inner[k] = value
-        return inner
-
     def bind(self, rows: SourceRows, target: np.ndarray, root: np.ndarray | None) -> bool:
         """Evaluate on these rows from now on; False where a logarithm of a feature is undefined on one of them.
 

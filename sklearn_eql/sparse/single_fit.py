@@ -25,6 +25,7 @@ from sklearn_eql.sparse.steps import (
     MOST_IDLE,
     Rules,
     State,
+    promises,
     without_undefined,
 )
 
@@ -89,12 +90,12 @@ class Model:
 
     def __init__(self, program: Program, blocks: Sequence[Block]) -> None:
         self.program, self._blocks = program, blocks
-        self._n_rows = sum(block.target.shape[-1] for block in blocks)
+        self.n_rows = sum(block.target.shape[-1] for block in blocks)
 
     def at(self, theta: np.ndarray) -> tuple[np.ndarray, float]:
         """Coefficients of the output, (M,), and the loss, infinite where the law is undefined on some row."""
         output, square = self._alone(theta) if len(self._blocks) == 1 else self._byblocks_of_rows(theta)
-        return output, square / self._n_rows if math.isfinite(square) else math.inf
+        return output, square / self.n_rows if math.isfinite(square) else math.inf
 
     def _bind(self, block: Block) -> bool:
         rows = block.X if len(self._blocks) == 1 else block.X.again()  # of many rows only one block is in memory
@@ -173,8 +174,12 @@ def fit_one(model: Model, begun: State | None, floor: float, rules: Rules) -> St
     exponents = model.program.layout.exponents
     step = state.n_steps
     while step < rules.max_iter and loss > floor and idle < MOST_IDLE and time.time() < rules.deadline:
+        move = _damped_step(here, damping)
+        if move is not None and not _promises(move, here, damping, rules.tol * loss * model.n_rows):
+            idle = MOST_IDLE
+            break
         step, idle = step + 1, idle + 1
-        trial = _damped_step(theta, here, damping)
+        trial = None if move is None else theta + move
         damping = min(damping * MORE, DAMPING_MAX)
         if trial is None or any(abs(trial[k]) > MAX_EXPONENT for k in exponents):
             continue
@@ -207,12 +212,15 @@ class _Factor:
         return right if self._pivot is None else right / self._pivot
 
 
-def _damped_step(theta: np.ndarray, point: _Expansion, damping: float) -> np.ndarray | None:
-    """Coefficients after the solution of ``(curvature + damping * diagonal) step = descent``; None where that is
-    singular.
-    """
+def _damped_step(point: _Expansion, damping: float) -> np.ndarray | None:
+    """Solution of ``(curvature + damping * diagonal) step = descent``; None where that is singular."""
     system = point.curvature.copy()
     diagonal = system.ravel()[:: len(system) + 1]
     diagonal += (damping + JITTER) * point.diagonal
     _, step, info = dposv(system.T, point.descent, lower=1, overwrite_a=1)
-    return theta + step if info == 0 and math.isfinite(step @ step) else None
+    return step if info == 0 and math.isfinite(step @ step) else None
+
+
+def _promises(step: np.ndarray, point: _Expansion, damping: float, least: float) -> bool:
+    """See `promises`, for sums over the rows."""
+    return promises(float(step @ point.descent), damping * float(step * step @ point.diagonal), least)

@@ -12,6 +12,7 @@ DAMPING_MIN, DAMPING_MAX = 1e-12, 1e10  # less changes no digit that counts, wit
 LESS, MORE = 0.2, 4.0  # factors of the damping after a step that was taken, and one that was not
 JITTER = 1e-13  # relative to the diagonal: keeps a rank-deficient system solvable without moving its solution
 MOST_IDLE = 6  # steps in a row without progress, after which a fit rests
+_HELD = 0.1  # of what a step promises, due to the damping: with more of it the step may be small for that alone
 _LARGEST_SLOPE = 1e100  # whose square is still a number
 MAX_EXPONENT = 15.0
 """The force between two atoms has an exponent of 13. Larger ones that fit are exponentials, or bells, of a feature that
@@ -47,6 +48,21 @@ class State:
         """Whether there is a step to try."""
         is_open = floor < self.loss < math.inf and self.idle < MOST_IDLE
         return is_open and len(self.theta) > 0 and self.n_steps < rules.max_iter
+
+
+def promises(along, held, least):
+    """Whether a damped step is worth trying, by the quadratic model of the loss.
+
+    With C for the curvature, D for the damped diagonal, and ``(C + D) s = d``, the model falls by ``s'd + s'Ds``. Where
+    that is less than a loss rests for (More 1978, the relative reduction of MINPACK), and not because the damping
+    holds the step, no later step gains more.
+
+    Parameters
+    ----------
+    along, held, least : float, ndarray or Tensor
+        ``s'd`` and ``s'Ds``, both over the number of rows, and the reduction to be had.
+    """
+    return (along + held > least) | (held > _HELD * along)
 
 
 def without_undefined(derivatives: np.ndarray) -> None:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +26,7 @@ _SELDOM = frozenset({"arcsin", "arctan"})  # laws have them in one of fifty, a s
 _NESTING = 3  # symbols that one level of nested transcendental functions counts for
 
 
-@dataclass(frozen=True)
-class SparseUnit:
+class SparseUnit(NamedTuple):
     """``primitive(sum of terms, ...)``."""
 
     primitive: str
@@ -109,6 +109,8 @@ class Structure:
     def exponent_flags(self) -> tuple[bool, ...]:
         """Which of the free coefficients of the units are constant exponents of powers, in their order."""
         exponents = self._exponents
+        if not exponents:
+            return (False,) * sum([free for unit in self.units for arg in unit.args for _, _, free in arg])
         return tuple(
             (u, a, i) in exponents
             for u, unit in enumerate(self.units)
@@ -137,8 +139,7 @@ class Structure:
     @cached_property
     def layout(self) -> Layout:
         """How it is computed."""
-        units = [(unit.primitive, unit.args) for unit in self.units]
-        return layout_of(self.n_features, units, self.depths, self.output, self.exponent_flags)
+        return layout_of(self.n_features, self.units, self.depths, self.output, self.exponent_flags)
 
     def __getstate__(self) -> dict:
         """Without what is computed from it."""

@@ -6,7 +6,7 @@ import torch
 from searched_structures import X, structures_of_a_search
 
 from sklearn_eql.primitives import PRIMITIVES, Primitive
-from sklearn_eql.sparse import lockstep
+from sklearn_eql.sparse import lockstep, normal_equations
 from sklearn_eql.sparse.batch import Batch
 from sklearn_eql.sparse.levenberg_marquardt import levenberg_marquardt
 from sklearn_eql.sparse.program import Program, SourceRows
@@ -33,6 +33,14 @@ def batch_of(structures, rows, primitives=PRIMITIVES):
     return programs, Batch(programs, [program.still_values(rows) for program in programs], len(rows))
 
 
+def terms_and_jacobian(batch, numbers=None):
+    """Of some structures, all by default; `batch` was evaluated and differentiated."""
+    numbers = np.arange(batch.n_trials) if numbers is None else numbers
+    terms = batch.terms(numbers, np.full((batch.n_trials, batch.n_terms, batch.n_rows), np.nan))
+    out, factors = np.full((2, batch.n_trials, batch.n_inner, batch.n_rows), np.nan)
+    return terms, batch.jacobian(numbers, out, factors)
+
+
 def outputs(programs, n_terms, rng):
     found = np.zeros((len(programs), n_terms))
     for mine, program in zip(found, programs, strict=True):
@@ -52,18 +60,19 @@ def test_a_batch_computes_what_its_programs_compute(preset, weights, rng):
         given = batch.evaluate(batch.theta)
         output = outputs(programs, batch.n_terms, rng)
         batch.differentiate(output, root)
+        phi, jacobian = terms_and_jacobian(batch)
         for t, program in enumerate(programs):
             mine = root if root is None or root.ndim == 1 else root[t]
             program.bind(rows, np.zeros(N_ROWS), mine)
             factor = 1.0 if mine is None else mine
             np.testing.assert_allclose(-factor * given[t], program.evaluate(program.theta), rtol=1e-12, atol=1e-12)
-            np.testing.assert_allclose(factor * batch.phi[t, : program.n_terms], program.phi, rtol=1e-12, atol=1e-12)
-            assert (batch.phi[t, program.n_terms :] == 0).all()
+            np.testing.assert_allclose(factor * phi[t, : program.n_terms], program.phi, rtol=1e-12, atol=1e-12)
+            assert (phi[t, program.n_terms :] == 0).all()
             program.differentiate(output[t, : program.n_terms])
-            found = batch.jacobian[t, : len(program.theta)]
+            found = jacobian[t, : len(program.theta)]
             size = np.abs(program.jacobian[np.isfinite(program.jacobian)]).max(initial=1.0)
             np.testing.assert_allclose(found, program.jacobian, rtol=1e-9, atol=1e-12 * size)
-            assert (batch.jacobian[t, len(program.theta) :] == 0).all()
+            assert (jacobian[t, len(program.theta) :] == 0).all()
 
 
 def test_a_batch_holds_functions_of_the_users_own():
@@ -72,9 +81,20 @@ def test_a_batch_holds_functions_of_the_users_own():
     _, batch = batch_of(structures, SourceRows(ROWS, PRIMITIVES), {**PRIMITIVES, "exp": bell})
     batch.evaluate(batch.theta)
     g = 0.5 * X[:, :2].T
-    np.testing.assert_allclose(batch.phi[:, 0], 1 / (1 + g**2), rtol=1e-14)
     batch.differentiate(np.full((2, 1), 2.0), None)
-    np.testing.assert_allclose(batch.jacobian[:, 0], -4 * g / (1 + g**2) ** 2 * X[:, :2].T, rtol=1e-12)
+    phi, jacobian = terms_and_jacobian(batch)
+    np.testing.assert_allclose(phi[:, 0], 1 / (1 + g**2), rtol=1e-14)
+    np.testing.assert_allclose(jacobian[:, 0], -4 * g / (1 + g**2) ** 2 * X[:, :2].T, rtol=1e-12)
+
+
+def test_some_structures_are_computed_without_the_others(rng):
+    programs, batch = batch_of(structures_of_a_search(3), SourceRows(ROWS, PRIMITIVES))
+    with np.errstate(all="ignore"):
+        batch.evaluate(batch.theta)
+        batch.differentiate(outputs(programs, batch.n_terms, rng), None)
+        numbers = np.array([1, 4, 5])
+        for some, every in zip(terms_and_jacobian(batch, numbers), terms_and_jacobian(batch), strict=True):
+            np.testing.assert_array_equal(some, every[numbers])
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -117,3 +137,12 @@ def test_floors_end_the_fits_of_a_batch_one_by_one(few_are_enough):
     floors = torch.tensor([np.inf] * 4 + [0.0] * 4, dtype=torch.float64)
     losses = [r.loss for r in levenberg_marquardt(starts, PRIMITIVES, ROWS, target, max_iter=20, floor=floors)]
     assert max(losses[4:]) < 1e-24 < min(losses[:4])
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1000])
+def test_how_many_are_solved_at_once_decides_nothing_but_rounding(at_once, few_are_enough, monkeypatch):
+    structures = [*structures_of_a_search(5), *FIXED, LINEAR]
+    usual = [r.loss for r in levenberg_marquardt(structures, PRIMITIVES, ROWS, TARGET, max_iter=4)]
+    monkeypatch.setattr(normal_equations, "_AT_ONCE", at_once)
+    losses = [r.loss for r in levenberg_marquardt(structures, PRIMITIVES, ROWS, TARGET, max_iter=4)]
+    assert np.isclose(usual, losses, rtol=1e-6, atol=1e-20).mean() > 0.95

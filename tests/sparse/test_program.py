@@ -79,7 +79,7 @@ def test_derivatives_agree_with_finite_differences(seed, root):
 def test_coefficients_return_to_the_places_that_they_came_from():
     for structure in structures_of_a_search(4):
         program = Program(structure, PRIMITIVES)
-        inner = program.in_order(program.theta)
+        inner = program.layout.in_order(program.theta)
         assert structure.with_coefficients(inner, free_output(structure).tolist()) == structure
 
 

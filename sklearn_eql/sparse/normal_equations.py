@@ -1,0 +1,168 @@
+"""Normal equations of the structures of a batch: outputs solved for, losses to second order, damped steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from sklearn_eql.sparse.batch import Batch
+from sklearn_eql.sparse.program import Program
+from sklearn_eql.sparse.single_fit import Block
+from sklearn_eql.sparse.steps import JITTER, MAX_EXPONENT, promises, without_undefined
+
+_AT_ONCE = 64  # structures: their terms and derivatives stay near the core
+_CLOSE = 1e-8  # share of the squares of a target that is left over, below which rounding of the output is part of it
+
+
+class NormalEquations:
+    """As `Model`, for the T structures of a batch, or some of them, given by ascending numbers.
+
+    Outputs that leave next to nothing get a pass of iterative refinement, which undoes the squared condition number:
+    with one of 1e12, rounding leaves 1e-20 of the squares of the target.
+
+    A few at a time: arrays are padded to the largest of these, and neighbours are of about one size. Padded
+    coefficients stay zero, because nothing depends on them.
+
+    Parameters
+    ----------
+    batch : Batch
+    programs : sequence of Program
+    rows : Block
+        With targets and weights of these structures.
+    """
+
+    def __init__(self, batch: Batch, programs: Sequence[Program], rows: Block) -> None:
+        self._batch, self._target, self._root = batch, rows.target, rows.root
+        self._n_inner = np.array([len(program.theta) for program in programs])
+        self._n_terms = np.array([program.n_terms for program in programs])
+        n_trials, n_terms, n_inner, n_rows = batch.n_trials, batch.n_terms, batch.n_inner, batch.n_rows
+        self._may_be_any = np.ones((n_trials, n_inner), dtype=bool)
+        for mine, program in zip(self._may_be_any, programs, strict=True):
+            mine[program.layout.exponents] = False
+        most = min(n_trials, _AT_ONCE)
+        self._phi, self._jacobian, self._factors = (np.empty((most, n, n_rows)) for n in (n_terms, n_inner, n_inner))
+        self._residual = np.empty((n_trials, n_rows))
+        self._factor = np.tile(np.eye(n_terms), (n_trials, 1, 1))
+        self._curvature = np.zeros((n_trials, n_inner, n_inner))  # projected
+        self._diagonal = np.ones((n_trials, n_inner))  # of the unprojected one
+        self._descent = np.zeros((n_trials, n_inner))
+
+    def solve(self, given: np.ndarray | None, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients of the outputs, (n, M), and losses, (n,), at the coefficients that the batch was evaluated at.
+
+        `given` (T, N) is what the fixed terms of the outputs of the batch give.
+        """
+        output, loss = np.zeros((len(numbers), self._batch.n_terms)), np.empty(len(numbers))
+        for part, mine in _parts(numbers):
+            self._solve(given, mine, output[part], loss[part])
+        return output, np.where(np.isfinite(loss), loss, np.inf)
+
+    def _solve(self, given: np.ndarray | None, numbers: np.ndarray, output: np.ndarray, loss: np.ndarray) -> None:
+        phi, aim = self._terms(numbers), self._target
+        if aim.ndim == 2:
+            aim = aim[numbers]
+        if given is not None:
+            root = self._root
+            mine = given[numbers]
+            aim = aim - (mine if root is None else mine * (root if root.ndim == 1 else root[numbers]))
+        rows = torch.from_numpy(phi)
+        gram = torch.bmm(rows, rows.mT)
+        diagonal = np.einsum("nmm->nm", gram.numpy())
+        diagonal *= 1 + JITTER
+        diagonal[diagonal == 0] = 1.0
+        factor = torch.linalg.cholesky_ex(gram)[0]
+        right = phi @ aim if aim.ndim == 1 else (phi @ aim[:, :, None])[:, :, 0]
+        found = _solution(factor, right)
+        residual = aim - (found[:, None] @ phi)[:, 0]
+        square, whole = _squares(residual), _squares(aim)
+        close = np.flatnonzero(~(square > _CLOSE * whole))
+        if len(close):
+            phi, aim, mine = phi[close], aim if aim.ndim == 1 else aim[close], torch.from_numpy(close)
+            found[close] += _solution(factor[mine], (phi @ residual[close, :, None])[:, :, 0])
+            residual[close] = aim - (found[close, None] @ phi)[:, 0]
+            square[close] = _squares(residual[close])
+        n_terms = found.shape[1]
+        output[:, :n_terms], self._residual[numbers] = found, residual
+        self._factor[numbers, :n_terms, :n_terms] = factor.numpy()
+        loss[:] = square / self._batch.n_rows
+
+    def _terms(self, numbers: np.ndarray) -> np.ndarray:
+        """Terms of the outputs of a few, (n, m, N), times the root weights."""
+        phi, root = self._batch.terms(numbers, self._phi[:, : self._n_terms[numbers].max()]), self._root
+        if root is not None:
+            phi *= root if root.ndim == 1 else root[numbers, None]
+        return phi
+
+    def expand(self, numbers: np.ndarray) -> np.ndarray:
+        """Expand losses around coefficients at which they were solved last; which of the n could be, (n,).
+
+        The batch is differentiated there before.
+        """
+        return np.concatenate([self._expand(mine) for _, mine in _parts(numbers)])
+
+    def _expand(self, numbers: np.ndarray) -> np.ndarray:
+        phi, residual = torch.from_numpy(self._terms(numbers)), self._residual[numbers][:, :, None]
+        n_terms, n_inner = phi.shape[1], self._n_inner[numbers].max()
+        factor = torch.from_numpy(self._factor[numbers, :n_terms, :n_terms])
+        jacobian = self._batch.jacobian(numbers, self._jacobian[:, :n_inner], self._factors[:, :n_inner])
+        descent = (jacobian @ residual)[:, :, 0]
+        if not np.isfinite(descent).all():
+            without_undefined(jacobian)
+            descent = (jacobian @ residual)[:, :, 0]
+        rows = torch.from_numpy(jacobian)
+        joint, cross = torch.bmm(rows, rows.mT), torch.bmm(phi, rows.mT)
+        half = torch.linalg.solve_triangular(factor, cross, upper=False)
+        curvature = torch.baddbmm(joint, half.mT, half, alpha=-1).numpy()
+        diagonal = joint.diagonal(dim1=1, dim2=2).numpy()
+        is_finite = np.isfinite(descent).all(axis=1)
+        done = numbers[is_finite]
+        self._curvature[done, :n_inner, :n_inner] = curvature[is_finite]
+        self._diagonal[done, :n_inner] = np.where(diagonal > 0, diagonal, 1.0)[is_finite]
+        self._descent[done, :n_inner] = descent[is_finite]
+        return is_finite
+
+    def step(
+        self, theta: np.ndarray, damping: np.ndarray, least: np.ndarray, numbers: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Coefficients of n structures after a damped step, (n, K), whether it is to a law, and who rests, (n,) each.
+
+        `theta` (n, K) are those where they were expanded; `damping` (n,); `least` (n,) is the loss that a step has to
+        promise, see `steps.promises`.
+        """
+        trial, is_law, rests = theta.copy(), *np.zeros((2, len(numbers)), dtype=bool)
+        for part, mine in _parts(numbers):
+            n_inner = self._n_inner[mine].max()
+            descent, diagonal = self._descent[mine, :n_inner], self._diagonal[mine, :n_inner]
+            system = self._curvature[mine, :n_inner, :n_inner]
+            np.einsum("nkk->nk", system)[...] += (damping[part, None] + JITTER) * diagonal
+            factor, info = torch.linalg.cholesky_ex(torch.from_numpy(system))
+            step = _solution(factor, descent)
+            moves = (info.numpy() == 0) & np.isfinite(step).all(axis=1)
+            along, held = (step * descent).sum(axis=1), damping[part] * (step * step * diagonal).sum(axis=1)
+            n_rows = self._batch.n_rows
+            rests[part] = moves & ~promises(along / n_rows, held / n_rows, least[part])
+            trial[part, :n_inner] += np.where(moves[:, None], step, 0.0)
+            within = (np.abs(trial[part]) <= MAX_EXPONENT) | self._may_be_any[mine]
+            is_law[part] = moves & ~rests[part] & within.all(axis=1)
+        return trial, is_law, rests
+
+
+def _parts(numbers: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """A few at a time, as many in each part."""
+    n_parts = math.ceil(len(numbers) / _AT_ONCE)
+    for i in range(n_parts):
+        part = slice(len(numbers) * i // n_parts, len(numbers) * (i + 1) // n_parts)
+        yield part, numbers[part]
+
+
+def _squares(rows: np.ndarray) -> np.ndarray:
+    """Sum of squares of each row, or of a single one."""
+    return np.einsum("...n,...n->...", rows, rows)
+
+
+def _solution(factor: torch.Tensor, right: np.ndarray) -> np.ndarray:
+    """With Cholesky factors (n, m, m), for (n, m)."""
+    return torch.cholesky_solve(torch.from_numpy(right)[:, :, None], factor)[:, :, 0].numpy()
