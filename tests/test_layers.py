@@ -14,7 +14,7 @@ FLOORS = [  # from the ground up; what stands on one floor does not know of each
     {"exceptions", "stopping", "vision", "_threads", "_garbage", "_devices", "_display"},
     {"primitives", "datasets", "plotting", "reading"},
     {"symbolic"},
-    {"networks", "sparse"},
+    {"networks", "sparse", "parametric"},
     {"laws", "scan", "training"},
     {"language"},
     {"ladder"},

@@ -1,0 +1,161 @@
+"""A law with named constants: an equation of which the last columns are constants, not features.
+
+So its values, SymPy form and complexity are those of an equation, and its derivatives by constants those by columns.
+A constant that every group has for itself is a column that varies from group to group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sklearn_eql.primitives import PRIMITIVES, Primitive
+from sklearn_eql.symbolic.canonical import canonicalize
+from sklearn_eql.symbolic.equation import Affine, Equation, Frame, Unit
+
+
+@dataclass(frozen=True)
+class ParametricLaw:
+    """A law with named constants.
+
+    Parameters
+    ----------
+    equation : Equation
+        Over the features, then the constants.
+    names : tuple of str, length n_constants
+    own : tuple of bool, length n_constants
+        Whether every group has its own value of the constant.
+    """
+
+    equation: Equation
+    names: tuple[str, ...]
+    own: tuple[bool, ...]
+
+    @property
+    def n_features(self) -> int:
+        """Columns that are no constants."""
+        return self.equation.n_features - len(self.names)
+
+    def sharing(self, own: Sequence[bool]) -> ParametricLaw:
+        """The same law with other constants of groups."""
+        return replace(self, own=tuple(map(bool, own)))
+
+    def with_values(self, values: Sequence[float], primitives: Mapping[str, Primitive] = PRIMITIVES) -> Equation:
+        """The canonical equation over the features, with numbers in place of the constants, ``(n_constants,)``."""
+        return canonicalize(_substituted(self.equation, self.n_features, np.asarray(values, dtype=float)), primitives)
+
+    def evaluate(
+        self, X: np.ndarray, values: np.ndarray, primitives: Mapping[str, Primitive] = PRIMITIVES
+    ) -> np.ndarray:
+        """Values on `X` (n_samples, n_features), of constants ``(n_constants,)`` or of each row its own."""
+        columns = np.broadcast_to(np.asarray(values, dtype=float), (len(X), len(self.names)))
+        return self.equation.evaluate(np.concatenate([X, columns], axis=1), primitives)
+
+    @property
+    def linear(self) -> tuple[bool, ...]:
+        """Constants in which the law is linear, all of them at once: with the others given, one solve finds them.
+
+        Where two are factors of one product, the first counts.
+        """
+        first = self.n_features + 1
+        places = range(first, first + len(self.names))
+        linear: set[int] = set()
+        for place in places:
+            if _is_linear(self.equation, linear | {place}):
+                linear.add(place)
+        return tuple(place in linear for place in places)
+
+
+def naming(
+    equation: Equation, mask: Sequence[bool], names: Sequence[str] | None = None
+) -> tuple[ParametricLaw, np.ndarray]:
+    """The law with constants in place of some of its coefficients, and their values.
+
+    Coefficients that are equal but for their sign are one constant.
+
+    Parameters
+    ----------
+    equation : Equation
+    mask : sequence of bool
+        Which of ``equation.coefficients()``.
+    names : sequence of str, optional
+        Of the constants, in the order in which they first occur; ``c0``, ``c1`` and so on by default.
+
+    Returns
+    -------
+    law : ParametricLaw
+        All of its constants shared.
+    values : ndarray (n_constants,)
+    """
+    coefficients = equation.coefficients().tolist()
+    found: list[float] = []
+    for c, chosen in zip(coefficients, mask, strict=True):
+        if chosen and abs(c) not in map(abs, found):
+            found.append(c)
+    n, first = len(found), equation.n_features + 1
+    stream = iter(zip(coefficients, mask, strict=True))
+    units: list[Unit] = []
+    number = list(range(first))  # of old sources
+
+    def renamed(form: Affine) -> Affine:
+        total: dict[int, float] = {}
+        for source, _ in form:
+            c, chosen = next(stream)
+            if not chosen:
+                total[number[source]] = total.get(number[source], 0.0) + c
+                continue
+            k = next(k for k, value in enumerate(found) if abs(value) == abs(c))
+            place = first + k
+            if source:
+                units.append(Unit("mul", (((place, 1.0),), ((number[source], 1.0),))))
+                place = first + n + len(units) - 1
+            total[place] = total.get(place, 0.0) + (1.0 if c == found[k] else -1.0)
+        return tuple(sorted(total.items()))
+
+    for unit in equation.units:
+        args = tuple(renamed(form) for form in unit.args)
+        units.append(Unit(unit.primitive, args))
+        number.append(first + n + len(units) - 1)
+    output = renamed(equation.output)
+    law = Equation(equation.n_features + n, tuple(units), output, _widened(equation.frame, n))
+    chosen = tuple(f"c{k}" for k in range(n)) if names is None else tuple(names)
+    return ParametricLaw(law, chosen, (False,) * n), np.array(found)
+
+
+def _widened(frame: Frame | None, n: int) -> Frame | None:
+    if frame is None:
+        return None
+    return replace(frame, origins=(*frame.origins, *(0.0,) * n), units=(*frame.units, *(1.0,) * n))
+
+
+def _substituted(equation: Equation, n_features: int, values: np.ndarray) -> Equation:
+    """Numbers in place of the columns from `n_features` on."""
+    n = equation.n_features - n_features
+
+    def replaced(form: Affine) -> Affine:
+        total: dict[int, float] = {}
+        for source, c in form:
+            if n_features < source <= n_features + n:
+                source, c = 0, c * float(values[source - n_features - 1])
+            elif source > n_features + n:
+                source -= n
+            total[source] = total.get(source, 0.0) + c
+        return tuple(sorted(total.items()))
+
+    units = tuple(Unit(unit.primitive, tuple(map(replaced, unit.args))) for unit in equation.units)
+    frame = None if equation.frame is None else equation.frame.of_columns(list(range(n_features)))
+    return Equation(n_features, units, replaced(equation.output), frame)
+
+
+def _is_linear(equation: Equation, places: set[int]) -> bool:
+    """Whether an equation is linear in these sources at once: no function and no product of two has them inside."""
+    reads: list[bool] = [source in places for source in range(equation.n_features + 1)]
+    for unit in equation.units:
+        inside = [any(reads[source] for source, _ in arg) for arg in unit.args]
+        is_factor = unit.primitive in ("mul", "id") or (unit.primitive == "div" and not inside[1])
+        if sum(inside) > 1 or (any(inside) and not is_factor):
+            return False
+        reads.append(any(inside))
+    return True
