@@ -20,6 +20,7 @@ from sklearn_eql.ladder.screening import log_monomials
 from sklearn_eql.ladder.term_generator import TermGenerator
 from sklearn_eql.ladder.zero_rows import WithoutZeros, defined_at_zero, without_zeros
 from sklearn_eql.laws.common_factors import factored
+from sklearn_eql.sparse.admission import Admission, n_symbols
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.sparse.elimination import eliminating
@@ -105,7 +106,7 @@ def climb(
 def _on_all_rows(climbed: Climb, inner: WithoutZeros, judge: Problem, seeds: Sequence[Structure]) -> Climb:
     """The laws of a climb without zeros, on all judging rows."""
     rewritten = (defined_at_zero(r.structure, inner.features, judge.primitives) for r in climbed.archive.ranked())
-    archive = Archive(len(judge.y), judge.exact)
+    archive = Archive(len(judge.y), judge.exact, admission=judge.admission)
     archive.add(judge.fit([*(law for law in rewritten if law is not None), *seeds], _SECOND_STEPS))
     return replace(climbed, archive=archive)
 
@@ -137,7 +138,7 @@ def _climb(
     report: Callable[[str, FitResult], None] | None,
 ) -> Climb:
     """A climb on given rows, of `n_rows` that there are."""
-    archive = Archive(len(judge.y), judge.exact)
+    archive = Archive(len(judge.y), judge.exact, admission=judge.admission)
     archive.add(judge.fit(seeds, _SECOND_STEPS))
     places = _places(problem)
     judging_places = {name: place for name, place in _places(judge).items() if name in places}
@@ -240,7 +241,7 @@ class _Verdict:
 
 def _confirmed(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:
     """The shortest of the exact laws, without superfluous terms, on the judging rows."""
-    ranking = Archive(len(problem.y), problem.exact)
+    ranking = Archive(len(problem.y), problem.exact, admission=problem.admission)
     ranking.add(found)
     shorter = in_step([eliminating(r, problem) for r in ranking.ranked()[:_N_EXACT]], problem)
     return judge.fit([r.structure for r in shorter], _SECOND_STEPS)
@@ -248,7 +249,7 @@ def _confirmed(found: Sequence[FitResult], problem: Problem, judge: Problem) -> 
 
 def _promising(found: Sequence[FitResult], problem: Problem, count: int) -> list[FitResult]:
     """A family's shortest descriptions, and lowest losses: these may be short once superfluous terms are gone."""
-    ranking = Archive(len(problem.y), problem.exact)
+    ranking = Archive(len(problem.y), problem.exact, admission=problem.admission)
     ranking.add(found)
     chosen = [*ranking.ranked()[:count], *sorted(found, key=lambda r: r.loss)[:count]]
     return list({r.structure.key: r for r in chosen}.values())
@@ -256,7 +257,7 @@ def _promising(found: Sequence[FitResult], problem: Problem, count: int) -> list
 
 def _judged(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:
     """The laws without superfluous terms, the best with exponents put to round values, on the judging rows."""
-    shorter = Archive(len(problem.y), problem.exact)
+    shorter = Archive(len(problem.y), problem.exact, admission=problem.admission)
     shorter.add(in_step([eliminating(r, problem) for r in found], problem))
     best = judge.fit([r.structure for r in shorter.ranked()[:_N_SNAPPED]], _SECOND_STEPS)
     snapped = in_step([_settling(r, judge) for r in best if math.isfinite(r.loss)], judge)
@@ -305,6 +306,8 @@ def _try(
                 entrants.append(_Entrant(places[name], structure))
                 if deadline.passed:
                     break
+    if problem.admission is not None:
+        entrants = _admitted(entrants, problem.admission)
     n_starts = len(entrants)
     if family.solved_starts:  # most need no step to show that they lead nowhere, and an exact one needs none at all
         entrants = _round(entrants, problem, 0, max(8 * _N_FINALISTS, n_starts // 4))
@@ -321,6 +324,20 @@ def _try(
     if family.round_exponents:  # which are free again after wrapping
         laws = [with_round_exponents_fixed(law) for law in laws]
     return [r for r in problem.fit(laws, _FINAL_STEPS) if math.isfinite(r.loss)], n_starts
+
+
+def _admitted(entrants: list[_Entrant], admission: Admission) -> list[_Entrant]:
+    """Those that are admitted as laws, under their outer functions; each form is asked for once."""
+    verdicts: dict[tuple, bool] = {}
+    kept = []
+    for entrant in entrants:
+        form = entrant.place.outer.name, entrant.structure.key
+        if form not in verdicts:
+            law = entrant.place.wrap(entrant.structure)
+            verdicts[form] = law is not None and admission.admits(law)
+        if verdicts[form]:
+            kept.append(entrant)
+    return kept
 
 
 def _round(entrants: list[_Entrant], problem: Problem, steps: int, n_kept: int) -> list[_Entrant]:
@@ -353,4 +370,5 @@ def _round(entrants: list[_Entrant], problem: Problem, steps: int, n_kept: int) 
 def _length(entrant: _Entrant, problem: Problem) -> float:
     """Description length: where there is noise, the lowest loss is that of a long law."""
     level = max(entrant.loss, problem.exact)
-    return description_length(level, len(problem.y), entrant.structure.n_free, entrant.structure.n_symbols)
+    symbols = n_symbols(entrant.structure, problem.admission)  # without those of the outer function
+    return description_length(level, len(problem.y), entrant.structure.n_free, symbols)

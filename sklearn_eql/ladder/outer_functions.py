@@ -173,7 +173,7 @@ def inner_problem(problem: Problem, outer: OuterFunction) -> InnerProblem | None
     if any(problem.primitives[name] is not PRIMITIVES[name] for name in outer.functions):  # a user's, of that name
         return None
     if outer.wrap is None:
-        return InnerProblem(problem, outer, problem, 1.0, 1.0)
+        return InnerProblem(problem, outer, problem.of_parts, 1.0, 1.0)
     y, sign = problem.y, 1.0
     if outer.one_sign:
         sign = -1.0 if bool((y < 0).all()) else 1.0
@@ -196,5 +196,5 @@ def inner_problem(problem: Problem, outer: OuterFunction) -> InnerProblem | None
     weight = importance / mean
     unit = problem.y_unit if outer.natural else 1.0
     factor = mean / unit**2
-    inner = replace(problem, y=u, sample_weight=weight, exact=problem.exact / factor)
+    inner = replace(problem.of_parts, y=u, sample_weight=weight, exact=problem.exact / factor)
     return InnerProblem(problem, outer, inner, sign, factor)

@@ -16,6 +16,7 @@ from sklearn_eql.laws.judging import SAMPLE_ROWS, TIDY_STEPS, Table
 from sklearn_eql.laws.law import SAME_LOSS, Law, shortlist
 from sklearn_eql.laws.repeated_constants import with_repeated_constants
 from sklearn_eql.laws.scales import with_scales_moved
+from sklearn_eql.sparse.admission import n_symbols
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
@@ -41,7 +42,7 @@ def rerank(archive: Archive, table: Table, count: int, deadline: float = math.in
     In order of their scores; after `deadline` (``time.time()``) the rest is left out.
     """
     judge = table.few or table
-    renewed = Archive(len(judge.y), archive.exact, archive.per_size)
+    renewed = Archive(len(judge.y), archive.exact, archive.per_size, admission=archive.admission)
     members = list({r.structure.key: r for r in [*archive.ranked()[:count], *archive.front()]}.values())
     for i in range(0, len(members), _RERANKED_AT_ONCE):
         batch = members[i : i + _RERANKED_AT_ONCE]
@@ -72,9 +73,8 @@ def by_promise(archive: Archive, table: Table, deadline: float = math.inf) -> li
                 equation = canonicalize(equation, table.primitives)
                 free = free_mask(equation, table.primitives)
                 n_free = int(free.sum()) - n_recognisable(equation, judge.errors(equation, free), table.primitives)
-            lengths.append(
-                description_length(archive.level(member), archive.n_rows, n_free, member.structure.n_symbols)
-            )
+            symbols = n_symbols(member.structure, archive.admission)
+            lengths.append(description_length(archive.level(member), archive.n_rows, n_free, symbols))
     order = np.argsort(lengths, kind="stable").tolist()
     return [*(ranked[i] for i in order), *ranked[len(order) :]]
 
@@ -82,6 +82,7 @@ def by_promise(archive: Archive, table: Table, deadline: float = math.inf) -> li
 def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf) -> tuple[list[Law], bool]:
     """Laws in user units on the accuracy/complexity front, constants recognised, refined on all rows.
 
+    Laws that are not admitted as they would be printed are left out, as are other spellings of those that are.
     Where there are very many rows, everything is done on a sample of them, and the laws that reach the front are then
     refitted on all. Structures that are undefined on some row are left out. After `deadline` (``time.time()``), or
     Ctrl-C, what is finished by then is returned, once there is something.
@@ -127,7 +128,7 @@ def _with_scales_moved(law: Law, table: Table) -> Law:
     found = [readable(*moved, table) for moved in with_scales_moved(canonical, law.relative_loss, table)]
     best = min(found, key=lambda moved: price(moved[0], table.primitives), default=(law.equation, 0.0))
     if price(best[0], table.primitives)[0] < price(law.equation, table.primitives)[0]:
-        return as_law(*best, law.trial, table) or law
+        return _admitted(as_law(*best, law.trial, table), table) or law
     return law
 
 
@@ -141,7 +142,7 @@ def _with_repeated_constants(law: Law, front: list[Law], table: Table) -> Law:
     tied, loss = with_repeated_constants(canonical, law.relative_loss, table)
     if tied == canonical:
         return law
-    return as_law(*readable(tied, loss, table), law.trial, table) or law
+    return _admitted(as_law(*readable(tied, loss, table), law.trial, table), table) or law
 
 
 def _finish_one(result: FitResult, table: Table) -> Law | None:
@@ -167,7 +168,15 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
         if same <= max(loss * (1 + SAME_LOSS), scaling.exact):
             other = _tidied(completed, loss, {}, table)
             equation, tidied = min((equation, tidied), other, key=lambda law: price(law[0], primitives))
-    return as_law(equation, tidied, result.trial, table)
+    law = as_law(equation, tidied, result.trial, table)
+    if law is None or table.admits(law.equation):
+        return law
+    return _admitted(as_law(*readable(loose, loss, table), result.trial, table), table)
+
+
+def _admitted(law: Law | None, table: Table) -> Law | None:
+    """The law, if it may be printed."""
+    return law if law is not None and table.admits(law.equation) else None
 
 
 def _tidied(loose: Equation, loss: float, given: Mapping[int, float], table: Table) -> tuple[Equation, float]:
@@ -195,6 +204,8 @@ def readable(equation: Equation, loss: float, table: Table) -> tuple[Equation, f
     forms = spellings(equation, table.primitives, rows)
     forms += spellings(_without_dust(factored(equation, table.primitives, rows), table), table.primitives, rows)
     for form in sorted(dict.fromkeys(forms), key=lambda e: price(e, table.primitives)):
+        if not table.admits(form):
+            continue
         if (again := _loss(form, table)) > highest:
             again = table.loss_as_printed(form)
         if again <= highest:
@@ -252,7 +263,7 @@ def _on_all_rows(law: Law, table: Table) -> Law | None:
             tidied, loss = loose, lowest
     if not math.isfinite(loss):
         return None
-    return as_law(*readable(canonicalize(tidied, table.primitives), loss, table), law.trial, table)
+    return _admitted(as_law(*readable(canonicalize(tidied, table.primitives), loss, table), law.trial, table), table)
 
 
 def as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | None:
@@ -269,7 +280,7 @@ def as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | N
         table.scaling.exact,
         equation_complexity(equation, table.primitives),
         len({abs(value) for value in values[free].tolist() if recognise(value) is None}),  # some may stand there twice
-        Structure.from_equation(canonical, free_mask(canonical, table.primitives)).n_symbols,
+        n_symbols(Structure.from_equation(canonical, free_mask(canonical, table.primitives)), table.admission),
         trial,
         sum(bits),
     )

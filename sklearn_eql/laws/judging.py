@@ -13,6 +13,7 @@ from scipy.stats import t as student
 
 from sklearn_eql._devices import CPU
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.sparse.admission import Admission
 from sklearn_eql.sparse.description_length import is_unsurprising
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt, standard_errors
 from sklearn_eql.sparse.problem import Scaling, misses, row_tolerance, weighted_variance
@@ -40,6 +41,8 @@ class Table:
         Value of ``time.time()`` after which a fit on all rows takes no further step.
     device : str
         Where laws are refitted if that is enough work.
+    admission : Admission or None
+        Which laws may be printed; all by default.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Table:
         seed: int,
         deadline: float = math.inf,
         device: str = CPU,
+        admission: Admission | None = None,
     ) -> None:
         if sample_weight is not None and not (sample_weight > 0).all():
             keep = sample_weight > 0
@@ -59,6 +63,7 @@ class Table:
         self.scaling = scaling
         self.primitives = primitives
         self.deadline, self.device = deadline, device
+        self.admission = admission
         self._rows = X
         self.y = torch.as_tensor(y / scaling.y)
         weight = scaling.weights_of(sample_weight, self.y.numpy())
@@ -70,7 +75,7 @@ class Table:
         if len(self.y) > SAMPLE_ROWS:
             rows = np.random.default_rng(seed).choice(len(self.y), SAMPLE_ROWS, replace=False)
             weight = None if self.weight is None else self.weight.numpy()[rows]
-            self.few = Table(X[rows], y[rows], weight, scaling, primitives, seed, device=device)
+            self.few = Table(X[rows], y[rows], weight, scaling, primitives, seed, device=device, admission=admission)
 
     @cached_property
     def X(self) -> torch.Tensor:
@@ -94,6 +99,12 @@ class Table:
             deadline=self.deadline,
             device=self.device,
         )
+
+    def admits(self, equation: Equation) -> bool:
+        """Whether a law may be printed as it is."""
+        if self.admission is None:
+            return True
+        return self.admission.admits(Structure.from_equation(equation, free_mask(equation, self.primitives)))
 
     def refit(self, equation: Equation, free: np.ndarray, max_iter: int = TIDY_STEPS) -> tuple[Equation, float]:
         """Best coefficients where `free`, in user units, and the relative loss; infinite where undefined on a row."""

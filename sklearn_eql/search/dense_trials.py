@@ -52,7 +52,7 @@ def train_trials(
     """
     network, result = _trained(problem, settings, seed, deadline, verbose)
     structures = _pruned(network, result, problem)
-    archive = Archive(len(problem.y), problem.exact)
+    archive = Archive(len(problem.y), problem.exact, admission=problem.admission)
     reason = {Status.TIMED_OUT: StopReason.MAX_TIME, Status.INTERRUPTED: StopReason.INTERRUPTED}.get(
         result.status, StopReason.SCHEDULE
     )

@@ -74,7 +74,7 @@ def evolve(
     rng = np.random.default_rng(seed)
     proposer = Proposer(problem, rng)
     if archive is None:
-        archive = Archive(len(problem.y), problem.exact)
+        archive = Archive(len(problem.y), problem.exact, admission=problem.admission)
     archive.add(problem.fit([proposer.linear(), *seeds], settings.fit_iterations))
     starts: dict[tuple, int] = {}
     curve: list[float] = []

@@ -30,6 +30,7 @@ from sklearn_eql.laws.law import Law, shortlist
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.dense_trials import GradientSettings, train_trials
 from sklearn_eql.search.evolution import EvolutionResult, EvolutionSettings, evolve
+from sklearn_eql.sparse.admission import Admission
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.columns import Columns, further_columns
 from sklearn_eql.sparse.elimination import eliminating, simplify
@@ -83,6 +84,7 @@ class SearchSettings:
     n_jobs: int | None
     verbose: int
     proposals: Proposals | None = None  # laws that a network writes, among the first families of the ladder
+    admission: Admission | None = None  # which structures may be laws; all by default
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -217,10 +219,13 @@ def _search_in(
         columns=Columns.of(X, y, seed, search_until, sample_weight),
         deadline=search_until,
         device=settings.device,
+        admission=settings.admission,
     )
     problem = with_rows(max_rows=settings.max_rows)
     judge = with_rows(max_rows=max(settings.max_rows, SAMPLE_ROWS))
-    table = Table(X, y, sample_weight, scaling, settings.primitives, seed, deadline, settings.device)
+    table = Table(
+        X, y, sample_weight, scaling, settings.primitives, seed, deadline, settings.device, settings.admission
+    )
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
     before = [reframed(law.equation, frame, settings.primitives) for law in initial]
     starts = [_scaled_structure(equation, scaling, settings.primitives) for equation in before if equation is not None]
@@ -453,7 +458,7 @@ def _reporter(name: str):
 
 def _collect(runs: list[EvolutionResult], table: Table, judge: Problem, deadline: float) -> tuple[list[Law], bool]:
     """Refined laws of all islands, and whether Ctrl-C cut that short."""
-    merged = Archive(len(table.y), table.exact, per_size=_RERANKED_PER_SIZE)
+    merged = Archive(len(table.y), table.exact, per_size=_RERANKED_PER_SIZE, admission=table.admission)
     for run in runs:
         merged.merge(run.archive)
     best = merged.ranked()[:_N_ELIMINATED]

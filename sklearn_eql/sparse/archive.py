@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from sklearn_eql.sparse.admission import Admission, n_symbols
 from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 
@@ -21,6 +22,7 @@ class Archive:
     per_size: int = 20
     members: dict[int, list[FitResult]] = field(default_factory=dict)
     n_trials: int = 0  # networks fitted so far; each result is numbered by it
+    admission: Admission | None = None  # whose prices are charged
 
     def add(self, results: Iterable[FitResult]) -> None:
         """Keep what is among the best of its size, one entry per structure."""
@@ -68,7 +70,8 @@ class Archive:
 
     def score(self, result: FitResult) -> float:
         """Description length of a member."""
-        return description_length(self.level(result), self.n_rows, result.form.n_free, result.form.n_symbols)
+        symbols = n_symbols(result.form, self.admission)
+        return description_length(self.level(result), self.n_rows, result.form.n_free, symbols)
 
     def ranked(self) -> list[FitResult]:
         """All members by score."""

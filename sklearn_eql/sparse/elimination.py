@@ -175,8 +175,8 @@ def eliminate_networks(
     """
     alive = list(structures)
     while alive:
-        fitted = [r for r in problem.fit(alive, NETWORK_STEPS) if r.loss < _HOPELESS_LOSS]
-        archive.add(fitted)
+        fitted = [r for r in problem.of_parts.fit(alive, NETWORK_STEPS) if r.loss < _HOPELESS_LOSS]
+        archive.add(r for r in fitted if problem.considers(r.form))
         if deadline.passed:
             return
         alive = []

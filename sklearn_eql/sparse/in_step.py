@@ -14,7 +14,7 @@ from sklearn_eql.sparse.structure import Structure
 STEPS = 12  # of Levenberg-Marquardt, at most, from an optimum with some coefficients more; not tuned
 
 Work = Generator[Structure, "FitResult | None", FitResult]
-"""Yields what is to be fitted; gets None where it has more coefficients than the rows support."""
+"""Yields what is to be fitted; gets None where it has more coefficients than the rows support, or is not admitted."""
 
 
 def in_step(works: Sequence[Work], problem: Problem) -> list[FitResult]:
@@ -28,7 +28,7 @@ def in_step(works: Sequence[Work], problem: Problem) -> list[FitResult]:
                 asked[number] = works[number].send(answer)
             except StopIteration as end:
                 ended[number] = end.value
-        supported = [number for number, structure in asked.items() if structure.n_free <= problem.max_exact]
+        supported = [number for number, structure in asked.items() if problem.considers(structure)]
         fitted = problem.fit([asked[number] for number in supported], STEPS)
         answers = dict.fromkeys(asked) | dict(zip(supported, fitted, strict=True))
     return [ended[number] for number in range(len(works))]

@@ -12,6 +12,7 @@ import torch
 
 from sklearn_eql._devices import CPU
 from sklearn_eql.primitives import PRIMITIVES, Primitive
+from sklearn_eql.sparse.admission import Admission, admitted
 from sklearn_eql.sparse.columns import Columns
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt
 from sklearn_eql.sparse.program import SourceRows
@@ -117,6 +118,7 @@ class Problem:
     resolution: float = _FLOAT64  # relative rounding error of the data
     deadline: float = math.inf  # value of ``time.time()`` after which fits return what they have
     device: str = CPU  # where structures are fitted together; the rows stay here
+    admission: Admission | None = None  # which structures may be laws; all by default
 
     @cached_property
     def rows(self) -> SourceRows:
@@ -175,12 +177,13 @@ class Problem:
         return max(self.max_free, min(len(self.y) - SPARE_ROWS, _MOST_FREE))
 
     def fit(self, structures: Sequence[Structure], max_iter: int) -> list[FitResult]:
-        """Levenberg-Marquardt on all structures, except those with nearly as many coefficients as there are rows.
+        """Levenberg-Marquardt on all structures, except those with nearly as many coefficients as there are rows, and
+        those that are not admitted.
 
         Those with more coefficients than the rows support have an infinite loss where they are not exact, and so have
         those that are not begun before the deadline.
         """
-        supported = [s for s in structures if s.n_free <= self.max_exact]
+        supported = admitted([s for s in structures if s.n_free <= self.max_exact], self.admission)
         if not supported:
             return []
         found = levenberg_marquardt(
@@ -195,6 +198,17 @@ class Problem:
             device=self.device,
         )
         return [r if self.supports(r.form, r.loss) else replace(r, loss=math.inf) for r in found]
+
+    def considers(self, structure: Structure) -> bool:
+        """Whether `fit` fits a structure."""
+        return structure.n_free <= self.max_exact and (self.admission is None or self.admission.admits(structure))
+
+    @property
+    def of_parts(self) -> Problem:
+        """The same problem for what is no law yet, where anything is admitted: terms under an outer function, networks
+        that are pruned.
+        """
+        return self if self.admission is None else replace(self, admission=None)
 
     def supports(self, structure: Structure, loss: float) -> bool:
         """Whether the rows are enough for a fit; an exact one may have nearly as many coefficients as rows."""
@@ -214,6 +228,7 @@ def make_problem(
     columns: Columns | None = None,
     deadline: float = math.inf,
     device: str = CPU,
+    admission: Admission | None = None,
 ) -> Problem:
     """Scale, sample at most `max_rows` rows, and look at the features, unless their `columns` are known.
 
@@ -242,6 +257,7 @@ def make_problem(
         resolution=scaling.resolution,
         deadline=deadline,
         device=device,
+        admission=admission,
     )
 
 
