@@ -26,6 +26,7 @@ _RAISE, _LOWER = 5.0, 10.0  # of the damping
 _CONVERGED = 1e-12  # relative fall of the loss
 _RIDGE = 1e-12  # of the diagonal, for directions that nothing holds
 _ROWS_AT_ONCE = 200_000  # rows times starts
+_BLOCK = 2**14  # rows that are differentiated at once: bounds the memory of autograd
 
 
 @dataclass(frozen=True)
@@ -68,18 +69,29 @@ def linearise(
 ) -> Linearised:
     """The law at constants ``(S,)`` and ``(G, O)``: what it leaves over, and how its values change."""
     mask = np.array(law.own, dtype=bool)
-    constants = np.empty((len(rows.y), len(mask)))
-    constants[:, ~mask], constants[:, mask] = shared, own[rows.groups]
+    left, jacobian = np.empty(len(rows.y)), np.empty((len(rows.y), len(mask)))
+    for first in range(0, len(rows.y), _BLOCK):
+        some = slice(first, first + _BLOCK)
+        constants = np.empty((len(rows.y[some]), len(mask)))
+        constants[:, ~mask], constants[:, mask] = shared, own[rows.groups[some]]
+        values, slopes = _with_slopes(law, rows.X[some], constants, primitives)
+        root = np.sqrt(rows.weight[some])
+        left[some] = (rows.y[some] - values) * root
+        jacobian[some] = np.nan_to_num(slopes, nan=0.0, posinf=0.0, neginf=0.0) * root[:, None]
+    return Linearised(left, jacobian[:, ~mask], jacobian[:, mask])
+
+
+def _with_slopes(
+    law: ParametricLaw, X: np.ndarray, constants: np.ndarray, primitives: Mapping[str, Primitive]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values on some rows, (n,), and their derivatives by the constants of each, (n, P)."""
     leaf = torch.from_numpy(constants).requires_grad_()
     with torch.enable_grad():
-        values = law.equation.forward(torch.cat([torch.from_numpy(rows.X), leaf], dim=1), primitives)
-        slopes = torch.zeros_like(leaf)
-        if values.requires_grad and len(mask):
-            slopes = torch.autograd.grad(values.sum(), leaf)[0]
-    root = np.sqrt(rows.weight)
-    jacobian = np.nan_to_num(slopes.numpy(), nan=0.0, posinf=0.0, neginf=0.0) * root[:, None]
-    left = (rows.y - values.detach().numpy()) * root
-    return Linearised(left, jacobian[:, ~mask], jacobian[:, mask])
+        values = law.equation.forward(torch.cat([torch.from_numpy(X), leaf], dim=1), primitives)
+    if not values.requires_grad:
+        return values.numpy(), np.zeros_like(constants)
+    [slopes] = torch.autograd.grad(values.sum(), leaf)
+    return values.detach().numpy(), slopes.numpy()
 
 
 def fit_constants(

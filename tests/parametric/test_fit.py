@@ -5,7 +5,7 @@ import pytest
 import sympy
 
 from sklearn_eql.parametric.errors import covariance
-from sklearn_eql.parametric.fit import fit_constants, fit_each
+from sklearn_eql.parametric.fit import fit_constants, fit_each, linearise
 from sklearn_eql.parametric.rows import GroupedRows
 from tests.parametric.test_law import law_of
 
@@ -80,3 +80,20 @@ def test_a_wave_is_found_from_one_of_many_frequencies(n_starts):
     starts = np.stack([np.ones(n_starts), np.zeros(n_starts), np.linspace(0.2, 6, n_starts)], axis=1)
     found = fit_each(law, rows, starts)
     assert (found.squared_error < 1e-12) == (n_starts > 1)
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch):
+    rows, _ = decays(0.05)
+    law = DECAY.sharing([True, False, False])
+    at = linearise(law, rows, np.array([0.5, 1.0]), np.ones((6, 1)))
+    monkeypatch.setattr("sklearn_eql.parametric.fit._BLOCK", 7)
+    again = linearise(law, rows, np.array([0.5, 1.0]), np.ones((6, 1)))
+    for name in ("left", "by_shared", "by_own"):
+        np.testing.assert_allclose(getattr(again, name), getattr(at, name), rtol=1e-12)
+
+
+def test_a_law_without_constants_is_judged_as_it_is():
+    rows, _ = decays()
+    law = law_of(sympy.exp(-x), ["x"], [])
+    fit = fit_constants(law, rows, np.empty(0), np.empty((6, 0)))
+    assert np.isclose(fit.squared_error, ((rows.y - np.exp(-rows.X[:, 0])) ** 2).sum())
