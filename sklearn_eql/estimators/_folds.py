@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold, check_cv
 
 from sklearn_eql._threads import single_threaded
 from sklearn_eql.laws.cross_validation import Rows, cross_validated_losses
-from sklearn_eql.search.islands import SearchResult, SearchSettings
+from sklearn_eql.search.settings import SearchResult, SearchSettings
 
 _CHECKED = 100  # folds that are looked at before the search: leaving out one row each gives as many folds as rows
 

@@ -11,7 +11,7 @@ from sklearn_eql.exceptions import SearchInterruptedWarning
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.standing import Standing, rivals
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.search.islands import SearchResult
+from sklearn_eql.search.settings import SearchResult
 from sklearn_eql.stopping import StopReason
 
 

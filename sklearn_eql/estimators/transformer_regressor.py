@@ -36,7 +36,7 @@ from sklearn_eql.laws.standing import standings
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
 from sklearn_eql.reading.arrays import plain
 from sklearn_eql.search.evolution import EvolutionSettings
-from sklearn_eql.search.islands import SearchSettings
+from sklearn_eql.search.settings import SearchSettings
 from sklearn_eql.search.written_laws import fitted_laws, laws_as_written
 from sklearn_eql.stopping import StopReason
 

@@ -13,7 +13,8 @@ from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.laws.finishing import as_law
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
 from sklearn_eql.laws.law import shortlist
-from sklearn_eql.search.islands import SearchResult, SearchSettings, search
+from sklearn_eql.search.islands import search
+from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.sparse.columns import Columns
 from sklearn_eql.sparse.problem import Scaling
 from sklearn_eql.sparse.rows import RowView

@@ -15,7 +15,7 @@ from sklearn_eql.exceptions import SearchInterruptedWarning
 from sklearn_eql.ladder.climb import Climb
 from sklearn_eql.networks.penalties import HardConcreteL0, SmoothedL05
 from sklearn_eql.search import evolution as evolution_module
-from sklearn_eql.search import islands as islands_module
+from sklearn_eql.search import island as island_module
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.structure import Structure
 
@@ -320,7 +320,7 @@ def test_an_interruption_before_the_first_law_is_an_interruption(monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_eql.search.islands._search_island", interrupted)
+    monkeypatch.setattr("sklearn_eql.search.islands.search_island", interrupted)
     with pytest.raises(KeyboardInterrupt):
         quick().fit(X, law(X))
 
@@ -506,7 +506,7 @@ def test_where_time_ran_out_no_term_is_left_that_the_rows_do_not_support(monkeyp
     on, gravity = rng.integers(0, 2, 100).astype(float), rng.normal(9.81, 0.02, 100)
     target = on + 1 + 1e-3 * rng.normal(size=100)
     # As from a search whose time was over before it came to elimination.
-    monkeypatch.setattr(islands_module, "climb", lambda problem, judge, seed, **_: unpruned(judge))
+    monkeypatch.setattr(island_module, "climb", lambda problem, judge, seed, **_: unpruned(judge))
     with pytest.warns(SearchInterruptedWarning):
         model = quick(n_hidden_layers=2, n_generations=1).fit(table_of(on, gravity), target)
     assert str(model.sympy_expr_) == "on + 1"

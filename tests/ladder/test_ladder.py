@@ -306,7 +306,7 @@ def count_climbs(monkeypatch):
         calls.append(len(options["families"]))
         return climb(*args, **options)
 
-    monkeypatch.setattr("sklearn_eql.search.islands.climb", counting)
+    monkeypatch.setattr("sklearn_eql.search.island.climb", counting)
     return calls
 
 
@@ -360,7 +360,7 @@ def test_an_interruption_inside_the_ladder_is_told_by_the_regressor(monkeypatch)
 
         return climb(*args, **{**options, "report": report})
 
-    monkeypatch.setattr("sklearn_eql.search.islands.climb", interrupted)
+    monkeypatch.setattr("sklearn_eql.search.island.climb", interrupted)
     with pytest.warns(SearchInterruptedWarning, match="fit was interrupted; the best"):
         model = regressor().fit(X[:, :2], X[:, 0] / X[:, 1])
     assert model.interrupted_ is True

@@ -15,7 +15,7 @@ import sympy
 
 from sklearn_eql import EQLRegressor
 from sklearn_eql.exceptions import SearchInterruptedWarning
-from sklearn_eql.search import evolution, islands
+from sklearn_eql.search import evolution, island, jobs
 
 X = np.random.default_rng(0).uniform(1, 3, (60, 2))
 Y = np.sin(3 * X[:, 0]) * X[:, 1] + 0.3 * np.random.default_rng(1).normal(size=60)
@@ -119,7 +119,7 @@ def test_ctrl_c_while_an_exact_law_is_shortened_keeps_the_law(monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(islands, "simplify", interrupted)
+    monkeypatch.setattr(island, "simplify", interrupted)
     with pytest.warns(SearchInterruptedWarning):
         model = EQLRegressor(random_state=0).fit(X, X[:, 0] ** 2 / X[:, 1])
     assert sympy.simplify(model.sympy_expr_ - sympy.sympify("x0**2/x1")) == 0
@@ -137,6 +137,6 @@ def test_a_pool_that_breaks_is_an_interruption_only_if_there_was_one(monkeypatch
             raise BrokenExecutor("a worker is gone")
             yield
 
-    monkeypatch.setattr(islands, "Parallel", Broken)
+    monkeypatch.setattr(jobs, "Parallel", Broken)
     with pytest.raises(KeyboardInterrupt if pressed else BrokenExecutor):
         EQLRegressor(**ENDLESS, n_jobs=2).fit(X, Y)

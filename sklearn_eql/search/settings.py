@@ -1,0 +1,61 @@
+"""What a search is told, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sklearn_eql.ladder.climb import LADDER
+from sklearn_eql.ladder.families import Family
+from sklearn_eql.ladder.written import written_family
+from sklearn_eql.language.writer import Proposals
+from sklearn_eql.laws.law import Law
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.search.dense_trials import GradientSettings
+from sklearn_eql.search.evolution import EvolutionSettings
+from sklearn_eql.sparse.admission import Admission
+from sklearn_eql.stopping import StopReason
+
+_CHEAP_FAMILIES = 4  # up to the cubic form
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Everything a search needs beside data and seed."""
+
+    primitives: Mapping[str, Primitive]
+    copies: Mapping[str, int]
+    n_hidden_layers: int
+    method: str  # "evolution", "gradient", or "auto": evolution, then gradient if no exact law was found
+    evolution: EvolutionSettings
+    gradient: GradientSettings | None  # None where the method is evolution
+    n_families: int | None  # of the ladder; None for all
+    n_islands: int
+    max_rows: int
+    scale: bool
+    resolution: float  # relative rounding error of the data
+    device: str  # where structures are fitted, pairs judged and networks trained
+    n_jobs: int | None
+    verbose: int
+    proposals: Proposals | None = None  # laws that a network writes, among the first families of the ladder
+    admission: Admission | None = None  # which structures may be laws; all by default
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Of the ladder, with that of written laws after those that cost least."""
+        chosen = LADDER[: self.n_families]
+        if self.proposals is None:
+            return chosen
+        return (*chosen[:_CHEAP_FAMILIES], written_family(self.proposals), *chosen[_CHEAP_FAMILIES:])
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Laws found for one target."""
+
+    front: list[Law]  # by complexity
+    stop_reason: StopReason
+    n_iter: int  # generations, or optimiser steps
+    loss_curve: list[float]  # best relative loss after each
+    n_rows: int
+    interrupted: bool
