@@ -105,6 +105,8 @@ class _Reader:
         return reduce(self._product, [argument] * exponent.p)
 
     def _function(self, expr: sympy.Expr) -> Form:
+        if not all(isinstance(arg, sympy.Expr) for arg in expr.args):
+            raise ValueError(f"{expr}: expected sums, products, powers and {', '.join(self.primitives)}.")
         for name, primitive in self.primitives.items():
             if primitive.arity == len(expr.args) and _is_function(primitive, expr):
                 return self._unit(name, *map(self.form, expr.args))
