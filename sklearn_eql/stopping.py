@@ -25,6 +25,7 @@ class StopReason(StrEnum):
     GENERATIONS = "generations"
     FAMILIES = "all"  # of a ladder, after which the search goes on
     WRITTEN = "written"
+    STARTS = "starts"
     SCHEDULE = "schedule"
     EARLY_STOPPING = "early_stopping"
     MAX_TIME = "max_time"
@@ -49,6 +50,7 @@ _MEANINGS = {
     StopReason.GENERATIONS: "all generations are over; more may find better laws",
     StopReason.FAMILIES: "all families of laws are tried",
     StopReason.WRITTEN: "all laws that the network wrote are tried; EQLRegressor may find better ones",
+    StopReason.STARTS: "all starts of the constants of the form are tried",
     StopReason.SCHEDULE: "the schedule of training is over",
     StopReason.EARLY_STOPPING: "the validation loss falls no more",
     StopReason.MAX_TIME: "max_time is over; more may find better laws",

@@ -8,11 +8,13 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 from typing import ClassVar
 
 import numpy as np
+import sympy
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
@@ -33,10 +35,12 @@ from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
+from sklearn_eql.estimators._form import FormReader, form_of, keep_forms
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
 from sklearn_eql.estimators._written_laws import proposals_of
 from sklearn_eql.exceptions import AllTrialsFailedError, OutlierWarning
+from sklearn_eql.forms.search import search_form
 from sklearn_eql.language.writer import Proposals, Writer
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
@@ -57,7 +61,7 @@ from sklearn_eql.training.schedule import SCHEDULES, Phase
 _CV_SHARE, _CV_SECONDS = 0.2, 10.0  # of max_time, kept for cross-validation
 
 
-class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
+class EQLRegressor(FormReader, EquationReader, RegressorMixin, BaseEstimator):
     """Find the equation behind a table of numbers with Equation Learner (EQL) networks.
 
     By default, sparse EQL networks are searched for: generations of small networks, all of a generation fitted
@@ -101,6 +105,10 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         A network that reads the rows and writes laws, which are then fitted among the first families of the ladder,
         and beside the best law that it ends with. "transformer": the weights ``"laws"``; else as `weights` of
         :class:`~sklearn_eql.SymbolicTransformerRegressor`. Not with ``search="gradient"``.
+    form : sympy.Expr or None, default=None
+        What is known of the law: an expression of features, constants to be fitted (symbols that are no feature) and
+        functions to be found (undefined functions of SymPy, and derivatives of these). Without functions it is a fit of
+        the constants, from no starting values. See docs/forms.md.
     n_generations : int, default=60
         Generations at most.
     patience : int, default=12
@@ -149,13 +157,16 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
     best_index_ : int, or list of int
     n_features_in_, n_outputs_ : int
     feature_names_in_ : ndarray of str, if X had column names
+    form_functions_ : dict of str to sympy.Lambda, if `form` was given
+        What was found for its functions.
     n_iter_ : int
         Generations (and optimiser steps).
     loss_curve_ : list of float
         Best mean squared error, relative to the variance of y, after each generation.
     stop_reason_ : str
         "exact" (every row with weight is met, to rounding), "sample" (every row that the search saw is, but not all),
-        "noise" (what the law leaves over is noise), "patience", "generations", "max_time", "interrupted" or "schedule".
+        "noise" (what the law leaves over is noise), "patience", "generations", "max_time", "interrupted", "starts"
+        (of the constants of a form) or "schedule".
     interrupted_ : bool
 
     Notes
@@ -188,6 +199,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         "population_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_families": [Interval(Integral, 0, None, closed="left"), None],
         "proposals": [str, PathLike, HasMethods(["write"]), None],
+        "form": [object],
         "n_generations": [Interval(Integral, 0, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "n_islands": [Interval(Integral, 1, None, closed="left")],
@@ -221,6 +233,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         population_size: int | str = "auto",
         n_families: int | None = None,
         proposals: str | PathLike | Writer | None = None,
+        form: sympy.Expr | None = None,
         n_generations: int = 60,
         patience: int = 12,
         n_islands: int = 1,
@@ -250,6 +263,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         self.population_size = population_size
         self.n_families = n_families
         self.proposals = proposals
+        self.form = form
         self.n_generations = n_generations
         self.patience = patience
         self.n_islands = n_islands
@@ -308,6 +322,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
         variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
 
+        self._form = form_of(self.form, variables, len(X[kept]), settings.primitives)
         before = self._laws if self.warm_start and hasattr(self, "_laws") else []
         if len(before) != targets.shape[1]:
             before = [[]] * targets.shape[1]
@@ -325,6 +340,7 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
                 deadline = time.time()  # the other outputs get no search, but an equation all the same
             outcomes.append(Outcome(result, best, stands))
         keep_laws(self, outcomes, variables, y.ndim == 1)
+        keep_forms(self, [outcome.result for outcome in outcomes])
         if self.loss == "squared_error":
             chosen = [outcome.result.front[outcome.best] for outcome in outcomes]
             outliers = [
@@ -409,9 +425,10 @@ class EQLRegressor(EquationReader, RegressorMixin, BaseEstimator):
         until: float,
     ) -> SearchResult:
         """Search under the loss; `counts` are the copies that each row stands for, where that matters."""
+        find = search if self._form is None else partial(search_form, self._form)
         if self.loss == "huber":
-            return robust_search(*rows, counts, settings, initial, seed, until, self.epsilon)
-        return search(*rows, settings, initial, seed, until)
+            return robust_search(*rows, counts, settings, initial, seed, until, self.epsilon, find)
+        return find(*rows, settings, initial, seed, until)
 
     def _search_inner(
         self,

@@ -15,14 +15,14 @@ from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 
-_N_STARTS = 1500
+_N_STARTS = (200, 600, 1500)  # with one constant inside functions, two, and more
 _N_FITTED = 60  # starts of least error that take some steps
 _FEW_STEPS, _MANY_STEPS, _POLISH_STEPS = 30, 200, 30
 _N_KEPT = 6  # optima that take many steps, and of which constants are moved one by one
 _N_VALUES = 100  # of one constant, for each sign
 _N_CYCLES = 3
 _ROWS_AT_ONCE = 100_000  # rows times starts
-_SAMPLE_ROWS = 500  # on which starts are judged
+_SAMPLE_ROWS = 300  # on which starts are judged
 _SAME = 1e-6  # relative difference of the errors of one optimum
 
 
@@ -82,7 +82,9 @@ class _Search:
         if not len(self.inner):
             return self.fitted(np.zeros((1, len(self.law.names))), 1)[0][0]
         X, y = self.rows.X, self.rows.y
-        starts = spread_starts(self.form, self.law, X, y, _N_STARTS, self.primitives, rng)
+        starts = spread_starts(
+            self.form, self.law, X, y, _N_STARTS[min(len(self.inner), len(_N_STARTS)) - 1], self.primitives, rng
+        )
         given = [*linearised_quotients(self.form, X, y, self.rows.weight, self.primitives)]
         values, losses = self.fitted(np.array([*given, *starts]), 0)
         first = np.argsort(losses, kind="stable")[:_N_FITTED].tolist()

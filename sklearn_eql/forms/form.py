@@ -132,7 +132,9 @@ def read_form(expr: sympy.Expr, features: Sequence[str], primitives: Mapping[str
     expr = expr.xreplace({s: symbol(s.name) for s in expr.free_symbols if isinstance(s, sympy.Symbol)}).doit()
     arities = _arities(expr, features, primitives)
     occurrences, body = _occurrences(expr, features)
-    names = {s.name for s in body.free_symbols} | {s.name for p in occurrences for arg in p.args for s in arg.free_symbols}
+    names = {s.name for s in body.free_symbols} | {
+        s.name for p in occurrences for arg in p.args for s in arg.free_symbols
+    }
     constants = sorted(names - set(features) - {place.symbol.name for place in occurrences}, key=_by_number)
     for name in constants:
         _check_constant(name, features, arities)
@@ -163,9 +165,7 @@ def _by_number(name: str) -> tuple:
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part)
 
 
-def _arities(
-    expr: sympy.Expr, features: Sequence[str], primitives: Mapping[str, Primitive]
-) -> dict[str, int]:
+def _arities(expr: sympy.Expr, features: Sequence[str], primitives: Mapping[str, Primitive]) -> dict[str, int]:
     found: dict[str, int] = {}
     for applied in sorted(expr.atoms(AppliedUndef), key=str):
         name = applied.func.__name__

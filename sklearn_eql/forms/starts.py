@@ -44,7 +44,7 @@ def spread_starts(
 
 
 def grid(form: Form, k: int, X: np.ndarray, y: np.ndarray, n_values: int, primitives) -> np.ndarray:
-    """Values of one constant from small to large, of both signs, and among the data where that makes sense, ``(m,)``."""
+    """Values of one constant, ``(m,)``: from small to large, of both signs, and among the data where that is sense."""
     size = magnitudes(form, X, y)[k]
     values = 10.0 ** np.linspace(size - _DECADES, size + _DECADES, n_values)
     found = [values, -values]

@@ -112,16 +112,19 @@ def scores(front: list[Law]) -> list[float]:
 
 def law_from_record(record: dict) -> Law:
     """A law from its record of plain values."""
+    # Numbers that the version of the record did not have yet are zero; those that this one does not know are left out.
+    numbers = {field.name: record.get(field.name, 0) for field in fields(Law)}
+    return Law(**{**numbers, "equation": equation_from_record(record["equation"])})
+
+
+def equation_from_record(record: dict) -> Equation:
+    """An equation from its record of plain values."""
 
     def affine(form) -> tuple[tuple[int, float], ...]:
         return tuple((int(source), float(c)) for source, c in form)
 
-    equation = record["equation"]
-    units = tuple(Unit(u["primitive"], tuple(map(affine, u["args"]))) for u in equation["units"])
-    # Numbers that the version of the record did not have yet are zero; those that this one does not know are left out.
-    numbers = {field.name: record.get(field.name, 0) for field in fields(Law)}
-    frame = equation.get("frame")  # None in records of versions that had none
+    units = tuple(Unit(u["primitive"], tuple(map(affine, u["args"]))) for u in record["units"])
+    frame = record.get("frame")  # None in records of versions that had none
     if frame is not None:
         frame = Frame(*(tuple(map(float, frame[name])) for name in ("origins", "units")), float(frame["y_unit"]))
-    read = Equation(equation["n_features"], units, affine(equation["output"]), frame)
-    return Law(**{**numbers, "equation": read})
+    return Equation(record["n_features"], units, affine(record["output"]), frame)

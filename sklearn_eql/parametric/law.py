@@ -44,7 +44,15 @@ class ParametricLaw:
 
     def with_values(self, values: Sequence[float], primitives: Mapping[str, Primitive] = PRIMITIVES) -> Equation:
         """The canonical equation over the features, with numbers in place of the constants, ``(n_constants,)``."""
-        return canonicalize(_substituted(self.equation, self.n_features, np.asarray(values, dtype=float)), primitives)
+        return canonicalize(self.holding(dict(enumerate(values))).equation, primitives)
+
+    def holding(self, values: Mapping[int, float]) -> ParametricLaw:
+        """The law with numbers in place of some of its constants, by their positions."""
+        first = self.n_features + 1
+        kept = [k for k in range(len(self.names)) if k not in values]
+        equation = _substituted(self.equation, {first + k: float(value) for k, value in values.items()})
+        names, own = tuple(self.names[k] for k in kept), tuple(self.own[k] for k in kept)
+        return ParametricLaw(equation, names, own)
 
     def evaluate(
         self, X: np.ndarray, values: np.ndarray, primitives: Mapping[str, Primitive] = PRIMITIVES
@@ -130,23 +138,23 @@ def _widened(frame: Frame | None, n: int) -> Frame | None:
     return replace(frame, origins=(*frame.origins, *(0.0,) * n), units=(*frame.units, *(1.0,) * n))
 
 
-def _substituted(equation: Equation, n_features: int, values: np.ndarray) -> Equation:
-    """Numbers in place of the columns from `n_features` on."""
-    n = equation.n_features - n_features
+def _substituted(equation: Equation, values: Mapping[int, float]) -> Equation:
+    """Numbers in place of some of the columns, by their sources."""
+    columns = [c for c in range(equation.n_features) if c + 1 not in values]
+    number = {0: 0} | {c + 1: 1 + i for i, c in enumerate(columns)}
+    first = equation.n_features + 1
+    number |= {first + u: 1 + len(columns) + u for u in range(len(equation.units))}
 
     def replaced(form: Affine) -> Affine:
         total: dict[int, float] = {}
         for source, c in form:
-            if n_features < source <= n_features + n:
-                source, c = 0, c * float(values[source - n_features - 1])
-            elif source > n_features + n:
-                source -= n
-            total[source] = total.get(source, 0.0) + c
+            place, value = (0, c * values[source]) if source in values else (number[source], c)
+            total[place] = total.get(place, 0.0) + value
         return tuple(sorted(total.items()))
 
     units = tuple(Unit(unit.primitive, tuple(map(replaced, unit.args))) for unit in equation.units)
-    frame = None if equation.frame is None else equation.frame.of_columns(list(range(n_features)))
-    return Equation(n_features, units, replaced(equation.output), frame)
+    frame = None if equation.frame is None else equation.frame.of_columns(columns)
+    return Equation(len(columns), units, replaced(equation.output), frame)
 
 
 def _is_linear(equation: Equation, places: set[int]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,6 +81,7 @@ def robust_search(
     seed: int,
     deadline: float,
     epsilon: float,
+    find: Callable[..., SearchResult] = search,
 ) -> SearchResult:
     """As :func:`~sklearn_eql.search.islands.search`, with Huber's loss.
 
@@ -90,6 +91,8 @@ def robust_search(
         How many copies each row stands for; ``sample_weight / counts`` compares the precision of the rows.
     epsilon : float
         Robust standard deviations beyond which a residual counts linearly.
+    find : callable
+        The search itself, with the parameters of :func:`~sklearn_eql.search.islands.search`.
     """
     rows = _Rows(X, y, sample_weight, counts, settings.resolution)
     primitives = settings.primitives
@@ -98,7 +101,7 @@ def robust_search(
     for left in reversed(range(_MOST_SEARCHES)):
         now = time.time()
         until = deadline if not left or math.isinf(deadline) else now + _SHARE_OF_TIME * (deadline - now)
-        result = search(subset(X, kept), y[kept], rows.weights(kept, None), settings, initial, seed, until)
+        result = find(subset(X, kept), y[kept], rows.weights(kept, None), settings, initial, seed, until)
         if result.interrupted or result.stop_reason == StopReason.EXACT:
             return result
         scaled = rows.left_by(_leader(result), primitives)
@@ -107,7 +110,7 @@ def robust_search(
         if settled or not rows.vary(again) or not left or time.time() > deadline:
             break
         kept, initial = again, result.front
-    return _reweighted(result, rows, kept, scaled, settings, seed, deadline, epsilon)
+    return _reweighted(result, rows, kept, scaled, settings, seed, deadline, epsilon, find)
 
 
 def robust_rows(rows: Rows, result: SearchResult, settings: SearchSettings, epsilon: float) -> Rows:
@@ -148,6 +151,7 @@ def _reweighted(
     seed: int,
     deadline: float,
     epsilon: float,
+    find: Callable[..., SearchResult],
 ) -> SearchResult:
     """The laws on the front refitted, constants recognised again, with weights that follow from the leading one."""
     no_generations = replace(settings.evolution, n_generations=0)
@@ -162,10 +166,10 @@ def _reweighted(
         factors = renewed
         data = (subset(rows.X, kept), rows.y[kept], rows.weights(kept, factors))
         try:
-            again = search(*data, no_search, result.front, seed, deadline)
+            again = find(*data, no_search, result.front, seed, deadline)
         except AllTrialsFailedError:
             break
-        result = replace(result, front=again.front, interrupted=again.interrupted)
+        result = replace(again, stop_reason=result.stop_reason, n_iter=result.n_iter, loss_curve=result.loss_curve)
         if again.interrupted:
             return replace(result, stop_reason=StopReason.INTERRUPTED)
         scaled = rows.left_by(_leader(result), settings.primitives)

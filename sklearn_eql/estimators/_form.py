@@ -1,0 +1,90 @@
+"""The parameters `form` and `guesses`: how they are read, and what a fit keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import sympy
+
+from sklearn_eql.forms.fitted import FittedForm, fitted_from_record
+from sklearn_eql.forms.form import Form, read_form
+from sklearn_eql.forms.search import FormResult
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.symbolic.export import to_sympy
+
+
+def form_of(expr: Any, features: Sequence[str], n_rows: int, primitives: Mapping[str, Primitive]) -> Form | None:
+    """What the parameter `form` says, checked before any work starts; None for None.
+
+    Raises
+    ------
+    TypeError
+        No expression of SymPy.
+    ValueError
+        Functions that are not known, names that mean two things, more constants than rows.
+    """
+    if expr is None:
+        return None
+    try:
+        form = read_form(expr, features, primitives)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"form: {error}") from error
+    if form.occurrences:
+        raise ValueError(f"form: unknown functions ({', '.join(form.arities)}) are not searched for yet.")
+    if len(form.constants) > n_rows:
+        raise ValueError(
+            f"form: {len(form.constants)} constants ({', '.join(form.constants)}) cannot be told from {n_rows} rows, "
+            "expected at most one per row. Give more rows, or numbers in place of some of them."
+        )
+    return form
+
+
+class FormReader:
+    """Mixin: fitted attributes of laws of a form. ``_parametric`` holds one list per output, with what each law is of:
+    its constants by name, and the functions that were found; None where no form was given.
+    """
+
+    _parametric: list[list[FittedForm]] | None = None
+
+    @property
+    def form_functions_(self) -> dict[str, sympy.Lambda] | list[dict[str, sympy.Lambda]]:
+        """The functions that were found for the unknown ones of `form`, by name; a list for several outputs.
+
+        Those of the selected law, as functions of SymPy: ``form_functions_["f"](2.0)``. They are written in the
+        features where they were functions of these, else in ``u``.
+        """
+        if self._parametric is None:
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute 'form_functions_' before fit, and without form=."
+            )
+        chosen = [fitted[best] for fitted, best in zip(self._parametric, self._best, strict=True)]
+        return self._unlist([_lambdas(fitted, self._primitives()) for fitted in chosen])
+
+    def __getstate__(self) -> dict:
+        state = dict(super().__getstate__())
+        if state.get("_parametric") is not None:
+            state["_parametric"] = [[asdict(fitted) for fitted in laws] for laws in state["_parametric"]]
+        return state
+
+    def __setstate__(self, state: dict) -> None:
+        state = dict(state)
+        if state.get("_parametric") is not None:
+            state["_parametric"] = [[fitted_from_record(record) for record in laws] for laws in state["_parametric"]]
+        super().__setstate__(state)
+
+
+def keep_forms(estimator: FormReader, results: Sequence[FormResult]) -> None:
+    """Keep what the laws of every output are made of; without a form, forget what an earlier fit had."""
+    if estimator.form is None:
+        estimator._parametric = None
+        return
+    estimator._parametric = [[result.fitted[law.equation] for law in result.front] for result in results]
+
+
+def _lambdas(fitted: FittedForm, primitives: Mapping[str, Primitive]) -> dict[str, sympy.Lambda]:
+    return {
+        f.name: sympy.Lambda(tuple(map(sympy.Symbol, f.variables)), to_sympy(f.equation, f.variables, primitives))
+        for f in fitted.functions
+    }
