@@ -176,6 +176,11 @@ def merge_duplicates(
     )
 
 
+def n_given(rows: tuple[np.ndarray, np.ndarray, np.ndarray | None]) -> int:
+    """How many rows of positive weight were passed."""
+    return len(rows[1]) if rows[2] is None else int(np.count_nonzero(rows[2]))
+
+
 def copies(X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None) -> np.ndarray | None:
     """How many rows of positive weight each row that `merge_duplicates` returns stands for; ``None`` if all alike."""
     return merge_duplicates(X, y, None if sample_weight is None else (sample_weight > 0).astype(float))[2]

@@ -149,6 +149,10 @@ class EquationReader:
         return np.stack([e.evaluate(X, self._primitives()) for e in self._chosen(index)], axis=1)
 
     def _chosen(self, index: int | list[int] | None) -> list[Equation]:
+        return [laws[pick].equation for pick, laws in zip(self._picks(index), self._laws, strict=True)]
+
+    def _picks(self, index: int | list[int] | None) -> list[int]:
+        """The chosen row of `equations_` of each output."""
         if index is None:
             picks = self._best
         else:
@@ -160,7 +164,7 @@ class EquationReader:
                 raise TypeError(f"index={index!r}: expected the label of a row of equations_, or one per output.")
             if not 0 <= pick < len(laws):
                 raise IndexError(f"index={pick!r} is no row of equations_; expected 0 to {len(laws) - 1}.")
-        return [laws[pick].equation for pick, laws in zip(picks, self._laws, strict=True)]
+        return picks
 
     def _table(
         self,

@@ -6,22 +6,24 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sklearn_eql.estimators._equation_reader import EquationReader
+from sklearn_eql.estimators._constants_reader import ConstantsReader
 from sklearn_eql.exceptions import SearchInterruptedWarning
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.standing import Standing, rivals
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.settings import SearchResult
 from sklearn_eql.stopping import StopReason
+from sklearn_eql.uncertainty.curvature import Curvature
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The laws of one output, the selected one, and how all stand beside it."""
+    """The laws of one output, the selected one, how all stand beside it, and how sure their constants are."""
 
     result: SearchResult
     best: int
     stands: list[Standing]
+    curvatures: list[Curvature | None]
 
 
 def with_rivals(
@@ -35,12 +37,12 @@ def with_rivals(
         return replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True), rivals(*about, 0.0)
 
 
-def keep_laws(estimator: EquationReader, outcomes: Sequence[Outcome], names: list[str], single: bool) -> None:
-    """Set what :class:`EquationReader` reads and how the search ended; warn of Ctrl-C.
+def keep_laws(estimator: ConstantsReader, outcomes: Sequence[Outcome], names: list[str], single: bool) -> None:
+    """Set what :class:`ConstantsReader` reads and how the search ended; warn of Ctrl-C.
 
     Parameters
     ----------
-    estimator : EquationReader
+    estimator : ConstantsReader
     outcomes : sequence of Outcome, one per output
     names : list of str
         Of the variables.
@@ -49,6 +51,7 @@ def keep_laws(estimator: EquationReader, outcomes: Sequence[Outcome], names: lis
     """
     results = [outcome.result for outcome in outcomes]
     estimator._laws = [result.front for result in results]
+    estimator._curvatures = [outcome.curvatures for outcome in outcomes]
     estimator._standings = [outcome.stands for outcome in outcomes]
     estimator._best = [outcome.best for outcome in outcomes]
     estimator._names, estimator._single = names, single

@@ -26,14 +26,16 @@ from sklearn_eql.estimators._check_table import (
     check_varies,
     copies,
     merge_duplicates,
+    n_given,
     read_rows,
     read_table,
     read_weight,
     resolution_of,
 )
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql.estimators._constants_reader import ConstantsReader, curvatures
 from sklearn_eql.estimators._device import resolve_device
-from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
+from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
 from sklearn_eql.estimators._form import FormReader, form_of, keep_forms
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
@@ -57,11 +59,12 @@ from sklearn_eql.sparse.rows import subset
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.schedule import SCHEDULES, Phase
+from sklearn_eql.uncertainty.curvature import Curvature
 
 _CV_SHARE, _CV_SECONDS = 0.2, 10.0  # of max_time, kept for cross-validation
 
 
-class EQLRegressor(FormReader, EquationReader, RegressorMixin, BaseEstimator):
+class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, BaseEstimator):
     """Find the equation behind a table of numbers with Equation Learner (EQL) networks.
 
     By default, sparse EQL networks are searched for: generations of small networks, all of a generation fitted
@@ -152,6 +155,8 @@ class EQLRegressor(FormReader, EquationReader, RegressorMixin, BaseEstimator):
     Attributes
     ----------
     sympy_expr_ : sympy.Expr, or list of them for several outputs
+    constants_ : DataFrame, or list of them
+        The numbers of the selected law with standard errors and intervals; see `constants`.
     equations_ : DataFrame, or list of them
         Accuracy and complexity of every law, and how it stands beside the selected one.
     best_index_ : int, or list of int
@@ -331,14 +336,14 @@ class EQLRegressor(FormReader, EquationReader, RegressorMixin, BaseEstimator):
         outcomes = []
         for k, (column, seed, laws) in enumerate(zip(targets.T, seeds.tolist(), before, strict=True)):
             initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
-            result, best, stands = self._fit_output(
+            result, best, stands, sure = self._fit_output(
                 k, (X, column, weight), folds, settings, initial, seed, deadline, variables
             )
             if any(earlier.result.interrupted for earlier in outcomes):
                 result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
             if result.interrupted:
                 deadline = time.time()  # the other outputs get no search, but an equation all the same
-            outcomes.append(Outcome(result, best, stands))
+            outcomes.append(Outcome(result, best, stands, sure))
         keep_laws(self, outcomes, variables, y.ndim == 1)
         keep_forms(self, [outcome.result for outcome in outcomes])
         if self.loss == "squared_error":
@@ -351,7 +356,7 @@ class EQLRegressor(FormReader, EquationReader, RegressorMixin, BaseEstimator):
                 warnings.warn(outlier_message(outliers, len(X), names), OutlierWarning, stacklevel=2)
         return self
 
-    def predict(self, X, index: int | list[int] | None = None) -> np.ndarray:
+    def predict(self, X, index: int | list[int] | None = None, *, return_std: bool | str = False):
         """Values of the equation.
 
         Parameters
@@ -359,10 +364,15 @@ class EQLRegressor(FormReader, EquationReader, RegressorMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
         index : int or list of int, optional
             Row of `equations_`; the selected one by default.
+        return_std : bool or "mean", default=False
+            True: also the standard deviation of an observation (of average weight), as other regressors of scikit-learn
+            have it: what the constants leave open and the noise of the training rows together. "mean": that of the
+            value of the law, from the errors of its constants alone (`constants_`).
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        std : ndarray of the same shape, if asked for
 
         Raises
         ------
@@ -371,7 +381,7 @@ class EQLRegressor(FormReader, EquationReader, RegressorMixin, BaseEstimator):
             has it.
         """
         check_is_fitted(self)
-        return self._evaluate(read_rows(self, X), index)
+        return self._with_std(read_rows(self, X), index, return_std)
 
     def _fit_output(
         self,
@@ -383,8 +393,8 @@ class EQLRegressor(FormReader, EquationReader, RegressorMixin, BaseEstimator):
         seed: int,
         deadline: float,
         variables,
-    ) -> tuple[SearchResult, int, list[Standing]]:
-        """Search for output `k`; the result, the selected row, and how the laws stand beside each other."""
+    ) -> tuple[SearchResult, int, list[Standing], list[Curvature | None]]:
+        """Search for output `k`; the result, the selected row, how the laws stand beside it, and their curvatures."""
         counts = copies(*given) if self.loss == "huber" else None
         X, y, weight = merge_duplicates(*given)
         if weight is not None:
@@ -413,7 +423,12 @@ class EQLRegressor(FormReader, EquationReader, RegressorMixin, BaseEstimator):
         if best is None:
             best = self._select(result, losses, errors, variables)
         result, marks = with_rivals(result, best, searched, settings.primitives, deadline)
-        return result, best, standings(result.front, result.n_rows, marks, losses, errors)
+        n_rows = round(n_given(given) * len(searched[1]) / len(y))
+        sure = curvatures(
+            result.front, best, searched, settings.primitives,
+            n_rows=n_rows, resolution=settings.resolution, deadline=deadline,
+        )  # fmt: skip
+        return result, best, standings(result.front, result.n_rows, marks, losses, errors), sure
 
     def _search(
         self,

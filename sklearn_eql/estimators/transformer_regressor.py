@@ -19,14 +19,16 @@ from sklearn_eql.estimators._check_parameters import check_sizes
 from sklearn_eql.estimators._check_table import (
     check_varies,
     merge_duplicates,
+    n_given,
     read_rows,
     read_table,
     read_weight,
     resolution_of,
 )
 from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql.estimators._constants_reader import ConstantsReader, curvatures
 from sklearn_eql.estimators._device import resolve_device
-from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
+from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
 from sklearn_eql.estimators._written_laws import check_readable, proposals_of
 from sklearn_eql.language.writer import Writer
@@ -45,7 +47,7 @@ _MAX_ROWS = 256  # on which laws are fitted first: as many as a network is shown
 _VOCABULARY: Mapping[str, int] = PRESETS["default"]  # what networks write is among these
 
 
-class SymbolicTransformerRegressor(EquationReader, RegressorMixin, BaseEstimator):
+class SymbolicTransformerRegressor(ConstantsReader, RegressorMixin, BaseEstimator):
     """Have a network that was trained on random laws look at a table and write the law behind it.
 
     The network writes many laws in the time of a few fits, the most probable first (`sklearn_eql.language`). Their
@@ -78,6 +80,8 @@ class SymbolicTransformerRegressor(EquationReader, RegressorMixin, BaseEstimator
     Attributes
     ----------
     sympy_expr_ : sympy.Expr, or list of them for several outputs
+    constants_ : DataFrame, or list of them
+        The numbers of the selected law with standard errors and intervals; see `constants`.
     equations_ : DataFrame, or list of them
         Accuracy and complexity of every law. With ``refine=False``, `trial` is its place in the beam, from 0.
     best_index_ : int, or list of int
@@ -186,7 +190,7 @@ class SymbolicTransformerRegressor(EquationReader, RegressorMixin, BaseEstimator
         keep_laws(self, outcomes, variables, y.ndim == 1)
         return self
 
-    def predict(self, X, index: int | list[int] | None = None) -> np.ndarray:
+    def predict(self, X, index: int | list[int] | None = None, *, return_std: bool | str = False):
         """Values of the equation.
 
         Parameters
@@ -194,10 +198,14 @@ class SymbolicTransformerRegressor(EquationReader, RegressorMixin, BaseEstimator
         X : array-like of shape (n_samples, n_features)
         index : int or list of int, optional
             Row of `equations_`; the selected one by default.
+        return_std : bool or "mean", default=False
+            Whether the standard deviation of an observation (True) or of the law ("mean") is returned as well, as in
+            :class:`~sklearn_eql.EQLRegressor`.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        std : ndarray of the same shape, if asked for
 
         Raises
         ------
@@ -205,7 +213,7 @@ class SymbolicTransformerRegressor(EquationReader, RegressorMixin, BaseEstimator
             Rows on which the equation is undefined or overflows, as `on_undefined` has it.
         """
         check_is_fitted(self)
-        return self._evaluate(read_rows(self, X), index)
+        return self._with_std(read_rows(self, X), index, return_std)
 
     def _fit_output(
         self, given: Rows, settings: SearchSettings, seed: int, deadline: float, variables: list[str]
@@ -220,7 +228,11 @@ class SymbolicTransformerRegressor(EquationReader, RegressorMixin, BaseEstimator
             table = self._table(result.front, variables, stands)
         best = select(self.selection, result.front, result.n_rows, table)
         result, marks = with_rivals(result, best, (X, y, weight), settings.primitives, deadline)
-        return Outcome(result, best, standings(result.front, result.n_rows, marks))
+        sure = curvatures(
+            result.front, best, (X, y, weight), settings.primitives,
+            n_rows=n_given(given), resolution=settings.resolution, deadline=deadline,
+        )  # fmt: skip
+        return Outcome(result, best, standings(result.front, result.n_rows, marks), sure)
 
     def _settings(self, resolution: float) -> SearchSettings:
         return SearchSettings(

@@ -77,11 +77,9 @@ class ParametricLaw:
 
 
 def naming(
-    equation: Equation, mask: Sequence[bool], names: Sequence[str] | None = None
+    equation: Equation, mask: Sequence[bool], names: Sequence[str] | None = None, *, tied: bool = True
 ) -> tuple[ParametricLaw, np.ndarray]:
     """The law with constants in place of some of its coefficients, and their values.
-
-    Coefficients that are equal but for their sign are one constant.
 
     Parameters
     ----------
@@ -90,6 +88,8 @@ def naming(
         Which of ``equation.coefficients()``.
     names : sequence of str, optional
         Of the constants, in the order in which they first occur; ``c0``, ``c1`` and so on by default.
+    tied : bool
+        Whether coefficients that are equal but for their sign are one constant.
 
     Returns
     -------
@@ -99,11 +99,16 @@ def naming(
     """
     coefficients = equation.coefficients().tolist()
     found: list[float] = []
+    places: list[int] = []  # in `found`, of the chosen coefficients in order
     for c, chosen in zip(coefficients, mask, strict=True):
-        if chosen and abs(c) not in map(abs, found):
+        if not chosen:
+            continue
+        place = next((k for k, value in enumerate(found) if tied and abs(value) == abs(c)), len(found))
+        places.append(place)
+        if place == len(found):
             found.append(c)
     n, first = len(found), equation.n_features + 1
-    stream = iter(zip(coefficients, mask, strict=True))
+    stream, constants = iter(zip(coefficients, mask, strict=True)), iter(places)
     units: list[Unit] = []
     number = list(range(first))  # of old sources
 
@@ -114,7 +119,7 @@ def naming(
             if not chosen:
                 total[number[source]] = total.get(number[source], 0.0) + c
                 continue
-            k = next(k for k, value in enumerate(found) if abs(value) == abs(c))
+            k = next(constants)
             place = first + k
             if source:
                 units.append(Unit("mul", (((place, 1.0),), ((number[source], 1.0),))))

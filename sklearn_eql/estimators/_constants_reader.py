@@ -1,0 +1,172 @@
+"""What estimators say of how sure their laws are: constants with errors, and standard deviations of predictions."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sympy
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_eql.estimators._equation_reader import EquationReader
+from sklearn_eql.laws.cross_validation import Rows
+from sklearn_eql.laws.law import Law
+from sklearn_eql.parametric.law import ParametricLaw
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.symbolic.export import to_sympy
+from sklearn_eql.uncertainty.constants import Coefficients, deviations, rows_of
+from sklearn_eql.uncertainty.curvature import Curvature, measure
+
+_BANDS = ("mean",)
+
+
+def curvatures(
+    front: Sequence[Law],
+    best: int,
+    rows: Rows,
+    primitives: Mapping[str, Primitive],
+    *,
+    n_rows: int,
+    resolution: float,
+    is_absolute: bool = False,
+    deadline: float = math.inf,
+) -> list[Curvature | None]:
+    """Of every law on the rows it was fitted to, the selected one first; None where `deadline` passes before.
+
+    Parameters
+    ----------
+    n_rows : int
+        As the user passed them: merged rows stand for several.
+    """
+    found: list[Curvature | None] = [None] * len(front)
+    for i in sorted(range(len(front)), key=lambda i: i != best):
+        if i != best and time.time() > deadline:
+            break
+        found[i] = measure(
+            front[i].equation, *rows, primitives,
+            n_rows=n_rows, resolution=resolution, is_absolute=is_absolute, deadline=deadline,
+        )  # fmt: skip
+    return found
+
+
+class ConstantsReader(EquationReader):
+    """Mixin: `constants_` and standard deviations, from ``_curvatures``, one for each law of each output."""
+
+    _curvatures: list[list[Curvature | None]] | None = None
+
+    @property
+    def constants_(self) -> pd.DataFrame | list[pd.DataFrame]:
+        """The constants of the selected law, with their errors; see `constants`. A list for several outputs."""
+        self._check_fitted("constants_")
+        return self.constants()
+
+    def constants(
+        self, index: int | list[int] | None = None, *, level: float = 0.95
+    ) -> pd.DataFrame | list[pd.DataFrame]:
+        """The numbers of a law: how sure they are, and where they stand.
+
+        Parameters
+        ----------
+        index : int or list of int (one per output), optional
+            Row of `equations_`; the selected one by default.
+        level : float, default=0.95
+            Of the intervals.
+
+        Returns
+        -------
+        constants : DataFrame, or list of them for several outputs
+            One row per constant. Fitted ones come first and are named as in ``sympy(named=True)``; then numbers of the
+            printed law that were recognised (``2*pi``, ``3/2``, ``9.81``) and are held.
+
+            - `value`: as in the printed law.
+            - `exact`: the number itself where it is recognised, else None.
+            - `standard_error`: of a fitted constant, from the curvature of the squared error at the optimum, with the
+              variance of the residuals, or with `y_error` where that was passed; recognised constants are taken as
+              certain. Of a recognised one: what it would be if it were fitted along with the others.
+            - `low`, `high`: the interval, by Student's distribution. Of a recognised constant it is around the value
+              that the fit would give it, so it may leave the number itself outside.
+            - `place`: where it stands, such as "offset", "factor of x**2", "exponent of x" or "in exp(c0*x)".
+
+            Errors are infinite where the rows do not determine a constant, and NaN where `max_time` was over before
+            they were known.
+
+        Notes
+        -----
+        Errors are those of the constants of *this* law: that the form itself is uncertain is not in them (see `rival`
+        in `equations_`). Powers that are part of the form, such as the 2 of ``x**2``, and coefficients of one are no
+        rows.
+        """
+        check_is_fitted(self)
+        if not 0 < level < 1:
+            raise ValueError(f"level={level!r}, expected a probability between 0 and 1, such as 0.95.")
+        return self._unlist([self._constants_of(k, pick, level) for k, pick in enumerate(self._picks(index))])
+
+    def sympy(self, index: int | list[int] | None = None, *, named: bool = False) -> sympy.Expr | list[sympy.Expr]:
+        """An equation as a SymPy expression.
+
+        Parameters
+        ----------
+        index : int or list of int (one per output), optional
+            Row of `equations_`; the selected one by default.
+        named : bool, default=False
+            Whether fitted constants are symbols, named as in `constants`.
+        """
+        if not named:
+            return super().sympy(index)
+        check_is_fitted(self)
+        chosen = [Coefficients.of(e, self._primitives()).law()[0] for e in self._chosen(index)]
+        return self._unlist([self._written(law) for law in chosen])
+
+    def _written(self, law: ParametricLaw) -> sympy.Expr:
+        return to_sympy(law.equation, [*self._names, *law.names], self._primitives())
+
+    def _constants_of(self, k: int, pick: int, level: float) -> pd.DataFrame:
+        coefficients = Coefficients.of(self._laws[k][pick].equation, self._primitives())
+        curvature = self._curvature(k, pick) or Curvature.unknown(int(coefficients.movable.sum()))
+        rows = rows_of(coefficients, curvature, self._names, self._primitives(), level)
+        columns = ["name", "value", "exact", "standard_error", "low", "high", "place"]
+        table = pd.DataFrame([asdict(row) for row in rows], columns=columns).set_index("name")
+        return table.astype(dict.fromkeys(("value", "standard_error", "low", "high"), float))
+
+    def _curvature(self, k: int, pick: int) -> Curvature | None:
+        return None if self._curvatures is None else self._curvatures[k][pick]
+
+    def _with_std(self, X: np.ndarray, index: int | list[int] | None, kind: bool | str) -> Any:
+        """Predictions, and their standard deviations where asked for."""
+        if kind is not True and kind is not False and kind not in _BANDS:
+            raise ValueError(
+                f"return_std={kind!r}, expected True (of an observation), 'mean' (of the law), or False (none)."
+            )
+        y = self._evaluate(X, index)
+        if kind is False:
+            return y
+        found = np.stack([self._deviations(X, k, pick, kind) for k, pick in enumerate(self._picks(index))], axis=1)
+        return y, found[:, 0] if self._single else found
+
+    def _deviations(self, X: np.ndarray, k: int, pick: int, kind: bool | str) -> np.ndarray:
+        curvature = self._curvature(k, pick)
+        if curvature is None:
+            return np.full(len(X), np.nan)
+        coefficients = Coefficients.of(self._laws[k][pick].equation, self._primitives())
+        found = deviations(coefficients, curvature, X, self._primitives())
+        if self.on_undefined == "clip" and np.isnan(found).any():
+            outside = np.isnan(found)
+            inside = np.clip(X[outside], *self._ranges)
+            found[outside] = deviations(coefficients, curvature, inside, self._primitives())
+        return found if kind == "mean" else np.hypot(found, coefficients.estimates(curvature).noise * curvature.unit)
+
+    def __getstate__(self) -> dict:
+        state = super().__getstate__()
+        if state.get("_curvatures") is not None:
+            state["_curvatures"] = [[c and asdict(c) for c in found] for found in state["_curvatures"]]
+        return state
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__(state)
+        if self._curvatures is not None:
+            self._curvatures = [[c and Curvature(**c) for c in found] for found in self._curvatures]
