@@ -86,7 +86,7 @@ def true_coefficients(equation: Equation, X: np.ndarray, y: np.ndarray) -> np.nd
 
 def judged(model: EQLRegressor, name: str, draw: int) -> Record:
     """What the intervals of the selected law hold."""
-    X, y, X_new, y_new = rows_of(name, draw)
+    _, y, X_new, y_new = rows_of(name, draw)
     equation = model._chosen(None)[0]
     truth = true_coefficients(equation, X_new, y_new)
     record: Record = {"law": str(model.sympy_expr_), "recovered": truth is not None}

@@ -148,8 +148,8 @@ def _held_row(
     factor = quantile(freed, level)
     low, high = (centre - factor * error, centre + factor * error) if error < math.inf else (-math.inf, math.inf)
     exact = recognise(value)
-    exact = sympy.Float(repr(value)) if exact is None else exact
-    return ConstantRow(str(exact), value, exact, error, low, high, place)
+    name = f"{value:.6g}" if exact is None else str(exact)
+    return ConstantRow(name, value, sympy.Float(name) if exact is None else exact, error, low, high, place)
 
 
 def quantile(found: Estimates, level: float) -> float:

@@ -67,7 +67,7 @@ class Curvature:
         n_constants = groups.shape[1]
         columns, left = self.triangle[:, :-1] @ groups, self.triangle[:, -1]
         n_left = self.n_rows - n_constants
-        size = np.linalg.norm(columns, axis=0)
+        size = _lengths(columns.T)
         known = size > 0
         if np.isnan(size).any():
             return Estimates(np.full((n_constants,) * 2, np.nan), size, math.nan, n_left, np.isinf(size), True)
@@ -124,13 +124,20 @@ class Estimates:
     def errors(self) -> np.ndarray:
         """Standard errors, ``(K,)``."""
         with np.errstate(invalid="ignore"):
-            found = np.sqrt(self.variance) * np.linalg.norm(self.half, axis=1)
+            found = np.sqrt(self.variance) * _lengths(self.half)
         return np.where(self.loose, np.inf, found)
 
     def deviations(self, slopes: np.ndarray) -> np.ndarray:
         """Standard errors of what changes by `slopes` (n, K) with the constants, ``(n,)``."""
         slopes = np.where(self.loose, 0.0, slopes)
-        return np.sqrt(self.variance) * np.linalg.norm(slopes @ self.half, axis=1)
+        return np.sqrt(self.variance) * _lengths(slopes @ self.half)
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    """Euclidean norms ``(n,)`` of vectors ``(n, K)`` of any size, whose squares may be out of the range of float64."""
+    largest = np.abs(vectors).max(axis=1, initial=0.0)
+    unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    return np.linalg.norm(vectors / unit[:, None], axis=1) * unit
 
 
 def measure(
