@@ -34,10 +34,8 @@ from scipy.stats import t as student
 from sklearn_eql import EQLRegressor
 from sklearn_eql.exceptions import OutlierWarning
 from sklearn_eql.parametric.fit import fit_constants
-from sklearn_eql.parametric.law import naming
 from sklearn_eql.parametric.rows import GroupedRows
-from sklearn_eql.symbolic.equation import Equation
-from sklearn_eql.uncertainty.constants import Coefficients
+from sklearn_eql.uncertainty.constants import Parameters
 
 Record = dict[str, Any]
 N_ROWS, N_FURTHER, NOISE, LEVEL = 100, 1000, 0.05, 0.95
@@ -74,12 +72,12 @@ def noise_of(name: str, draw: int, y: np.ndarray, n_rows: int) -> np.ndarray:
     return NOISE * y.std() * rng.normal(size=n_rows)
 
 
-def true_coefficients(equation: Equation, X: np.ndarray, y: np.ndarray) -> np.ndarray | None:
-    """What the movable coefficients are if the law is true, (P,); None if it has another form."""
-    law, start = naming(equation, Coefficients.of(equation).movable, tied=False)
+def true_values(parameters: Parameters, X: np.ndarray, y: np.ndarray) -> np.ndarray | None:
+    """What the parameters are if the law is true, (P,); None if it has another form."""
+    start, size = parameters.values, float(y @ y)
     rows = GroupedRows.of(X, y)
-    fit = fit_constants(law, rows, start, np.empty((1, 0)), max_iter=200, floor=1e-24 * float(y @ y))
-    same = fit.squared_error <= SAME_VALUES**2 * float(y @ y)
+    fit = fit_constants(parameters.law, rows, start, np.empty((1, 0)), max_iter=200, floor=1e-24 * size)
+    same = fit.squared_error <= SAME_VALUES**2 * size
     needed = np.abs(fit.shared) > NOT_NEEDED * np.abs(start)
     return fit.shared if same and needed.all() else None
 
@@ -87,16 +85,12 @@ def true_coefficients(equation: Equation, X: np.ndarray, y: np.ndarray) -> np.nd
 def judged(model: EQLRegressor, name: str, draw: int) -> Record:
     """What the intervals of the selected law hold."""
     _, y, X_new, y_new = rows_of(name, draw)
-    equation = model._chosen(None)[0]
-    truth = true_coefficients(equation, X_new, y_new)
+    parameters = Parameters.of(model._chosen(None)[0])
+    truth = true_values(parameters, X_new, y_new)
     record: Record = {"law": str(model.sympy_expr_), "recovered": truth is not None}
     if truth is None:
         return record
-    coefficients = Coefficients.of(equation)
-    expected = np.abs(coefficients.groups()).argmax(axis=0)  # the first coefficient of each constant
-    table = model.constants(level=LEVEL)
-    held = np.flatnonzero(coefficients.movable)
-    places = [*expected.tolist(), *(int(np.flatnonzero(held == i)[0]) for i in coefficients.held())]
+    places = [*np.abs(parameters.groups).argmax(axis=0).tolist(), *parameters.held]
     record["constants"] = [
         {
             "name": label,
@@ -107,10 +101,9 @@ def judged(model: EQLRegressor, name: str, draw: int) -> Record:
             "low": row.low,
             "high": row.high,
         }
-        for place, (label, row) in zip(places, table.iterrows(), strict=True)
+        for place, (label, row) in zip(places, model.constants(level=LEVEL).iterrows(), strict=True)
     ]
-    n_left = N_ROWS - int(table["exact"].isna().sum())
-    factor = student.isf((1 - LEVEL) / 2, n_left)
+    factor = student.isf((1 - LEVEL) / 2, N_ROWS - len(parameters.names))
     predicted, mean = model.predict(X_new, return_std="mean")
     _, both = model.predict(X_new, return_std=True)
     record["band"] = float(np.mean(np.abs(predicted - y_new) <= factor * mean))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,19 +14,20 @@ import sympy
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql.estimators._equation_reader import EquationReader
+from sklearn_eql.forms.search import FormResult
 from sklearn_eql.laws.cross_validation import Rows
-from sklearn_eql.laws.law import Law
 from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.search.islands import SearchResult
 from sklearn_eql.symbolic.export import to_sympy
-from sklearn_eql.uncertainty.constants import Coefficients, deviations, rows_of
+from sklearn_eql.uncertainty.constants import Parameters, deviations, rows_of
 from sklearn_eql.uncertainty.curvature import Curvature, measure
 
 _BANDS = ("mean",)
 
 
 def curvatures(
-    front: Sequence[Law],
+    result: SearchResult,
     best: int,
     rows: Rows,
     primitives: Mapping[str, Primitive],
@@ -43,12 +44,17 @@ def curvatures(
     n_rows : int
         As the user passed them: merged rows stand for several.
     """
-    found: list[Curvature | None] = [None] * len(front)
-    for i in sorted(range(len(front)), key=lambda i: i != best):
+    if isinstance(result, FormResult):
+        fitted = [result.fitted[law.equation] for law in result.front]
+        parameters = [Parameters.of_form(form.law, form.values) for form in fitted]
+    else:
+        parameters = [Parameters.of(law.equation, primitives) for law in result.front]
+    found: list[Curvature | None] = [None] * len(parameters)
+    for i in sorted(range(len(parameters)), key=lambda i: i != best):
         if i != best and time.time() > deadline:
             break
         found[i] = measure(
-            front[i].equation, *rows, primitives,
+            parameters[i].law, parameters[i].values, *rows, primitives,
             n_rows=n_rows, resolution=resolution, is_absolute=is_absolute, deadline=deadline,
         )  # fmt: skip
     return found
@@ -119,19 +125,26 @@ class ConstantsReader(EquationReader):
         if not named:
             return super().sympy(index)
         check_is_fitted(self)
-        chosen = [Coefficients.of(e, self._primitives()).law()[0] for e in self._chosen(index)]
+        chosen = [self._parameters(k, pick).named for k, pick in enumerate(self._picks(index))]
         return self._unlist([self._written(law) for law in chosen])
 
     def _written(self, law: ParametricLaw) -> sympy.Expr:
         return to_sympy(law.equation, [*self._names, *law.names], self._primitives())
 
     def _constants_of(self, k: int, pick: int, level: float) -> pd.DataFrame:
-        coefficients = Coefficients.of(self._laws[k][pick].equation, self._primitives())
-        curvature = self._curvature(k, pick) or Curvature.unknown(int(coefficients.movable.sum()))
-        rows = rows_of(coefficients, curvature, self._names, self._primitives(), level)
+        parameters = self._parameters(k, pick)
+        curvature = self._curvature(k, pick) or Curvature.unknown(len(parameters.values))
+        rows = rows_of(parameters, curvature, self._names, self._primitives(), level)
         columns = ["name", "value", "exact", "standard_error", "low", "high", "place"]
         table = pd.DataFrame([asdict(row) for row in rows], columns=columns).set_index("name")
         return table.astype(dict.fromkeys(("value", "standard_error", "low", "high"), float))
+
+    def _parameters(self, k: int, pick: int) -> Parameters:
+        """The numbers of a law, named in the form that was given, if there was one."""
+        parametric = getattr(self, "_parametric", None)
+        if parametric is not None:
+            return Parameters.of_form(parametric[k][pick].law, parametric[k][pick].values)
+        return Parameters.of(self._laws[k][pick].equation, self._primitives())
 
     def _curvature(self, k: int, pick: int) -> Curvature | None:
         return None if self._curvatures is None else self._curvatures[k][pick]
@@ -152,13 +165,13 @@ class ConstantsReader(EquationReader):
         curvature = self._curvature(k, pick)
         if curvature is None:
             return np.full(len(X), np.nan)
-        coefficients = Coefficients.of(self._laws[k][pick].equation, self._primitives())
-        found = deviations(coefficients, curvature, X, self._primitives())
+        parameters = self._parameters(k, pick)
+        found = deviations(parameters, curvature, X, self._primitives())
         if self.on_undefined == "clip" and np.isnan(found).any():
             outside = np.isnan(found)
             inside = np.clip(X[outside], *self._ranges)
-            found[outside] = deviations(coefficients, curvature, inside, self._primitives())
-        return found if kind == "mean" else np.hypot(found, coefficients.estimates(curvature).noise * curvature.unit)
+            found[outside] = deviations(parameters, curvature, inside, self._primitives())
+        return found if kind == "mean" else np.hypot(found, parameters.estimates(curvature).noise * curvature.unit)
 
     def __getstate__(self) -> dict:
         state = super().__getstate__()

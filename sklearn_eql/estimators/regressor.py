@@ -425,7 +425,7 @@ class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, BaseEstimator):
         result, marks = with_rivals(result, best, searched, settings.primitives, deadline)
         n_rows = round(n_given(given) * len(searched[1]) / len(y))
         sure = curvatures(
-            result.front, best, searched, settings.primitives,
+            result, best, searched, settings.primitives,
             n_rows=n_rows, resolution=settings.resolution, deadline=deadline,
         )  # fmt: skip
         return result, best, standings(result.front, result.n_rows, marks, losses, errors), sure

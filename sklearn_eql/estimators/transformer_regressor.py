@@ -229,7 +229,7 @@ class SymbolicTransformerRegressor(ConstantsReader, RegressorMixin, BaseEstimato
         best = select(self.selection, result.front, result.n_rows, table)
         result, marks = with_rivals(result, best, (X, y, weight), settings.primitives, deadline)
         sure = curvatures(
-            result.front, best, (X, y, weight), settings.primitives,
+            result, best, (X, y, weight), settings.primitives,
             n_rows=n_given(given), resolution=settings.resolution, deadline=deadline,
         )  # fmt: skip
         return Outcome(result, best, standings(result.front, result.n_rows, marks), sure)

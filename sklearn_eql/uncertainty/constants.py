@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ _ROWS_AT_ONCE = 2**13  # of which derivatives are computed
 
 @dataclass(frozen=True)
 class ConstantRow:
-    """One constant of a law; see `constants_` of the estimators."""
+    """One constant of a law; see `constants` of the estimators."""
 
     name: str
     value: float
@@ -38,65 +38,80 @@ class ConstantRow:
 
 
 @dataclass(frozen=True)
-class Coefficients:
-    """Which coefficients of a law are fitted, and which are held.
+class Parameters:
+    """The numbers of a law that a fit may move: those that are fitted, and those that are recognised and held.
 
     Parameters
     ----------
-    equation : Equation
-    movable : ndarray of bool (n_coefficients,)
-        Those that are no matter of spelling (`free_mask`): `P` of them.
-    fitted : ndarray of bool (n_coefficients,)
-        Movable ones that are no recognised constants.
+    law : ParametricLaw
+        With a constant for each of them.
+    values : ndarray (P,)
+    fitted : ndarray (P,) of bool
+    named : ParametricLaw
+        With a constant for each of `K` fitted ones; those that are equal are one.
+    groups : ndarray (P, K)
+        Which of `values` are which of these: 1 or -1, else 0.
+    held : tuple of int
+        Recognised ones that are printed: not the 1 of ``x``.
     """
 
-    equation: Equation
-    movable: np.ndarray
+    law: ParametricLaw
+    values: np.ndarray
     fitted: np.ndarray
+    named: ParametricLaw
+    groups: np.ndarray
+    held: tuple[int, ...]
 
     @classmethod
-    def of(cls, equation: Equation, primitives: Mapping[str, Primitive] = PRIMITIVES) -> Coefficients:
-        """Of a law as it is printed."""
+    def of(cls, equation: Equation, primitives: Mapping[str, Primitive] = PRIMITIVES) -> Parameters:
+        """Of a law as it is printed. Coefficients that are a matter of spelling (`free_mask`) are no parameters."""
         movable = free_mask(equation, primitives)
-        known = np.array([constant_bits(abs(c)) is not None for c in equation.coefficients().tolist()], dtype=bool)
-        return cls(equation, movable, movable & ~known)
+        law, values = naming(equation, movable, tied=False)
+        fitted = ~_recognised(values)
+        mask = movable.copy()
+        mask[movable] = fitted
+        named, constants = naming(equation, mask)
+        same = np.abs(values[:, None]) == np.abs(constants)  # (P, K)
+        groups = np.where(same & fitted[:, None], np.sign(values[:, None] * constants), 0.0)
+        sources = np.array([source for form in equation.forms() for source, _ in form])[movable]
+        printed = ~fitted & ((sources == 0) | (np.abs(values) != 1))
+        return cls(law, values, fitted, named, groups, tuple(np.flatnonzero(printed).tolist()))
 
-    def law(self, names: Sequence[str] | None = None) -> tuple[ParametricLaw, np.ndarray]:
-        """The law with a symbol for every fitted constant, and their values."""
-        return naming(self.equation, self.fitted, names)
+    @classmethod
+    def of_form(cls, law: ParametricLaw, values: Sequence[float]) -> Parameters:
+        """Of a law whose constants have names."""
+        values = np.array(values, dtype=float)
+        fitted = ~_recognised(values)
+        named = ParametricLaw(law.equation, law.names, law.own)
+        return cls(law, values, fitted, named, np.eye(len(values))[:, fitted], tuple(np.flatnonzero(~fitted).tolist()))
 
-    def groups(self) -> np.ndarray:
-        """Which movable coefficients are which fitted constant: 1 or -1, else 0, ``(P, K)``."""
-        values = self.equation.coefficients()
-        constants = list(dict.fromkeys(np.abs(values[self.fitted]).tolist()))
-        signs = {abs(v): math.copysign(1.0, v) for v in values[self.fitted][::-1].tolist()}
-        found = np.zeros((len(values), len(constants)))
-        for i in np.flatnonzero(self.fitted).tolist():
-            size = abs(float(values[i]))
-            found[i, constants.index(size)] = math.copysign(1.0, values[i]) * signs[size]
-        return found[self.movable]
+    @property
+    def has_own_names(self) -> bool:
+        """Whether constants that are held have names, too."""
+        return self.named.names == self.law.names
 
-    def held(self) -> Iterator[int]:
-        """Coefficients that are recognised constants and are printed: not the 1 of ``x``."""
-        forms = [source for form in self.equation.forms() for source, _ in form]
-        values = np.abs(self.equation.coefficients())
-        for i in np.flatnonzero(self.movable & ~self.fitted).tolist():
-            if forms[i] == 0 or values[i] != 1:
-                yield i
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the fitted constants, ``(K,)``."""
+        if not self.has_own_names:
+            return self.named.names
+        return tuple(name for name, fitted in zip(self.named.names, self.fitted, strict=True) if fitted)
 
     def estimates(self, curvature: Curvature) -> Estimates:
         """Of the fitted constants, with the recognised ones held."""
-        return curvature.of(self.groups())
+        return curvature.of(self.groups)
 
     def freed(self, curvature: Curvature, i: int) -> Estimates:
-        """As `estimates`, with a recognised coefficient fitted as well: the last one."""
-        alone = np.zeros(len(self.fitted))
-        alone[i] = 1.0
-        return curvature.of(np.column_stack([self.groups(), alone[self.movable]]))
+        """As `estimates`, with one that is held fitted as well: the last one."""
+        return curvature.of(np.column_stack([self.groups, np.eye(len(self.values))[:, i]]))
+
+
+def _recognised(values: np.ndarray) -> np.ndarray:
+    return np.array([constant_bits(abs(value)) is not None for value in values.tolist()], dtype=bool)
 
 
 def rows_of(
-    coefficients: Coefficients,
+    parameters: Parameters,
     curvature: Curvature,
     names: Sequence[str],
     primitives: Mapping[str, Primitive] = PRIMITIVES,
@@ -113,43 +128,40 @@ def rows_of(
     level : float
         Of the intervals.
     """
-    law, values = coefficients.law()
-    written = to_sympy(law.equation, [*names, *law.names], primitives)
-    found = coefficients.estimates(curvature)
-    factor = quantile(found, level)
-    rows = []
+    named = parameters.named
+    written = to_sympy(named.equation, [*names, *named.names], primitives)
+    found = parameters.estimates(curvature)
+    values = np.array([parameters.values[np.abs(group).argmax()] for group in parameters.groups.T])
     errors = np.maximum(found.errors, curvature.resolution * np.abs(values))
-    for name, value, error in zip(law.names, values.tolist(), errors.tolist(), strict=True):
-        low, high = (value - factor * error, value + factor * error) if error < math.inf else (-math.inf, math.inf)
-        rows.append(ConstantRow(name, value, None, error, low, high, place_of(written, sympy.Symbol(name))))
-    for i in coefficients.held():
-        rows.append(_held_row(coefficients, curvature, i, names, primitives, level))
+    rows = []
+    for name, value, error in zip(parameters.names, values.tolist(), errors.tolist(), strict=True):
+        place = place_of(written, sympy.Symbol(name))
+        rows.append(ConstantRow(name, value, None, error, *_interval(value, error, quantile(found, level)), place))
+    for i in parameters.held:
+        value, freed = float(parameters.values[i]), parameters.freed(curvature, i)
+        error = max(float(freed.errors[-1]), curvature.resolution * abs(value))
+        ends = _interval(value + float(freed.step[-1]), error, quantile(freed, level))
+        exact = recognise(value)
+        name = f"{value:.6g}" if exact is None else str(exact)
+        exact = sympy.Float(name) if exact is None else exact
+        if parameters.has_own_names:
+            name, place = named.names[i], place_of(written, sympy.Symbol(named.names[i]))
+        else:
+            place = _place_of_one(parameters, i, names, primitives)
+        rows.append(ConstantRow(name, value, exact, error, *ends, place))
     return rows
 
 
-def _held_row(
-    coefficients: Coefficients,
-    curvature: Curvature,
-    i: int,
-    names: Sequence[str],
-    primitives: Mapping[str, Primitive],
-    level: float,
-) -> ConstantRow:
-    equation = coefficients.equation
-    value = float(equation.coefficients()[i])
-    mask = np.zeros(len(coefficients.fitted), dtype=bool)
-    mask[i] = True
-    law, _ = naming(equation, mask)
+def _interval(value: float, error: float, factor: float) -> tuple[float, float]:
+    half = factor * error if error < math.inf else error
+    return value - half, value + half
+
+
+def _place_of_one(parameters: Parameters, i: int, names: Sequence[str], primitives: Mapping[str, Primitive]) -> str:
+    """Of one that is held, with numbers in place of all others."""
+    law = parameters.law.holding({j: value for j, value in enumerate(parameters.values.tolist()) if j != i})
     symbol = sympy.Symbol("c")
-    place = place_of(to_sympy(law.equation, [*names, "c"], primitives), symbol)
-    freed = coefficients.freed(curvature, i)
-    error = max(float(freed.errors[-1]), curvature.resolution * abs(value))
-    centre = value + float(freed.step[-1])
-    factor = quantile(freed, level)
-    low, high = (centre - factor * error, centre + factor * error) if error < math.inf else (-math.inf, math.inf)
-    exact = recognise(value)
-    name = f"{value:.6g}" if exact is None else str(exact)
-    return ConstantRow(name, value, sympy.Float(name) if exact is None else exact, error, low, high, place)
+    return place_of(to_sympy(law.equation, [*names, symbol.name], primitives), symbol)
 
 
 def quantile(found: Estimates, level: float) -> float:
@@ -160,17 +172,17 @@ def quantile(found: Estimates, level: float) -> float:
 
 
 def deviations(
-    coefficients: Coefficients,
+    parameters: Parameters,
     curvature: Curvature,
     X: np.ndarray,
     primitives: Mapping[str, Primitive] = PRIMITIVES,
 ) -> np.ndarray:
     """Standard errors of the values of the law on rows ``(n,)``, by the delta method; nan where it is undefined."""
-    found, groups = coefficients.estimates(curvature), coefficients.groups()
+    found = parameters.estimates(curvature)
     deviation = np.empty(len(X))
     for first in range(0, len(X), _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)
         with np.errstate(all="ignore"):
-            values, slopes = derivatives(coefficients.equation, coefficients.movable, X[rows], primitives)
-            deviation[rows] = np.where(np.isfinite(values), found.deviations(slopes @ groups), np.nan)
+            values, slopes = derivatives(parameters.law, parameters.values, X[rows], primitives)
+            deviation[rows] = np.where(np.isfinite(values), found.deviations(slopes @ parameters.groups), np.nan)
     return deviation

@@ -1,6 +1,6 @@
-"""What the rows say of the coefficients of a law, at their values: the normal equations, as triangles that are kept.
+"""What the rows say of the numbers of a law, at their values: the normal equations, as triangles that are kept.
 
-With the weighted derivatives `J` by the coefficients and residuals `r` of all rows, ``[J, r] = Q R`` and the triangle
+With the weighted derivatives `J` by these numbers and residuals `r` of all rows, ``[J, r] = Q R`` and the triangle
 `R` holds all that least squares would do next: ``R'R`` are the normal equations, with all of their digits. The rows
 themselves are not kept. Errors of constants that are equal, held or freed follow from sums and choices of the columns
 of `R`, whatever the number of rows.
@@ -16,25 +16,22 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sklearn_eql.parametric.law import naming
+from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.sparse.rows import BLOCK, RowView
-from sklearn_eql.symbolic.canonical import free_mask
-from sklearn_eql.symbolic.equation import Equation
 
 _MOST_BLOCKS = 16  # of rows that are looked at: with 131,072 of them errors are known to a few thousandths
-_DEPENDENT = 1e-11  # singular values, of columns of unit length, below which coefficients say the same
+_DEPENDENT = 1e-11  # singular values, of columns of unit length, below which parameters say the same
 
 
 @dataclass(frozen=True)
 class Curvature:
-    """The squared errors of a law around its coefficients.
+    """The squared errors of a law around its parameters.
 
     Parameters
     ----------
     triangle : ndarray (P + 1, P + 1)
-        Of the derivatives by the coefficients, then the residuals, all in `unit`. `P` are the coefficients that may
-        move (`free_mask`).
+        Of the derivatives by the `P` parameters of the law, then the residuals, all in `unit`.
     unit : float
         Of the target.
     n_rows : int
@@ -52,17 +49,17 @@ class Curvature:
     resolution: float
 
     @classmethod
-    def unknown(cls, n_coefficients: int) -> Curvature:
+    def unknown(cls, n_parameters: int) -> Curvature:
         """Where no rows were looked at: every error is nan."""
-        return cls(np.full((n_coefficients + 1,) * 2, np.nan), 1.0, 0, math.nan, 0.0)
+        return cls(np.full((n_parameters + 1,) * 2, np.nan), 1.0, 0, math.nan, 0.0)
 
     def of(self, groups: np.ndarray) -> Estimates:
-        """Of constants that move coefficients.
+        """Of constants that move parameters.
 
         Parameters
         ----------
         groups : ndarray (P, K)
-            How much each coefficient moves with each constant: 1 or -1 where it is that constant, else 0.
+            How much each parameter moves with each constant: 1 or -1 where it is that constant, else 0.
         """
         n_constants = groups.shape[1]
         columns, left = self.triangle[:, :-1] @ groups, self.triangle[:, -1]
@@ -141,7 +138,8 @@ def _lengths(vectors: np.ndarray) -> np.ndarray:
 
 
 def measure(
-    equation: Equation,
+    law: ParametricLaw,
+    values: np.ndarray,
     X: np.ndarray | RowView,
     y: np.ndarray,
     weight: np.ndarray | None,
@@ -152,7 +150,7 @@ def measure(
     resolution: float = float(np.finfo(float).eps),
     deadline: float = math.inf,
 ) -> Curvature:
-    """The curvature of a law on rows, of very many on some that are spread evenly.
+    """The curvature of a law with constants `values` (P,) on rows; of very many on some that are spread evenly.
 
     Parameters
     ----------
@@ -172,13 +170,12 @@ def measure(
     unit = float(np.abs(y).max()) or 1.0
     n_rows = counts if n_rows is None else n_rows
     factor = 1.0 if is_absolute else n_rows / (len(y) if weight is None else float(weight.sum()))
-    mask = free_mask(equation, primitives)
     n_blocks = math.ceil(len(y) / BLOCK)
-    seen, triangle = 0, np.zeros((0, int(mask.sum()) + 1))
+    seen, triangle = 0, np.zeros((0, len(values) + 1))
     with np.errstate(all="ignore"):
         for block in (slice(first, None, n_blocks) for first in range(min(n_blocks, _MOST_BLOCKS))):
-            values, slopes = derivatives(equation, mask, X[block], primitives)
-            rows = np.column_stack([slopes, y[block] - values]) / unit
+            at, slopes = derivatives(law, values, X[block], primitives)
+            rows = np.column_stack([slopes, y[block] - at]) / unit
             rows *= math.sqrt(factor) if weight is None else np.sqrt(weight[block] * factor)[:, None]
             rows = np.where(np.isfinite(rows), rows, 0.0)
             triangle = np.linalg.qr(np.concatenate([triangle, rows]), mode="r")
@@ -192,14 +189,15 @@ def measure(
 
 
 def derivatives(
-    equation: Equation, mask: np.ndarray, X: np.ndarray, primitives: Mapping[str, Primitive] = PRIMITIVES
+    law: ParametricLaw, values: np.ndarray, X: np.ndarray, primitives: Mapping[str, Primitive] = PRIMITIVES
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values of a law on rows ``(n,)`` and their derivatives by the coefficients chosen by `mask`, ``(n, P)``."""
-    found, columns = equation.of_used_columns()
-    law, values = naming(found, mask, tied=False)
-    rows = torch.from_numpy(np.ascontiguousarray(X[:, columns], dtype=np.float64))
+    """Values of a law on rows ``(n,)`` and their derivatives by its constants, ``(n, P)``."""
+    equation, columns = law.equation.of_used_columns()
+    n_features = law.n_features
     constants = torch.from_numpy(np.tile(values, (len(X), 1))).requires_grad_()
     with torch.enable_grad():
-        at = law.equation.forward(torch.cat([rows, constants], dim=1), primitives)
+        rows = torch.from_numpy(np.ascontiguousarray(X[:, [c for c in columns if c < n_features]], dtype=np.float64))
+        chosen = constants[:, [c - n_features for c in columns if c >= n_features]]
+        at = equation.forward(torch.cat([rows, chosen], dim=1), primitives)
         slopes = torch.autograd.grad(at.sum(), constants)[0] if at.requires_grad else torch.zeros_like(constants)
     return at.detach().numpy(), slopes.numpy()

@@ -87,3 +87,12 @@ def test_mistakes_in_a_form_are_said_before_the_search(table):
         EQLRegressor(form=DECAY).fit(X[:2], y[:2])
     with pytest.raises(AllTrialsFailedError, match="No constants were found"):
         EQLRegressor(form=a * sympy.log(-1 - x)).fit(X, y)
+
+
+def test_the_constants_of_a_form_have_errors_under_their_names():
+    X = np.random.default_rng(0).uniform(0, 3, (60, 1))
+    y = 2.3718 * np.exp(-0.7319 * X[:, 0]) + 0.02 * np.random.default_rng(1).normal(size=60)
+    a, k, x0 = sympy.symbols("a k x0")
+    table = EQLRegressor(form=a * sympy.exp(-k * x0), random_state=0).fit(X, y).constants_
+    assert sorted(table.index) == ["a", "k"]
+    assert table["low"]["k"] < 0.7319 < table["high"]["k"]
