@@ -29,6 +29,7 @@ class StopReason(StrEnum):
     SCHEDULE = "schedule"
     EARLY_STOPPING = "early_stopping"
     MAX_TIME = "max_time"
+    CALLBACK = "callback"
     INTERRUPTED = "interrupted"
 
     @property
@@ -39,7 +40,7 @@ class StopReason(StrEnum):
     @property
     def cut_short(self) -> bool:
         """Whether the run would have gone on by itself."""
-        return self in (StopReason.MAX_TIME, StopReason.INTERRUPTED)
+        return self in (StopReason.MAX_TIME, StopReason.CALLBACK, StopReason.INTERRUPTED)
 
 
 _MEANINGS = {
@@ -54,6 +55,7 @@ _MEANINGS = {
     StopReason.SCHEDULE: "the schedule of training is over",
     StopReason.EARLY_STOPPING: "the validation loss falls no more",
     StopReason.MAX_TIME: "max_time is over; more may find better laws",
+    StopReason.CALLBACK: "a callback asked for it",
     StopReason.INTERRUPTED: "Ctrl-C",
 }
 

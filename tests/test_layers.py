@@ -11,8 +11,8 @@ import sklearn_eql
 
 PACKAGE = Path(sklearn_eql.__file__).parent
 FLOORS = [  # from the ground up; what stands on one floor does not know of each other
-    {"exceptions", "stopping", "vision", "_threads", "_garbage", "_devices", "_display"},
-    {"primitives", "datasets", "plotting", "reading"},
+    {"exceptions", "stopping", "progress", "vision", "_threads", "_garbage", "_devices", "_display"},
+    {"primitives", "datasets", "plotting", "reading", "callbacks"},
     {"symbolic"},
     {"networks", "sparse", "parametric"},
     {"laws", "scan", "training", "uncertainty"},

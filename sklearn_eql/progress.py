@@ -1,0 +1,102 @@
+"""What a fit tells while it runs, to whoever watches; and how a watcher ends it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+
+class StopFit(KeyboardInterrupt):
+    """A watcher wants no more: raised where Ctrl-C would be, so that a fit keeps what it has in the same way."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a fit is.
+
+    Parameters
+    ----------
+    stage : str
+        What it is doing, such as ``"quotient"`` (a family of the ladder) or ``"generation"``.
+    loss : float
+        Mean squared error of the best law so far over the variance of the target, on the rows of the search; of
+        networks, what they are trained on.
+    step : int
+        Of the stage.
+    n_steps : int or None
+        Of the stage, where that is known.
+    seconds : float
+        Since the fit began.
+    left : float
+        Seconds until `max_time` is over; infinite without.
+    output : int
+        Which output of several, and which island of a search.
+    tell : callable or None
+        Writes the best law so far; it takes some milliseconds, so `law` asks for it only when it is read.
+    """
+
+    stage: str
+    loss: float
+    step: int = 0
+    n_steps: int | None = None
+    seconds: float = 0.0
+    left: float = math.inf
+    output: int = 0
+    tell: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def law(self) -> str:
+        """The best law so far, three digits of its constants; empty where there is none to print yet."""
+        return "" if self.tell is None else self.tell()
+
+    @property
+    def where(self) -> str:
+        """Stage and step in words."""
+        if self.n_steps:
+            return f"{self.stage}, step {self.step:,} of {self.n_steps:,}"
+        return f"{self.stage} {self.step:,}" if self.step else self.stage
+
+
+Watcher = Callable[[Progress], object]
+"""Called with a :class:`Progress`; a true answer ends the fit, which keeps the best law so far."""
+
+
+class Watched:
+    """The watchers of one fit.
+
+    Parameters
+    ----------
+    watchers : sequence of Watcher
+    deadline : float
+        Value of ``time.time()`` at which the fit is to end.
+    """
+
+    def __init__(self, watchers: Sequence[Watcher], deadline: float = math.inf) -> None:
+        self.watchers = tuple(watchers)
+        self.start, self.deadline = time.time(), deadline
+        self.output = 0
+        self.stopped = False
+
+    def __call__(
+        self,
+        stage: str,
+        loss: float,
+        step: int = 0,
+        n_steps: int | None = None,
+        tell: Callable[[], str] | None = None,
+    ) -> None:
+        """Tell all watchers.
+
+        Raises
+        ------
+        StopFit
+            One of them answered with something true.
+        """
+        now = time.time()
+        progress = Progress(stage, float(loss), step, n_steps, now - self.start, self.deadline - now, self.output, tell)
+        answers = [bool(watcher(progress)) for watcher in self.watchers]
+        if any(answers):
+            self.stopped = True
+            raise StopFit
