@@ -76,8 +76,16 @@ class Watched:
     def __init__(self, watchers: Sequence[Watcher], deadline: float = math.inf) -> None:
         self.watchers = tuple(watchers)
         self.start, self.deadline = time.time(), deadline
+        self.names: tuple[str, ...] = ()  # of the variables, as laws are written
         self.output = 0
         self.stopped = False
+
+    def elsewhere(self) -> Watched:
+        """For another process: those who have something to say there, each by its method ``elsewhere()``."""
+        copies = (watcher.elsewhere() for watcher in self.watchers if hasattr(watcher, "elsewhere"))
+        watched = Watched(tuple(copies), self.deadline)
+        watched.start, watched.names, watched.output = self.start, self.names, self.output
+        return watched
 
     def __call__(
         self,

@@ -8,6 +8,7 @@ import sys
 import time
 from typing import Any
 
+from sklearn_eql._display import equation_text
 from sklearn_eql.progress import Progress
 from sklearn_eql.stopping import StopReason
 
@@ -20,8 +21,9 @@ class ProgressDisplay:
     """Stage, loss, time and the best law so far while a fit runs; the law and why the fit ended when it is over.
 
     On a terminal and in notebooks, where ``rich`` is installed, it is a line that changes; elsewhere plain lines, a new
-    one every few seconds and wherever the loss has fallen to a tenth. Where ``logging`` is set up for the logger
-    ``"sklearn_eql"``, lines go there at level INFO, and else to stderr. ``verbose=1`` of an estimator is this.
+    one every few seconds, where the loss has fallen to a tenth, and at the end of a stage. Where ``logging`` is set up
+    for the logger ``"sklearn_eql"``, lines go there at level INFO, and else to stderr. ``verbose=1`` of an estimator is
+    this.
 
     Parameters
     ----------
@@ -41,27 +43,31 @@ class ProgressDisplay:
         if self._display is None:
             self._display = _Lines(name)
 
+    def elsewhere(self) -> ProgressDisplay:
+        """For a process of several: plain lines."""
+        display = ProgressDisplay(live=False)
+        display._display = _Lines(self._display.name if self._display else "sklearn_eql")
+        return display
+
     def __call__(self, progress: Progress) -> None:
         if self._display is not None:
             self._display.show(progress)
 
     def end(self, estimator: Any) -> None:
-        """A fit is over; what it found, if it did not fail."""
+        """A fit is over; what it found, or None if it failed."""
         if self._display is None:
             return
         self._display.close()
         self._display = None
-        if not hasattr(estimator, "stop_reason_"):
+        if estimator is None:
             return
+        name = type(estimator).__name__
         laws = getattr(estimator, "sympy_expr_", None)
         for law in laws if isinstance(laws, list) else [] if laws is None else [laws]:
-            _say(f"{type(estimator).__name__}: {law}")
-        reason = estimator.stop_reason_
-        _say(f"{type(estimator).__name__}: ended because {_meaning(reason)}")
-
-
-def _meaning(reason: str) -> str:
-    return StopReason(reason).meaning
+            _say(f"{name}: {equation_text(law)}")
+        reasons = estimator.stop_reason_
+        reasons = [reasons] if isinstance(reasons, str) else reasons
+        _say(f"{name}: ended: {'; '.join(StopReason(reason).meaning for reason in dict.fromkeys(reasons))}")
 
 
 def _say(line: str) -> None:
@@ -92,7 +98,8 @@ class _Lines:
 
     def show(self, progress: Progress) -> None:
         """A line, if it is time for one."""
-        if time.monotonic() < self._next and not progress.loss < self._lowest / 10:
+        is_last = progress.step == progress.n_steps
+        if time.monotonic() < self._next and not progress.loss < self._lowest / 10 and not is_last:
             return
         self._next, self._lowest = time.monotonic() + _LOG_SECONDS, min(self._lowest, progress.loss)
         law = progress.law

@@ -75,7 +75,7 @@ class TensorBoardRecord:
 
     def end(self, estimator: Any) -> None:
         """Write the law, and close the record."""
-        law = getattr(estimator, "sympy_expr_", None)
+        law = getattr(estimator, "sympy_expr_", None)  # of a fit that has not failed
         if law is not None:
             self._writer.add_text("law", str(law))
         self._writer.close()

@@ -108,7 +108,9 @@ class FittedEncoder:
 
 
 def standardisation(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each state over all windows ``(N, W, S)``."""
+    """Mean and standard deviation of each state over all windows ``(N, W, S)``; 0 and 1 of windows without rows."""
+    if not windows.size:
+        return np.zeros(windows.shape[2]), np.ones(windows.shape[2])
     centre, spread = windows.mean(axis=(0, 1)), windows.std(axis=(0, 1))
     return centre, np.where(spread > 0, spread, 1.0)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from sklearn_eql.networks.cells import EQLCell, ReLUCell
 from sklearn_eql.networks.encoders import LATENT_SCALE, Encoder, build_encoder
 from sklearn_eql.networks.penalties import initial_scales
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.progress import Watched
 from sklearn_eql.sparse.problem import Scaling
 from sklearn_eql.symbolic.canonical import canonicalize, rescale
 from sklearn_eql.symbolic.equation import Equation
@@ -62,7 +63,7 @@ class FitSettings:
     latent_scale: str
     recurrent: RecurrentSettings
     device: str
-    verbose: int
+    watched: Watched | None = None  # those who are told how training goes
 
     @property
     def primitives(self) -> dict[str, Primitive]:
@@ -105,7 +106,7 @@ def train_networks(
         )
     network = RecurrentNetwork(encoders, cell, settings.n_latents).to(settings.device)
     series = _series(windows, states, settings)
-    report = _report if settings.verbose else None
+    report = partial(_report, settings) if settings.watched else None
     result = train_recurrent(network, series, settings.recurrent, seeds[0], deadline, report)
     return Trained(network.cpu(), result, series)
 
@@ -126,8 +127,9 @@ def _series(windows: np.ndarray, states: np.ndarray, settings: FitSettings) -> S
     )
 
 
-def _report(step: int, loss: np.ndarray) -> None:
-    print(f"[sklearn_eql] training, step {step}: relative loss {loss.min():.3g}", file=sys.stderr)
+def _report(settings: FitSettings, step: int, loss: np.ndarray) -> None:
+    n_steps = sum(phase.n_steps for phase in settings.recurrent.phases)
+    settings.watched("training", float(loss.min()), step, n_steps)
 
 
 def trained_encoder(trained: Trained, trial: int, windows: np.ndarray, settings: FitSettings) -> FittedEncoder:

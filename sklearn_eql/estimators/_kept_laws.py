@@ -50,6 +50,9 @@ def keep_laws(estimator: ConstantsReader, outcomes: Sequence[Outcome], names: li
         Whether the target had one dimension.
     """
     results = [outcome.result for outcome in outcomes]
+    if estimator._watched.stopped:  # which ends a search as Ctrl-C does
+        asked = {"stop_reason": StopReason.CALLBACK, "interrupted": False}
+        results = [replace(result, **asked) if result.interrupted else result for result in results]
     estimator._laws = [result.front for result in results]
     estimator._curvatures = [outcome.curvatures for outcome in outcomes]
     estimator._standings = [outcome.stands for outcome in outcomes]

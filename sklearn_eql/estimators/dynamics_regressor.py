@@ -25,15 +25,17 @@ from sklearn_eql.dynamics.law_cell import LawCell
 from sklearn_eql.dynamics.laws import fronts, vocabulary
 from sklearn_eql.dynamics.series import check_moves, check_range, read_series
 from sklearn_eql.estimators._check_parameters import check_latents, check_sizes
-from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import EquationReader, Selection
+from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.exceptions import AllTrialsFailedError, RolloutWarning, SearchInterruptedWarning
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import select
 from sklearn_eql.networks.encoders import Encoder
 from sklearn_eql.networks.penalties import Penalty, resolve_penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
+from sklearn_eql.progress import Watcher
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.rollouts import RecurrentSettings
@@ -61,7 +63,7 @@ class _Found:
     notes: list[tuple[str, type[Warning]]] = field(default_factory=list)
 
 
-class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, BaseEstimator):
+class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, CallbackSupportMixin, BaseEstimator):
     """Find the law of motion behind a set of series, and the hidden parameter in which they differ.
 
     An encoder reads a window of each series and gives its latent ``z``; a recurrent Equation Learner cell, one network
@@ -123,6 +125,10 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         Where networks are trained: "auto", "cpu", "cuda", "cuda:1".
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
+        Progress on stderr if not 0.
+    callbacks : sequence of callable, or None, default=None
+        Called with a :class:`~sklearn_eql.callbacks.Progress` while the fit runs; a true answer ends it. See
+        :mod:`sklearn_eql.callbacks`.
 
     Attributes
     ----------
@@ -140,7 +146,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         Training steps.
     loss_curve_ : list of float
         Of the best trial, relative to the error of standing still.
-    stop_reason_ : {"schedule", "max_time", "interrupted"}
+    stop_reason_ : {"schedule", "max_time", "callback", "interrupted"}
     interrupted_ : bool
 
     Notes
@@ -190,6 +196,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         "device": [str],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "callbacks": CALLBACKS,
     }
 
     def __init__(
@@ -220,6 +227,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
+        callbacks: Sequence[Watcher] | None = None,
     ) -> None:
         self.encoder = encoder
         self.n_latents = n_latents
@@ -246,8 +254,10 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.callbacks = callbacks
 
     @fit_context(prefer_skip_nested_validation=True)
+    @watched_fit
     def fit(self, X, Y) -> EQLDynamicsRegressor:
         """Find the law of motion.
 
@@ -313,6 +323,8 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
         self.latents_, self.latents_used_ = found.latents, found.used
         self.n_iter_, self.loss_curve_ = found.n_iter, found.loss_curve
         self.stop_reason_, self.interrupted_ = found.stop_reason, found.interrupted
+        if found.interrupted and self._watched.stopped:
+            self.stop_reason_, self.interrupted_ = StopReason.CALLBACK, False
         self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
         self._form, self._dt = self.form, float(self.dt or 1.0)
         self._names, self._single = all_names, False
@@ -589,7 +601,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Bas
             latent_scale=self.latent_scale,
             recurrent=recurrent,
             device=resolve_device(self.device),
-            verbose=self.verbose,
+            watched=self._watched if self._watched.watchers else None,
         )
 
     def _chosen(self, index) -> list:

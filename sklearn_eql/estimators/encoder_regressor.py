@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -26,9 +25,10 @@ from sklearn_eql.encoder.search import find_law
 from sklearn_eql.encoder.stages import LOSSES, Training, latents_of, values_of
 from sklearn_eql.estimators._check_parameters import check_latents, check_sizes
 from sklearn_eql.estimators._check_table import check_varies
-from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._encoder_settings import TOLERANCES, training_settings
 from sklearn_eql.estimators._equation_reader import EquationReader, Selection, unchanged_on_failure
+from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.exceptions import AllTrialsFailedError, SearchInterruptedWarning
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import select
@@ -36,6 +36,7 @@ from sklearn_eql.networks.encoders import Encoder, LatentNorm, build_encoder
 from sklearn_eql.networks.penalties import Penalty
 from sklearn_eql.networks.state import load_parameters, parameters_of
 from sklearn_eql.primitives import PRIMITIVES, Primitive
+from sklearn_eql.progress import Watcher
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.checkpoint import Checkpoint
 from sklearn_eql.training.minibatch import Watch
@@ -43,7 +44,7 @@ from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.schedule import IMAGE_SCHEDULES, Phase
 
 
-class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, BaseEstimator):
+class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, CallbackSupportMixin, BaseEstimator):
     """An equation of what a network sees: one encoder for all items of a sample, and an EQL head.
 
     The encoder maps each item (an image, a series, a row) to `n_latents` numbers, the head maps the latents of all
@@ -121,6 +122,9 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
         Progress on stderr if not 0.
+    callbacks : sequence of callable, or None, default=None
+        Called with a :class:`~sklearn_eql.callbacks.Progress` while the fit runs; a true answer ends it. See
+        :mod:`sklearn_eql.callbacks`.
     warm_start : bool, default=False
         Start from the encoder of the previous fit.
     on_undefined : {"raise", "nan", "clip"}, default="raise"
@@ -148,7 +152,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
     loss_curve_ : list of float
         Training loss, smoothed, every 50 steps.
     stop_reason_ : str
-        "schedule", "max_time", "interrupted" or "early_stopping".
+        "schedule", "max_time", "callback", "interrupted" or "early_stopping".
     interrupted_ : bool
 
     References
@@ -196,6 +200,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         "mixed_precision": ["boolean", StrOptions({"auto"})],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "callbacks": CALLBACKS,
         "warm_start": ["boolean"],
         "on_undefined": [StrOptions({"raise", "nan", "clip"})],
     }
@@ -232,6 +237,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         mixed_precision: bool | str = "auto",
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
+        callbacks: Sequence[Watcher] | None = None,
         warm_start: bool = False,
         on_undefined: str = "raise",
     ) -> None:
@@ -264,11 +270,13 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         self.mixed_precision = mixed_precision
         self.random_state = random_state
         self.verbose = verbose
+        self.callbacks = callbacks
         self.warm_start = warm_start
         self.on_undefined = on_undefined
 
     @fit_context(prefer_skip_nested_validation=True)
     @unchanged_on_failure
+    @watched_fit
     def fit(self, X, y=None) -> EQLEncoderRegressor:
         """Train encoder and head, find the law, and train on with it.
 
@@ -310,7 +318,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
             build_encoder(item_shape=items.item_shape, **wanted)  # complains before any work starts
         checkpoint = Checkpoint(self.checkpoint, self._identity(items, y))
         seed = checkpoint.stage("seed", lambda: drawn)  # that of the run that is taken up
-        watch = Watch(deadline, report=self._reporter(start) if self.verbose else None)
+        watch = Watch(deadline, report=self._report if self._watched.watchers else None)
         training = Training(
             items,
             y,
@@ -336,9 +344,11 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         self._laws, self._best = laws, best
         self._own = {name: p for name, p in settings.search.primitives.items() if PRIMITIVES.get(name) != p}
         self._keep(model, training, items, scale, wanted)
-        self.interrupted_ = watch.interrupted
+        asked = watch.interrupted and self._watched.stopped  # a callback, and not Ctrl-C
+        self.interrupted_ = watch.interrupted and not asked
         ended = StopReason.MAX_TIME if time.time() > deadline else training.ended
-        self.stop_reason_ = str(StopReason.INTERRUPTED if watch.interrupted else ended)
+        ended = StopReason.CALLBACK if asked else StopReason.INTERRUPTED if watch.interrupted else ended
+        self.stop_reason_ = str(ended)
         checkpoint.remove()
         if self.interrupted_:
             warnings.warn(
@@ -461,19 +471,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Base
         digest.update(items.take(some).numpy().tobytes())
         return {**texts, "data": digest.hexdigest()[:16]}
 
-    def _reporter(self, start: float) -> Callable[[str, int, int, float], None]:
-        last = [0.0]
-
-        def report(name: str, step: int, n_steps: int, loss: float) -> None:
-            now = time.time()
-            if step == n_steps or now - last[0] > 10:
-                last[0] = now
-                print(
-                    f"[sklearn_eql] {name}, step {step} of {n_steps}: loss {loss:.4g}, {now - start:.0f} s",
-                    file=sys.stderr,
-                )
-
-        return report
+    def _report(self, name: str, step: int, n_steps: int, loss: float) -> None:
+        self._watched(name, loss, step, n_steps)
 
     def _check_fitted(self, attribute: str) -> None:
         super()._check_fitted(attribute)

@@ -32,7 +32,7 @@ from sklearn_eql.estimators._check_table import (
     read_weight,
     resolution_of,
 )
-from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._constants_reader import ConstantsReader, curvatures
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
@@ -40,6 +40,7 @@ from sklearn_eql.estimators._folds import Folds
 from sklearn_eql.estimators._form import FormReader, form_of, keep_forms
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
+from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import proposals_of
 from sklearn_eql.exceptions import AllTrialsFailedError, OutlierWarning
 from sklearn_eql.forms.search import search_form
@@ -50,6 +51,7 @@ from sklearn_eql.laws.selection import RULES, extrapolation_errors, outer_rows, 
 from sklearn_eql.laws.standing import Standing, standings
 from sklearn_eql.networks.penalties import Penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
+from sklearn_eql.progress import Watcher
 from sklearn_eql.reading.arrays import plain
 from sklearn_eql.search.dense_trials import GradientSettings
 from sklearn_eql.search.evolution import EvolutionSettings
@@ -64,7 +66,7 @@ from sklearn_eql.uncertainty.curvature import Curvature
 _CV_SHARE, _CV_SECONDS = 0.2, 10.0  # of max_time, kept for cross-validation
 
 
-class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, BaseEstimator):
+class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, CallbackSupportMixin, BaseEstimator):
     """Find the equation behind a table of numbers with Equation Learner (EQL) networks.
 
     By default, sparse EQL networks are searched for: generations of small networks, all of a generation fitted
@@ -144,7 +146,10 @@ class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, BaseEstimator):
         Processes for islands, through joblib. Results do not depend on it.
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
-        Progress on stderr if not 0.
+        Progress on stderr if not 0: see :class:`~sklearn_eql.callbacks.ProgressDisplay`.
+    callbacks : sequence of callable, or None, default=None
+        Each is called with a :class:`~sklearn_eql.callbacks.Progress` while the fit runs, and ends it with a true
+        answer; the best law so far is kept. See :mod:`sklearn_eql.callbacks`.
     warm_start : bool, default=False
         Start the search from the equations of the previous fit.
     on_undefined : {"raise", "nan", "clip"}, default="raise"
@@ -170,8 +175,8 @@ class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, BaseEstimator):
         Best mean squared error, relative to the variance of y, after each generation.
     stop_reason_ : str
         "exact" (every row with weight is met, to rounding), "sample" (every row that the search saw is, but not all),
-        "noise" (what the law leaves over is noise), "patience", "generations", "max_time", "interrupted", "starts"
-        (of the constants of a form) or "schedule".
+        "noise" (what the law leaves over is noise), "patience", "generations", "max_time", "callback", "interrupted",
+        "starts" (of the constants of a form) or "schedule".
     interrupted_ : bool
 
     Notes
@@ -221,6 +226,7 @@ class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, BaseEstimator):
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "callbacks": CALLBACKS,
         "warm_start": ["boolean"],
         "on_undefined": [StrOptions({"raise", "nan", "clip"})],
     }
@@ -255,6 +261,7 @@ class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, BaseEstimator):
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
+        callbacks: Sequence[Watcher] | None = None,
         warm_start: bool = False,
         on_undefined: str = "raise",
     ) -> None:
@@ -285,11 +292,13 @@ class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.callbacks = callbacks
         self.warm_start = warm_start
         self.on_undefined = on_undefined
 
     @fit_context(prefer_skip_nested_validation=True)
     @unchanged_on_failure
+    @watched_fit
     def fit(self, X, y, sample_weight=None) -> EQLRegressor:
         """Search for the equation.
 
@@ -333,9 +342,11 @@ class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, BaseEstimator):
             before = [[]] * targets.shape[1]
         self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
         self._ranges = np.stack([X[kept].min(axis=0), X[kept].max(axis=0)])
+        self._watched.names = tuple(variables)
         outcomes = []
         for k, (column, seed, laws) in enumerate(zip(targets.T, seeds.tolist(), before, strict=True)):
             initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
+            self._watched.output = k
             result, best, stands, sure = self._fit_output(
                 k, (X, column, weight), folds, settings, initial, seed, deadline, variables
             )
@@ -522,7 +533,7 @@ class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, BaseEstimator):
             resolution=resolution,
             device=device,
             n_jobs=self.n_jobs,
-            verbose=self.verbose,
+            watched=self._watched if self._watched.watchers else None,
             proposals=self._proposals(),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from os import PathLike
@@ -25,17 +25,19 @@ from sklearn_eql.estimators._check_table import (
     read_weight,
     resolution_of,
 )
-from sklearn_eql.estimators._compat import HasMethods, Interval, StrOptions, fit_context
+from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._constants_reader import ConstantsReader, curvatures
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
+from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import check_readable, proposals_of
 from sklearn_eql.language.writer import Writer
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.selection import select
 from sklearn_eql.laws.standing import standings
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
+from sklearn_eql.progress import Watcher
 from sklearn_eql.reading.arrays import plain
 from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.search.settings import SearchSettings
@@ -47,7 +49,7 @@ _MAX_ROWS = 256  # on which laws are fitted first: as many as a network is shown
 _VOCABULARY: Mapping[str, int] = PRESETS["default"]  # what networks write is among these
 
 
-class SymbolicTransformerRegressor(ConstantsReader, RegressorMixin, BaseEstimator):
+class SymbolicTransformerRegressor(ConstantsReader, RegressorMixin, CallbackSupportMixin, BaseEstimator):
     """Have a network that was trained on random laws look at a table and write the law behind it.
 
     The network writes many laws in the time of a few fits, the most probable first (`sklearn_eql.language`). Their
@@ -74,6 +76,9 @@ class SymbolicTransformerRegressor(ConstantsReader, RegressorMixin, BaseEstimato
         Of the rows that the network is shown, where there are many.
     verbose : int, default=0
         Progress on stderr if not 0.
+    callbacks : sequence of callable, or None, default=None
+        Called with a :class:`~sklearn_eql.callbacks.Progress` while the fit runs; a true answer ends it. See
+        :mod:`sklearn_eql.callbacks`.
     on_undefined : {"raise", "nan", "clip"}, default="raise"
         What `predict` does with rows on which the law is undefined, as in :class:`~sklearn_eql.EQLRegressor`.
 
@@ -110,6 +115,7 @@ class SymbolicTransformerRegressor(ConstantsReader, RegressorMixin, BaseEstimato
         "device": [str],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "callbacks": CALLBACKS,
         "on_undefined": [StrOptions({"raise", "nan", "clip"})],
     }
 
@@ -124,6 +130,7 @@ class SymbolicTransformerRegressor(ConstantsReader, RegressorMixin, BaseEstimato
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
+        callbacks: Sequence[Watcher] | None = None,
         on_undefined: str = "raise",
     ) -> None:
         self.weights = weights
@@ -134,10 +141,12 @@ class SymbolicTransformerRegressor(ConstantsReader, RegressorMixin, BaseEstimato
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.callbacks = callbacks
         self.on_undefined = on_undefined
 
     @fit_context(prefer_skip_nested_validation=True)
     @unchanged_on_failure
+    @watched_fit
     def fit(self, X, y, sample_weight=None) -> SymbolicTransformerRegressor:
         """Have laws written, and fit them.
 
@@ -178,6 +187,7 @@ class SymbolicTransformerRegressor(ConstantsReader, RegressorMixin, BaseEstimato
         variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
         self._own = {}
         self._ranges = np.stack([X[kept].min(axis=0), X[kept].max(axis=0)])
+        self._watched.names = tuple(variables)
         outcomes: list[Outcome] = []
         for column, seed in zip(targets.T, seeds.tolist(), strict=True):
             outcome = self._fit_output((X, column, weight), settings, seed, deadline, variables)
@@ -249,7 +259,7 @@ class SymbolicTransformerRegressor(ConstantsReader, RegressorMixin, BaseEstimato
             resolution=resolution,
             device=resolve_device(self.device),
             n_jobs=None,
-            verbose=self.verbose,
+            watched=self._watched if self._watched.watchers else None,
             proposals=proposals_of("weights", self.weights, self.n_beams),
         )
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from sklearn_eql.networks.batched_eql import BatchedEQL
 from sklearn_eql.networks.penalties import Penalty, initial_scales, resolve_penalty
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.progress import Watched
 from sklearn_eql.search.evolution import EvolutionResult, EvolutionSettings
 from sklearn_eql.search.mutations import Proposer
 from sklearn_eql.sparse.archive import Archive
@@ -23,8 +24,6 @@ from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 from sklearn_eql.training.batched import train
 from sklearn_eql.training.records import Progress, Status, TrainingResult
 from sklearn_eql.training.schedule import Phase, alpha_ladder
-
-_STEPS_PER_LINE = 1000  # of what `verbose` prints
 
 _REASONS = {Status.TIMED_OUT: StopReason.MAX_TIME, Status.INTERRUPTED: StopReason.INTERRUPTED}
 
@@ -44,13 +43,13 @@ class GradientSettings:
 
 
 def train_trials(
-    problem: Problem, settings: GradientSettings, seed: int, deadline: Deadline, verbose: int = 0
+    problem: Problem, settings: GradientSettings, seed: int, deadline: Deadline, watched: Watched | None = None
 ) -> EvolutionResult:
     """Train `n_trials` networks in one batch, prune each by backward elimination, and archive what is found.
 
     One seed per trial is drawn before training starts.
     """
-    network, result = _trained(problem, settings, seed, deadline, verbose)
+    network, result = _trained(problem, settings, seed, deadline, watched)
     structures = _pruned(network, result, problem)
     archive = Archive(len(problem.y), problem.exact, admission=problem.admission)
     reason = {Status.TIMED_OUT: StopReason.MAX_TIME, Status.INTERRUPTED: StopReason.INTERRUPTED}.get(
@@ -77,7 +76,7 @@ def train_trials(
 
 
 def _trained(
-    problem: Problem, settings: GradientSettings, seed: int, deadline: Deadline, verbose: int
+    problem: Problem, settings: GradientSettings, seed: int, deadline: Deadline, watched: Watched | None
 ) -> tuple[BatchedEQL, TrainingResult]:
     """The networks, and what became of each."""
     penalty = resolve_penalty(settings.penalty)
@@ -101,18 +100,13 @@ def _trained(
         sample_weight=None if problem.sample_weight is None else problem.sample_weight.numpy(),
         batch_size=settings.batch_size,
         deadline=deadline,
-        callback=_show if verbose else None,
+        callback=partial(_show, watched=watched) if watched else None,
     )
     return network, result
 
 
-def _show(progress: Progress) -> None:
-    if progress.step % _STEPS_PER_LINE == 0:
-        print(
-            f"[sklearn_eql] gradient training, step {progress.step} of {progress.n_steps}: "
-            f"relative loss {np.nanmin(progress.loss):.3g}",
-            file=sys.stderr,
-        )
+def _show(progress: Progress, watched: Watched) -> None:
+    watched("gradient training", float(np.nanmin(progress.loss)), progress.step, progress.n_steps)
 
 
 def _pruned(network: BatchedEQL, result: TrainingResult, problem: Problem) -> list[Structure]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,10 +14,10 @@ from sklearn_eql.ladder.families import GROWTH
 from sklearn_eql.ladder.written import written_beside
 from sklearn_eql.ladder.zero_rows import has_one_sign
 from sklearn_eql.search.evolution import EvolutionResult, evolve
+from sklearn_eql.search.reports import LawWriter, Report, report_to
 from sklearn_eql.search.settings import SearchSettings
 from sklearn_eql.sparse.columns import further_columns
 from sklearn_eql.sparse.elimination import simplify
-from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import Deadline, StopReason
@@ -38,10 +36,11 @@ def search_island(
     starts: list[Structure],
     island: int,
     seed: int,
+    writer: LawWriter | None,
     deadline: Deadline,
 ) -> list[EvolutionResult]:
     """The ladder (on the first island), then evolution from what it found if that is no law yet."""
-    report = _reporter(f"island {island}") if settings.verbose else None
+    report = None if writer is None else report_to(settings.watched, writer)
     evolution = settings.evolution
     runs: list[EvolutionResult] = []
     try:
@@ -70,7 +69,7 @@ def _climb_by_columns(
     starts: list[Structure],
     seed: int,
     deadline: Deadline,
-    report: Callable[[int | str, FitResult], None] | None,
+    report: Report | None,
 ) -> Iterator[EvolutionResult]:
     """The ladder over the likely columns, and again as long as what a law leaves over depends on further ones."""
     families = settings.families
@@ -129,17 +128,3 @@ def _climbed(climbed: Climb, judge: Problem, settings: SearchSettings, deadline:
         except KeyboardInterrupt:
             reason = StopReason.INTERRUPTED
     return EvolutionResult(climbed.archive, len(climbed.loss_curve), reason, climbed.loss_curve)
-
-
-def _reporter(name: str):
-    start = time.time()
-
-    def report(stage: int | str, leader) -> None:
-        what = f"generation {stage}" if isinstance(stage, int) else stage
-        print(
-            f"[sklearn_eql] {name}, {what}: relative loss {leader.loss:.3g}, "
-            f"size {leader.structure.size}, {time.time() - start:.1f} s",
-            file=sys.stderr,
-        )
-
-    return report

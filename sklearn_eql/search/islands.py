@@ -25,6 +25,7 @@ from sklearn_eql.search.evolution import EvolutionResult
 from sklearn_eql.search.framing import SUBNORMAL, framed, frames_to_try, is_readable
 from sklearn_eql.search.island import search_island
 from sklearn_eql.search.jobs import Task, in_parallel, in_turn
+from sklearn_eql.search.reports import LawWriter
 from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.columns import Columns
@@ -148,8 +149,11 @@ def _search_in(
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
     before = [reframed(law.equation, frame, settings.primitives) for law in initial]
     starts = [_scaled_structure(equation, scaling, settings.primitives) for equation in before if equation is not None]
-    tasks = _tasks(problem, judge, settings, starts, seeds)
-    parallel = len(tasks) > 1 and effective_n_jobs(settings.n_jobs) > 1
+    parallel = _n_tasks(settings) > 1 and effective_n_jobs(settings.n_jobs) > 1
+    if parallel and settings.watched:
+        settings = replace(settings, watched=settings.watched.elsewhere())
+    writer = LawWriter(problem, frame, settings.watched.names) if settings.watched else None
+    tasks = _tasks(problem, judge, settings, starts, seeds, writer)
     run = partial(in_parallel, n_jobs=settings.n_jobs) if parallel else in_turn
     histories: list[list[EvolutionResult]] = []  # per task, its searches in order
     interrupted = False
@@ -183,13 +187,22 @@ def _search_in(
     return SearchResult(laws, reason, n_iter, loss_curve, len(table.y), interrupted)
 
 
+def _n_tasks(settings: SearchSettings) -> int:
+    return (settings.method != "gradient") * settings.n_islands + (settings.method != "evolution")
+
+
 def _tasks(
-    problem: Problem, judge: Problem, settings: SearchSettings, starts: list[Structure], seeds: list[int]
+    problem: Problem,
+    judge: Problem,
+    settings: SearchSettings,
+    starts: list[Structure],
+    seeds: list[int],
+    writer: LawWriter | None,
 ) -> list[Task]:
     """What there is to run, each until the deadline it is given."""
     tasks: list[Task] = []
     if settings.method in ("evolution", "auto"):
-        tasks += [partial(search_island, problem, judge, settings, starts, i, s) for i, s in enumerate(seeds)]
+        tasks += [partial(search_island, problem, judge, settings, starts, i, s, writer) for i, s in enumerate(seeds)]
     if settings.method in ("gradient", "auto"):
         tasks.append(partial(_train_trials, problem, settings, seeds[0]))
     return tasks
@@ -197,7 +210,7 @@ def _tasks(
 
 def _train_trials(problem: Problem, settings: SearchSettings, seed: int, deadline: Deadline) -> list[EvolutionResult]:
     with single_threaded():
-        return [train_trials(problem, settings.gradient, seed, deadline, settings.verbose)]
+        return [train_trials(problem, settings.gradient, seed, deadline, settings.watched)]
 
 
 def _scaled_structure(equation: Equation, scaling: Scaling, primitives: Mapping[str, Primitive]) -> Structure:

@@ -11,6 +11,7 @@ from sklearn_eql.ladder.written import written_family
 from sklearn_eql.language.writer import Proposals
 from sklearn_eql.laws.law import Law
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.progress import Watched
 from sklearn_eql.search.dense_trials import GradientSettings
 from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.sparse.admission import Admission
@@ -36,7 +37,7 @@ class SearchSettings:
     resolution: float  # relative rounding error of the data
     device: str  # where structures are fitted, pairs judged and networks trained
     n_jobs: int | None
-    verbose: int
+    watched: Watched | None = None  # those who are told how the search goes
     proposals: Proposals | None = None  # laws that a network writes, among the first families of the ladder
     admission: Admission | None = None  # which structures may be laws; all by default
 

@@ -5,6 +5,7 @@ import logging
 import math
 
 import pytest
+import sympy
 
 from sklearn_eql.callbacks import CSVRecord, Progress, ProgressDisplay, StopWhen, TensorBoardRecord
 from sklearn_eql.progress import StopFit, Watched
@@ -14,7 +15,7 @@ from sklearn_eql.stopping import StopReason
 class Fitted:
     """What an estimator shows after a fit."""
 
-    sympy_expr_ = "2*x0"
+    sympy_expr_ = 2 * sympy.Symbol("x0")
     stop_reason_ = "exact"
 
 
@@ -80,7 +81,7 @@ def test_lines_are_for_logs(capsys):
         "[sklearn_eql] Fitted: quotient: loss 0.5, 1.0 of 10 s: x0",
         "[sklearn_eql] Fitted: generation, step 2 of 60: loss 0.01, 1.2 s",
         "[sklearn_eql] Fitted: 2*x0",
-        "[sklearn_eql] Fitted: ended because a law fits all rows to rounding",
+        "[sklearn_eql] Fitted: ended: a law fits all rows to rounding",
     ]
 
 
@@ -100,7 +101,7 @@ def test_a_live_line_goes_away(capsys):
     display.begin(Fitted())
     display(Progress("quotient", 0.5, tell=lambda: "x0"))
     display.end(Fitted())
-    assert "ended because" in capsys.readouterr().err
+    assert "ended: " in capsys.readouterr().err
 
 
 def test_every_reason_has_words():

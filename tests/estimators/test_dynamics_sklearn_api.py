@@ -365,5 +365,5 @@ def test_predictions_do_not_move_the_random_stream_of_the_user(law):
 def test_verbose_reports_to_stderr(capsys):
     EQLDynamicsRegressor(**{**NETWORK, "schedule": [RolloutPhase(100, n_rollout=1)]}, verbose=1).fit(X, Y)
     captured = capsys.readouterr()
-    assert "training, step 100: relative loss" in captured.err
+    assert "training, step 100 of 100: loss" in captured.err
     assert captured.out == ""

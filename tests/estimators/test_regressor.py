@@ -464,7 +464,7 @@ def test_progress_is_told_on_stderr_only_if_asked_for(capsys, rng):
     quick(n_generations=1, verbose=1).fit(X, target)
     out, err = capsys.readouterr()
     assert out == ""
-    assert "generation 1: relative loss" in err
+    assert "EQLRegressor: generation 1: loss" in err
 
 
 def test_a_deep_law_needs_the_layers(rng):
