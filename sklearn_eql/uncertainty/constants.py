@@ -72,7 +72,7 @@ class Parameters:
         mask[movable] = fitted
         named, constants = naming(equation, mask)
         same = np.abs(values[:, None]) == np.abs(constants)  # (P, K)
-        groups = np.where(same & fitted[:, None], np.sign(values[:, None] * constants), 0.0)
+        groups = np.where(same & fitted[:, None], np.sign(values)[:, None] * np.sign(constants), 0.0)
         sources = np.array([source for form in equation.forms() for source, _ in form])[movable]
         printed = ~fitted & ((sources == 0) | (np.abs(values) != 1))
         return cls(law, values, fitted, named, groups, tuple(np.flatnonzero(printed).tolist()))
