@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--encoding", metavar="NAME", help="of the text, such as latin-1 (default: found out)")
     parser.add_argument("--dropna", action="store_true", help="leave out rows with empty cells in the columns used")
     parser.add_argument("--functions", nargs="+", metavar="NAME", help="a preset, or names such as: id square sin")
-    parser.add_argument("--selection", help="how one equation is picked: best, accurate, simple or extrapolation")
+    parser.add_argument(
+        "--selection", help="how one equation is picked: best, accurate, simple, extrapolation or validation"
+    )
     parser.add_argument("--loss", help="squared_error, or huber where a few rows may be wrong")
     parser.add_argument("--cv", type=int, metavar="N", help="folds: show errors on rows held out, with standard errors")
     parser.add_argument("--max-time", type=float, metavar="S", help="seconds, after which the best so far is kept")

@@ -18,7 +18,7 @@ from sklearn_eql.forms.search import FormResult
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.search.islands import SearchResult
+from sklearn_eql.search.settings import SearchResult
 from sklearn_eql.symbolic.export import to_sympy
 from sklearn_eql.uncertainty.constants import Parameters, deviations, rows_of
 from sklearn_eql.uncertainty.curvature import Curvature, measure

@@ -38,16 +38,17 @@ from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
 from sklearn_eql.estimators._form import FormReader, form_of, keep_forms
+from sklearn_eql.estimators._held_out import HELD_OUT, search_with_rows_held_out
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import proposals_of
-from sklearn_eql.exceptions import AllTrialsFailedError, OutlierWarning
+from sklearn_eql.exceptions import OutlierWarning
 from sklearn_eql.forms.search import search_form
 from sklearn_eql.language.writer import Proposals, Writer
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
-from sklearn_eql.laws.selection import RULES, extrapolation_errors, outer_rows, select, simplest_outside
+from sklearn_eql.laws.selection import RULES, select, simplest_cross_validated
 from sklearn_eql.laws.standing import Standing, standings
 from sklearn_eql.networks.penalties import Penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
@@ -57,7 +58,6 @@ from sklearn_eql.search.dense_trials import GradientSettings
 from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.search.islands import SearchResult, SearchSettings, search
 from sklearn_eql.search.robust import robust_rows, robust_search
-from sklearn_eql.sparse.rows import subset
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.schedule import SCHEDULES, Phase
@@ -87,12 +87,14 @@ class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, CallbackSupportM
         Of ``loss="huber"``, at least 1.
     n_hidden_layers : int, default=2
         `L` in the paper: how deep functions may be nested.
-    selection : {"best", "accurate", "simple", "extrapolation"} or callable, default="best"
+    selection : {"best", "accurate", "simple", "extrapolation", "validation"} or callable, default="best"
         How one equation is picked from `equations_`. "best": the shortest description of data and law together (an
         extended Bayesian information criterion). "accurate": lowest loss. "simple": fewest nodes within twice the
         lowest loss. "extrapolation": the simplest law within a standard error of the lowest error on the outer fifth
-        of the rows, which are held out of the search (section III-A). A callable gets the table, without `rival`, and
-        returns a row label.
+        of the rows, which are held out of the search (section III-A). "validation": a fifth of the distinct rows,
+        drawn at random, is held out of the search, and the simplest law is taken that does no worse on them than the
+        best, to a standard error; then all constants are fitted to all rows. With `cv` it goes by `cv_loss` instead,
+        and no rows are held out of the search. A callable gets the table, without `rival`, and returns a row label.
     cv : int, cross-validation splitter, iterable of (training, held out) rows, or None, default=None
         Folds for the error of every law in `equations_` on rows held out: `cv_loss` and its standard error
         `cv_loss_se`. In each fold the constants are fitted to the other rows; forms and recognised constants stay as
@@ -416,8 +418,12 @@ class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, CallbackSupportM
         until = deadline
         if folds is not None and math.isfinite(deadline):
             until -= max(0.0, min(_CV_SHARE * (deadline - time.time()), _CV_SECONDS))
-        if self.selection == "extrapolation":
-            result, best, searched = self._search_inner(rows, counts, settings, initial, seed, until)
+        if self.selection in HELD_OUT and not (self.selection == "validation" and folds):
+            find = partial(self._search, settings=settings, initial=initial, seed=seed, until=until)
+            epsilon = self.epsilon if self.loss == "huber" else None
+            result, best, searched = search_with_rows_held_out(
+                self.selection, find, rows, counts, settings, seed, epsilon, deadline
+            )
         else:
             result, searched = self._search(rows, counts, settings, initial, seed, until), rows
         if self.loss == "huber":
@@ -456,43 +462,14 @@ class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, CallbackSupportM
             return robust_search(*rows, counts, settings, initial, seed, until, self.epsilon, find)
         return find(*rows, settings, initial, seed, until)
 
-    def _search_inner(
-        self,
-        rows: Rows,
-        counts: np.ndarray | None,
-        settings: SearchSettings,
-        initial: Sequence[Law],
-        seed: int,
-        until: float,
-    ) -> tuple[SearchResult, int, Rows]:
-        """Search on the inner rows; the laws that are defined on the outer ones, the selected row, the inner rows."""
-        X, y, weight = rows
-        outer = outer_rows(X)
-        if outer.all() or len(np.unique(y[~outer])) < 2:
-            raise ValueError(
-                f"selection='extrapolation' holds out the outer rows, and the {int((~outer).sum())} inner ones of "
-                f"{len(y)} do not vary. Give more rows, or use selection='best'."
-            )
-        inner, held_out = (None, None) if weight is None else (weight[~outer], weight[outer])
-        searched = (subset(X, ~outer), y[~outer], inner)
-        inner_counts = None if counts is None else counts[~outer]
-        result = self._search(searched, inner_counts, settings, initial, seed, until)
-        errors = extrapolation_errors(
-            result.front, subset(X, outer)[:], y[outer], held_out, settings.primitives, self.loss == "huber"
-        )
-        defined = np.flatnonzero(np.isfinite(errors))
-        if not len(defined):
-            raise AllTrialsFailedError(
-                f"No law found on the inner rows is defined on all of the {int(outer.sum())} outer ones. Use "
-                "selection='best', which searches on all rows, or functions that are defined everywhere."
-            )
-        best = simplest_outside(errors[defined], int(outer.sum()))
-        return replace(result, front=[result.front[i] for i in defined]), best, searched
-
     def _select(
         self, result: SearchResult, losses: np.ndarray | None, errors: np.ndarray | None, variables: list[str]
     ) -> int:
         table = None
+        if self.selection == "validation" and losses is not None:
+            chosen = simplest_cross_validated(losses, errors)
+            if chosen is not None:
+                return chosen
         if callable(self.selection):
             table = self._table(result.front, variables, standings(result.front, result.n_rows, None, losses, errors))
         return select(self.selection, result.front, result.n_rows, table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -54,11 +55,11 @@ def cross_validated_losses(
         X_out, y_out, weight = _chosen(rows, held_out)
         if not len(y_out):
             continue
-        fitted = _refitted(front, _chosen(rows, training), primitives, scaling_of or {}, deadline)
+        fitted = refitted(front, _chosen(rows, training), primitives, scaling_of, deadline)
         if time.time() > deadline:
             return np.full(len(front), np.nan), np.full(len(front), np.nan)
         weight = np.ones(len(y_out)) if weight is None else weight
-        losses.append([_error(equation, X_out, y_out, weight, primitives, unit) for equation in fitted])
+        losses.append([_error(law.equation, X_out, y_out, weight, primitives, unit) for law in fitted])
         shares.append(float(weight.sum()))
     if not losses:
         return np.full(len(front), np.nan), np.full(len(front), np.nan)
@@ -85,19 +86,30 @@ def _chosen(rows: Rows, index: np.ndarray) -> Rows:
     return part, y[index], None if weight is None else weight[index]
 
 
-def _refitted(
-    front: Sequence[Law], rows: Rows, primitives: Mapping[str, Primitive], scaling_of: Mapping, deadline: float
-) -> list[Equation]:
-    """The laws with constants fitted to other rows, all laws that read the rows alike in one batch."""
-    fitted: dict[int, Equation] = {}
+def refitted(
+    front: Sequence[Law],
+    rows: Rows,
+    primitives: Mapping[str, Primitive],
+    scaling_of: Mapping | None = None,
+    deadline: float = math.inf,
+) -> list[Law]:
+    """The laws with constants fitted to other rows, but for those that are recognised; their losses are of these rows.
+
+    All laws that read the rows alike are one batch. A law that is undefined on a row has an infinite loss.
+    """
+    fitted: dict[int, Law] = {}
     for frame in dict.fromkeys(law.equation.frame for law in front):
         among = [i for i, law in enumerate(front) if law.equation.frame == frame]
         equations = [front[i].equation for i in among]
-        table = _table(frame, rows, primitives, scaling_of, deadline)
+        table = _table(frame, rows, primitives, scaling_of or {}, deadline)
         free = [_fitted_coefficients(equation, primitives) for equation in equations]
         with np.errstate(all="ignore"):
             results = table.refit_all(equations, free, _STEPS)
-        fitted.update(zip(among, (equation for equation, _ in results), strict=True))
+        unit = table.scaling.y * (1.0 if frame is None else frame.y_unit)
+        for i, (equation, loss) in zip(among, results, strict=True):
+            fitted[i] = replace(
+                front[i], equation=equation, relative_loss=loss, loss=loss * table.variance * unit * unit
+            )
     return [fitted[i] for i in range(len(front))]
 
 

@@ -12,7 +12,16 @@ from sklearn_eql.estimators._check_table import check_varies, merge_duplicates, 
 from sklearn_eql.laws.finishing import finish, rerank
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
 from sklearn_eql.laws.law import Law, pareto, scores, shortlist
-from sklearn_eql.laws.selection import OUTER_FRACTION, extrapolation_errors, outer_rows, select, simplest_outside
+from sklearn_eql.laws.selection import (
+    OUTER_FRACTION,
+    extrapolation_errors,
+    outer_rows,
+    random_rows,
+    select,
+    simplest_cross_validated,
+    simplest_outside,
+    simplest_validated,
+)
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
@@ -325,3 +334,27 @@ def test_a_long_table_is_viewed_in_the_order_in_which_a_short_one_is_sorted(kind
     np.testing.assert_array_equal(np.column_stack([rows[:], target]), table[first])
     np.testing.assert_array_equal(np.ones(len(first)) if merged is None else merged, expected)
     assert isinstance(rows, RowView)
+
+
+def test_rows_are_drawn_by_the_seed():
+    assert random_rows(50, 3).sum() == 10
+    assert (random_rows(50, 3) == random_rows(50, 3)).all()
+    assert (random_rows(50, 3) != random_rows(50, 4)).any()
+
+
+def test_a_simpler_law_is_taken_where_rows_held_out_do_not_tell_it_from_the_best():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=100) ** 2
+    wiggle = 0.1 * rng.normal(size=100)
+    squares = np.stack([noise + 1, noise + wiggle, noise])  # far off, the same but for chance, the best
+    assert simplest_validated(squares.mean(axis=1), squares) == 1
+    squares[1] += 0.05
+    assert simplest_validated(squares.mean(axis=1), squares) == 2
+
+
+def test_a_loss_of_cross_validation_within_a_standard_error_of_the_lowest_is_enough():
+    losses = np.array([9.0, 3.0, 2.5, np.inf])
+    assert simplest_cross_validated(losses, np.array([1, 1, 1, np.inf])) == 1
+    assert simplest_cross_validated(losses, np.array([1, 1, 0.1, np.inf])) == 2
+    assert simplest_cross_validated(losses, np.full(4, np.nan)) == 2
+    assert simplest_cross_validated(np.full(4, np.nan), losses) is None
