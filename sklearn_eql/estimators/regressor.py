@@ -41,6 +41,7 @@ from sklearn_eql.estimators._form import FormReader, form_of, keep_forms
 from sklearn_eql.estimators._held_out import HELD_OUT, search_with_rows_held_out
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
+from sklearn_eql.estimators._stability import StabilityReader
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import proposals_of
 from sklearn_eql.exceptions import OutlierWarning
@@ -66,7 +67,7 @@ from sklearn_eql.uncertainty.curvature import Curvature
 _CV_SHARE, _CV_SECONDS = 0.2, 10.0  # of max_time, kept for cross-validation
 
 
-class EQLRegressor(FormReader, ConstantsReader, RegressorMixin, CallbackSupportMixin, BaseEstimator):
+class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin, CallbackSupportMixin, BaseEstimator):
     """Find the equation behind a table of numbers with Equation Learner (EQL) networks.
 
     By default, sparse EQL networks are searched for: generations of small networks, all of a generation fitted
