@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _say(note)
         model = _fit(options, X, y)
         _report(options, model, list(X.columns))
-    except (_InputError, ValueError, RuntimeError) as error:
+    except (_InputError, ValueError, RuntimeError, FileNotFoundError) as error:
         _say(f"error: {' '.join(str(error).split())}")
         return 2
     return 0
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--loss", help="squared_error, or huber where a few rows may be wrong")
     parser.add_argument("--cv", type=int, metavar="N", help="folds: show errors on rows held out, with standard errors")
+    parser.add_argument("--proposals", metavar="NAME", help="transformer, or weights: laws that a network writes, too")
     parser.add_argument("--max-time", type=float, metavar="S", help="seconds, after which the best so far is kept")
     parser.add_argument("--random-state", type=int, metavar="N", help="seed, for a run that can be repeated")
     parser.add_argument("--precision", type=int, default=3, metavar="N", help="digits of printed constants (default 3)")
@@ -185,7 +186,9 @@ def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series) -> Any:
     from sklearn_eql import EQLRegressor
     from sklearn_eql.primitives import PRIMITIVES
 
-    given = {name: getattr(options, name) for name in ("selection", "loss", "cv", "max_time", "random_state")}
+    given = {
+        name: getattr(options, name) for name in ("selection", "loss", "cv", "proposals", "max_time", "random_state")
+    }
     functions = options.functions
     if functions is not None and len(functions) == 1 and functions[0] not in PRIMITIVES:
         functions = functions[0]  # one name is a preset unless it is a function

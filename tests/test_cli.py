@@ -109,6 +109,22 @@ def test_options_reach_the_estimator_and_others_keep_its_defaults(csv, stub):
     }
 
 
+def test_laws_of_a_network_are_asked_for_by_name(csv, monkeypatch, known_law, fails, tmp_path):
+    class Proposed(known_law):
+        def __init__(self, proposals=None, verbose=0):
+            super().__init__(verbose=verbose)
+            self.proposals = proposals
+
+        def fit(self, X, y):
+            if self.proposals != "transformer":
+                raise FileNotFoundError(f"proposals: weights={self.proposals!r} is no file")
+            return super().fit(X, y)
+
+    monkeypatch.setattr(sklearn_eql, "EQLRegressor", Proposed, raising=False)
+    assert "is no file" in fails(csv, "--target", "y", "--features", "size", "--proposals", tmp_path / "none.npz")
+    run(csv, "--target", "y", "--features", "size", "--proposals", "transformer")
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [(["paper"], "paper"), (["sin"], ["sin"]), (["id", "square", "sin", "sin"], ["id", "square", "sin", "sin"])],

@@ -46,7 +46,8 @@ from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import proposals_of
 from sklearn_eql.exceptions import OutlierWarning
 from sklearn_eql.forms.search import search_form
-from sklearn_eql.language.writer import Proposals, Writer
+from sklearn_eql.language.proposals import Proposals
+from sklearn_eql.language.writer import Writer
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import RULES, select, simplest_cross_validated

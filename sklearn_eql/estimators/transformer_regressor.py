@@ -32,7 +32,7 @@ from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_fail
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
 from sklearn_eql.estimators._stability import StabilityReader
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
-from sklearn_eql.estimators._written_laws import check_readable, proposals_of
+from sklearn_eql.estimators._written_laws import AUTO, check_readable, proposals_of
 from sklearn_eql.language.writer import Writer
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.selection import select
@@ -61,11 +61,13 @@ class SymbolicTransformerRegressor(
 
     Parameters
     ----------
-    weights : str, path-like or writer, default="laws"
-        The network: the name of a preset whose weights come with the package, a file that ``python -m
-        sklearn_eql.pretrain`` has written, or a :class:`~sklearn_eql.language.LawWriter`.
+    weights : str, path-like or writer, default="auto"
+        The network: "auto" for all that come with the package and can read the table, the name of a preset whose
+        weights come with it ("laws" or "integers-1d"), a file that ``python -m sklearn_eql.pretrain`` has written, or a
+        :class:`~sklearn_eql.language.LawWriter`.
     n_beams : int, default=32
-        Laws that are written.
+        Laws that a network writes at a time. If none of them is the law, what is inside an outer function is written,
+        and then four times as many.
     refine : bool, default=True
         Whether constants are fitted and recognised, superfluous terms go, and laws are written again for what the best
         one leaves over. If not, laws are as the network writes them, with rough constants.
@@ -125,7 +127,7 @@ class SymbolicTransformerRegressor(
     def __init__(
         self,
         *,
-        weights: str | PathLike | Writer = "laws",
+        weights: str | PathLike | Writer = AUTO,
         n_beams: int = 32,
         refine: bool = True,
         selection: Selection = "best",

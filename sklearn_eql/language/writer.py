@@ -239,36 +239,6 @@ def _fitted(equation: Equation, values: np.ndarray, y: np.ndarray) -> Equation:
     return canonicalize(replace(equation, output=tuple(sorted(output.items()))))
 
 
-@dataclass(frozen=True)
-class Proposals:
-    """A search's source of written laws. Weights are named, not held, so that it is sent to workers as it is.
-
-    Parameters
-    ----------
-    weights : str, path-like or Writer
-        As `LawWriter.load` takes it, or what writes.
-    n_beams, n_views : int
-        Laws of a beam, and beams.
-    """
-
-    weights: str | os.PathLike | Writer
-    n_beams: int = 32
-    n_views: int = 4
-
-    @property
-    def writer(self) -> Writer:
-        """The writer; weights are loaded by the first call of a process."""
-        return LawWriter.load(self.weights) if isinstance(self.weights, str | os.PathLike) else self.weights
-
-    def laws(self, X: np.ndarray, y: np.ndarray, columns: Sequence[int]) -> list[WrittenLaw]:
-        """Laws for a table over the first of `columns`, the most important ones; none where rows cannot be read."""
-        reading = self.writer.reading
-        columns = list(columns)[: reading.n_variables]
-        if not columns or reading.readable(X[:, columns], y).sum() < reading.min_rows:
-            return []
-        return self.writer.write(X, y, self.n_beams, columns=columns, n_views=self.n_views)
-
-
 def path_of(weights: str | os.PathLike) -> Path:
     """The file of the weights that a preset or a path names.
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sklearn_eql.ladder.climb import LADDER
 from sklearn_eql.ladder.families import Family
-from sklearn_eql.ladder.written import written_family
-from sklearn_eql.language.writer import Proposals
+from sklearn_eql.ladder.written import written_families
+from sklearn_eql.language.proposals import Proposals
 from sklearn_eql.laws.law import Law
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.progress import Watched
@@ -43,11 +43,12 @@ class SearchSettings:
 
     @property
     def families(self) -> tuple[Family, ...]:
-        """Of the ladder, with that of written laws after those that cost least."""
+        """Of the ladder; laws that are written for the target come after those that cost least, others at the end."""
         chosen = LADDER[: self.n_families]
         if self.proposals is None:
             return chosen
-        return (*chosen[:_CHEAP_FAMILIES], written_family(self.proposals), *chosen[_CHEAP_FAMILIES:])
+        first, *others = written_families(self.proposals)
+        return (*chosen[:_CHEAP_FAMILIES], first, *chosen[_CHEAP_FAMILIES:], *others)
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,21 @@ def test_rows_that_cannot_be_read_are_told():
         SymbolicTransformerRegressor(weights=writer).fit(X[:, :1] + 10, VALUES)
 
 
+def test_all_networks_of_the_package_write_by_default():
+    y = np.cos(np.exp(np.sin(X[:, 0])))
+    model = SymbolicTransformerRegressor(random_state=0).fit(X[:, :1], y)
+    assert same_law(model.sympy_expr_, sympy.cos(sympy.exp(sympy.sin(x0))))
+    far = SymbolicTransformerRegressor(random_state=0).fit(X[:, :1] + 10, X[:, 0])  # which one of them cannot read
+    assert same_law(far.sympy_expr_, x0 - 10)
+    with pytest.raises(ValueError, match="X has 5 rows, expected at least 8 for the network to read"):
+        SymbolicTransformerRegressor().fit(X[:5], VALUES[:5])
+
+
+def test_what_is_inside_a_function_is_written_when_the_law_is_not():
+    model = SymbolicTransformerRegressor(weights=StubWriter(("x0", DEEP))).fit(X[:, :1], 2 / (VALUES + 1.5))
+    assert same_law(model.sympy_expr_, 2 / (LAW + sympy.Rational(3, 2)))
+
+
 def test_no_law_without_refinement_is_told():
     with pytest.raises(AllTrialsFailedError, match="Of 1 laws that the network wrote none is defined"):
         SymbolicTransformerRegressor(weights=StubWriter(("log x0",)), refine=False).fit(X, VALUES)

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from written_laws import StubWriter
 
 from sklearn_eql.ladder.climb import climb
-from sklearn_eql.ladder.written import written, written_beside, written_family
+from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS
+from sklearn_eql.ladder.written import written, written_beside, written_families, written_inside
+from sklearn_eql.language.proposals import Proposals
 from sklearn_eql.language.reading_rows import Reading
-from sklearn_eql.language.writer import Proposals
 from sklearn_eql.primitives import PRESETS, PRIMITIVES, Primitive
 from sklearn_eql.sparse.problem import Scaling, make_problem
 
@@ -22,7 +24,7 @@ def problem_of(y, functions=PRESETS["default"], primitives=PRIMITIVES):
 
 def test_a_written_law_ends_the_climb():
     problem = problem_of(3 * np.sin(np.exp(np.sin(1.1 * X[:, 0]))) - 2)
-    found = climb(problem, problem, 0, families=(written_family(Proposals(StubWriter((DEEP,)))),))
+    found = climb(problem, problem, 0, families=written_families(Proposals(StubWriter((DEEP,)))))
     assert found.stop_reason == "exact"
 
 
@@ -64,3 +66,41 @@ def test_what_a_law_leaves_over_is_written_beside_it():
     stub = StubWriter((DEEP,), Reading(2))
     [both] = written_beside(problem.fit([square], 5)[0].structure, problem, Proposals(stub))
     assert problem.fit([both], 20)[0].loss < problem.exact
+
+
+INNER = 1 + np.sin(X[:, 0]) * X[:, 1]  # positive
+
+
+@pytest.mark.parametrize(
+    ("name", "y"),
+    [
+        ("exp", np.exp(INNER)),
+        ("log", 3 * np.log(INNER) / 3),
+        ("inv", -1 / INNER),
+        ("sqrt", np.sqrt(INNER)),
+        ("square", -(INNER**2)),
+    ],
+)
+def test_what_is_inside_an_outer_function_is_written(name, y):
+    problem = problem_of(y)
+    [outer] = (o for o in OUTER_FUNCTIONS if o.name == name)
+    stub = StubWriter(("add 1 mul x1 sin x0",), Reading(2))
+    starts = written_inside(problem, Proposals(stub), outer)
+    assert min(r.loss for r in problem.fit(starts, 20)) < problem.exact
+
+
+def test_values_that_an_outer_function_does_not_have_are_not_looked_into():
+    problem = problem_of(X[:, 0] - 1.5)
+    stub = StubWriter(("x0",), Reading(2))
+    for outer in OUTER_FUNCTIONS:
+        if outer.one_sign:
+            assert written_inside(problem, Proposals(stub), outer) == []
+    assert stub.shown == []
+
+
+def test_beams_become_wider_when_nothing_else_is_left():
+    stub = StubWriter((*["x1"] * 39, DEEP), Reading(2))
+    problem = problem_of(np.sin(np.exp(np.sin(X[:, 0]))))
+    families = written_families(Proposals(stub, n_beams=10))
+    assert climb(problem, problem, 0, families=families[:2]).stop_reason != "exact"
+    assert climb(problem, problem, 0, families=families).stop_reason == "exact"

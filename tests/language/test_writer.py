@@ -1,16 +1,15 @@
 """A network that writes laws for a table: equations and structures over its columns, weights by name and by file."""
 
 import os
-import pickle
 
 import numpy as np
 import pytest
 import sympy
-from written_laws import StubWriter, untrained, untrained_writer
+from written_laws import untrained, untrained_writer
 
 from sklearn_eql.language.conversion import to_equation
 from sklearn_eql.language.weights import save_weights
-from sklearn_eql.language.writer import LawWriter, Proposals, WrittenLaw
+from sklearn_eql.language.writer import LawWriter, WrittenLaw
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.sparse.levenberg_marquardt import levenberg_marquardt
 from sklearn_eql.sparse.problem import Scaling, make_problem
@@ -101,22 +100,6 @@ def test_weights_that_are_not_there_are_told_how_to_come_by(tmp_path):
     damaged.write_bytes(b"PK")
     with pytest.raises(ValueError, match="is damaged, or holds no weights"):
         LawWriter.load(damaged)
-
-
-def test_proposals_leave_tables_alone_that_cannot_be_read(X):
-    stub = StubWriter(("sin x0",))
-    assert len(Proposals(stub).laws(X, X[:, 0], [2, 1])) == 1
-    assert stub.shown == [(60, (2,))]  # the first column
-    assert Proposals(stub).laws(X[:7], X[:7, 0], [0]) == []
-    assert Proposals(stub).laws(X, X[:, 0], []) == []
-
-
-def test_proposals_go_to_workers_by_name(tmp_path):
-    path = tmp_path / "weights.npz"
-    save_weights(path, *untrained())
-    proposals = Proposals(path)
-    assert proposals.writer.reading.n_variables == 1
-    assert len(pickle.dumps(proposals)) < 1000
 
 
 def test_its_name_is_the_same_in_every_process():
