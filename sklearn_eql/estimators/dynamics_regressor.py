@@ -407,12 +407,22 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         check_is_fitted(self)
         return self._latents(self._read(X))
 
-    def score(self, X, Y) -> float:
-        """Coefficient of determination of the predicted states, averaged over the states."""
+    def score(self, X, Y, sample_weight=None) -> float:
+        """Coefficient of determination of the predicted states, averaged over the states.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_series, n_observed + 1, n_states)
+        Y : array-like of shape (n_series, n_steps_, n_states)
+        sample_weight : array-like of shape (n_series,), optional
+        """
         check_is_fitted(self)
         Y = read_series("Y", Y, n_states=self.n_states_, n_rows=self.n_steps_)
         predicted = self.predict(X)
-        return float(r2_score(Y.reshape(-1, self.n_states_), predicted.reshape(-1, self.n_states_)))
+        weight = None if sample_weight is None else np.repeat(np.asarray(sample_weight, dtype=float), self.n_steps_)
+        return float(
+            r2_score(Y.reshape(-1, self.n_states_), predicted.reshape(-1, self.n_states_), sample_weight=weight)
+        )
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of what `transform` returns."""

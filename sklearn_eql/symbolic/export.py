@@ -1,4 +1,4 @@
-"""Laws for other tools: SymPy expressions, LaTeX, differentiable torch modules."""
+"""Laws for other tools: SymPy expressions, LaTeX, tables in LaTeX, differentiable torch modules."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
 import sympy
 import torch
 
@@ -184,6 +185,34 @@ def to_latex(expr: sympy.Expr, precision: int | None = 3) -> str:
         if not _PLAIN_NAME.fullmatch(symbol.name):
             names[symbol] = r"\text{" + "".join(_LATEX_SPECIAL.get(c, c) for c in symbol.name) + "}"
     return sympy.latex(expr, symbol_names=names)
+
+
+def to_latex_table(equations: pd.DataFrame, best_index: int, precision: int | None = 3) -> str:
+    """A table of laws in LaTeX, for the package booktabs; a bullet marks the row `best_index`.
+
+    Parameters
+    ----------
+    equations : DataFrame
+        With the columns complexity, loss and sympy_expr.
+    best_index : int
+        Label of a row.
+    precision : int, optional
+        Significant digits of constants; all if None.
+    """
+    mark = r"\textbullet"
+    rows = [
+        f"{mark if label == best_index else ''} & {row.complexity} & ${_latex_number(row.loss)}$ & "
+        f"${to_latex(row.sympy_expr, precision)}$ \\\\"
+        for label, row in zip(equations.index, equations.itertuples(), strict=True)
+    ]
+    head = r" & Complexity & Loss & Law \\"
+    begin = [r"\begin{tabular}{lrrl}", r"\toprule", head, r"\midrule"]
+    return "\n".join([*begin, *rows, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _latex_number(value: float) -> str:
+    mantissa, _, exponent = f"{value:.3g}".partition("e")
+    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else mantissa
 
 
 class EquationModule(torch.nn.Module):
