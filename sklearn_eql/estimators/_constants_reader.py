@@ -72,7 +72,7 @@ class ConstantsReader(EquationReader):
         return self.constants()
 
     def constants(
-        self, index: int | list[int] | None = None, *, level: float = 0.95
+        self, index: int | list[int] | None = None, *, level: float = 0.95, certain: bool = False
     ) -> pd.DataFrame | list[pd.DataFrame]:
         """The numbers of a law: how sure they are, and where they stand.
 
@@ -82,6 +82,10 @@ class ConstantsReader(EquationReader):
             Row of `equations_`; the selected one by default.
         level : float, default=0.95
             Of the intervals.
+        certain : bool, default=False
+            Whether recognised numbers are taken as known where the errors of the others are computed. By default they
+            are not: that ``pi`` stands for 3.1 +- 0.1 is a hypothesis, and errors are those of a fit in which every
+            number of the law is free.
 
         Returns
         -------
@@ -91,9 +95,9 @@ class ConstantsReader(EquationReader):
 
             - `value`: as in the printed law.
             - `exact`: the number itself where it is recognised, else None.
-            - `standard_error`: of a fitted constant, from the curvature of the squared error at the optimum, with the
-              variance of the residuals, or with `y_error` where that was passed; recognised constants are taken as
-              certain. Of a recognised one: what it would be if it were fitted along with the others.
+            - `standard_error`: from the curvature of the squared error at the optimum, with the variance of the
+              residuals, or with `y_error` where that was passed. Of a recognised constant: what it would be if it were
+              fitted.
             - `low`, `high`: the interval, by Student's distribution. Of a recognised constant it is around the value
               that the fit would give it, so it may leave the number itself outside.
             - `place`: where it stands, such as "offset", "factor of x**2", "exponent of x" or "in exp(c0*x)".
@@ -110,7 +114,7 @@ class ConstantsReader(EquationReader):
         check_is_fitted(self)
         if not 0 < level < 1:
             raise ValueError(f"level={level!r}, expected a probability between 0 and 1, such as 0.95.")
-        return self._unlist([self._constants_of(k, pick, level) for k, pick in enumerate(self._picks(index))])
+        return self._unlist([self._constants_of(k, pick, level, certain) for k, pick in enumerate(self._picks(index))])
 
     def sympy(self, index: int | list[int] | None = None, *, named: bool = False) -> sympy.Expr | list[sympy.Expr]:
         """An equation as a SymPy expression.
@@ -131,10 +135,10 @@ class ConstantsReader(EquationReader):
     def _written(self, law: ParametricLaw) -> sympy.Expr:
         return to_sympy(law.equation, [*self._names, *law.names], self._primitives())
 
-    def _constants_of(self, k: int, pick: int, level: float) -> pd.DataFrame:
+    def _constants_of(self, k: int, pick: int, level: float, certain: bool) -> pd.DataFrame:
         parameters = self._parameters(k, pick)
         curvature = self._curvature(k, pick) or Curvature.unknown(len(parameters.values))
-        rows = rows_of(parameters, curvature, self._names, self._primitives(), level)
+        rows = rows_of(parameters, curvature, self._names, self._primitives(), level, certain)
         columns = ["name", "value", "exact", "standard_error", "low", "high", "place"]
         table = pd.DataFrame([asdict(row) for row in rows], columns=columns).set_index("name")
         return table.astype(dict.fromkeys(("value", "standard_error", "low", "high"), float))
@@ -171,7 +175,7 @@ class ConstantsReader(EquationReader):
             outside = np.isnan(found)
             inside = np.clip(X[outside], *self._ranges)
             found[outside] = deviations(parameters, curvature, inside, self._primitives())
-        return found if kind == "mean" else np.hypot(found, parameters.estimates(curvature).noise * curvature.unit)
+        return found if kind == "mean" else np.hypot(found, parameters.estimates(curvature)[0].noise * curvature.unit)
 
     def __getstate__(self) -> dict:
         state = super().__getstate__()

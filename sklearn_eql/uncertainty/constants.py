@@ -97,13 +97,29 @@ class Parameters:
             return self.named.names
         return tuple(name for name, fitted in zip(self.named.names, self.fitted, strict=True) if fitted)
 
-    def estimates(self, curvature: Curvature) -> Estimates:
-        """Of the fitted constants, with the recognised ones held."""
-        return curvature.of(self.groups)
+    def estimates(self, curvature: Curvature, certain: bool = False) -> tuple[Estimates, np.ndarray]:
+        """Of the fitted constants first, and which parameters each constant moves, ``(P, K)`` or more columns.
 
-    def freed(self, curvature: Curvature, i: int) -> Estimates:
-        """As `estimates`, with one that is held fitted as well: the last one."""
-        return curvature.of(np.column_stack([self.groups, np.eye(len(self.values))[:, i]]))
+        Recognised ones follow, fitted as well, unless they are `certain` or the rows do not determine all at once.
+        """
+        held = curvature.of(self.groups)
+        if certain or self.fitted.all():
+            return held, self.groups
+        printed = list(self.held)
+        silent = [i for i in np.flatnonzero(~self.fitted).tolist() if i not in printed]
+        more = np.eye(len(self.values))[:, printed + silent]  # some ones say what other numbers say as well
+        everything = np.column_stack([self.groups, curvature.independent(self.groups, more)])
+        free = curvature.of(everything)
+        lost = free.loose[: len(held.loose)] & ~held.loose
+        return (held, self.groups) if lost.any() or free.n_left <= 0 else (free, everything)
+
+    def freed(self, curvature: Curvature, i: int, certain: bool = False) -> tuple[Estimates, int]:
+        """As `estimates`, with one that is held fitted in any case; and its position."""
+        found, groups = self.estimates(curvature, certain)
+        place = np.flatnonzero(groups[i])
+        if len(place):
+            return found, int(place[0])
+        return curvature.of(np.column_stack([self.groups, np.eye(len(self.values))[:, i]])), self.groups.shape[1]
 
 
 def _recognised(values: np.ndarray) -> np.ndarray:
@@ -116,10 +132,12 @@ def rows_of(
     names: Sequence[str],
     primitives: Mapping[str, Primitive] = PRIMITIVES,
     level: float = 0.95,
+    certain: bool = False,
 ) -> list[ConstantRow]:
     """The constants of a law: the fitted ones, then those that are recognised and held.
 
-    The error and interval of a recognised one are what they would be if it were fitted along with the others.
+    Errors and intervals are those of a fit in which all of them are free, unless recognised ones are `certain`; those
+    of a recognised one are what they would be if it were fitted along with the others.
 
     Parameters
     ----------
@@ -127,20 +145,26 @@ def rows_of(
         Of the features.
     level : float
         Of the intervals.
+    certain : bool
+        Whether the errors of fitted constants take recognised ones as known, not as fitted.
     """
     named = parameters.named
     written = to_sympy(named.equation, [*names, *named.names], primitives)
-    found = parameters.estimates(curvature)
+    found, _ = parameters.estimates(curvature, certain)
     values = np.array([parameters.values[np.abs(group).argmax()] for group in parameters.groups.T])
-    errors = np.maximum(found.errors, curvature.resolution * np.abs(values))
+    errors = np.maximum(found.errors[: len(values)], curvature.resolution * np.abs(values))
     rows = []
-    for name, value, error in zip(parameters.names, values.tolist(), errors.tolist(), strict=True):
+    steps = np.where(np.isfinite(errors), found.step[: len(values)], 0.0)  # none, unless recognised ones are freed
+    about = zip(parameters.names, values.tolist(), errors.tolist(), steps.tolist(), strict=True)
+    for name, value, error, step in about:
         place = place_of(written, sympy.Symbol(name))
-        rows.append(ConstantRow(name, value, None, error, *_interval(value, error, quantile(found, level)), place))
+        ends = _interval(value + step, error, quantile(found, level))
+        rows.append(ConstantRow(name, value, None, error, *ends, place))
     for i in parameters.held:
-        value, freed = float(parameters.values[i]), parameters.freed(curvature, i)
-        error = max(float(freed.errors[-1]), curvature.resolution * abs(value))
-        ends = _interval(value + float(freed.step[-1]), error, quantile(freed, level))
+        value = float(parameters.values[i])
+        freed, place = parameters.freed(curvature, i, certain)
+        error = max(float(freed.errors[place]), curvature.resolution * abs(value))
+        ends = _interval(value + float(freed.step[place]), error, quantile(freed, level))
         exact = recognise(value)
         name = f"{value:.6g}" if exact is None else str(exact)
         exact = sympy.Float(name) if exact is None else exact
@@ -178,11 +202,11 @@ def deviations(
     primitives: Mapping[str, Primitive] = PRIMITIVES,
 ) -> np.ndarray:
     """Standard errors of the values of the law on rows ``(n,)``, by the delta method; nan where it is undefined."""
-    found = parameters.estimates(curvature)
+    found, groups = parameters.estimates(curvature)
     deviation = np.empty(len(X))
     for first in range(0, len(X), _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)
         with np.errstate(all="ignore"):
             values, slopes = derivatives(parameters.law, parameters.values, X[rows], primitives)
-            deviation[rows] = np.where(np.isfinite(values), found.deviations(slopes @ parameters.groups), np.nan)
+            deviation[rows] = np.where(np.isfinite(values), found.deviations(slopes @ groups), np.nan)
     return deviation

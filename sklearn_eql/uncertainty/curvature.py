@@ -23,6 +23,8 @@ from sklearn_eql.sparse.rows import BLOCK, RowView
 _MOST_BLOCKS = 16  # of rows that are looked at: with 131,072 of them errors are known to a few thousandths
 _DEPENDENT = 1e-11  # singular values, of columns of unit length, below which parameters say the same
 
+_SAME_DIRECTION = 1e-6  # sine of the angle to what others span, below which a parameter is no new one
+
 
 @dataclass(frozen=True)
 class Curvature:
@@ -80,6 +82,18 @@ class Curvature:
         loose = ~known | ((v[~kept] ** 2).sum(axis=0) > _DEPENDENT)
         return Estimates(half, step, variance, n_left, loose, self.variance is not None)
 
+    def independent(self, groups: np.ndarray, more: np.ndarray) -> np.ndarray:
+        """Those of `more` columns (P, M) that do not move the law as `groups` and the ones before them do."""
+        kept: list[int] = []
+        spanned = np.zeros((len(self.triangle), 0))
+        for group in groups.T:
+            spanned, _ = _extended(spanned, self.triangle[:, :-1] @ group)
+        for k, column in enumerate(more.T):
+            spanned, is_new = _extended(spanned, self.triangle[:, :-1] @ column)
+            if is_new:
+                kept.append(k)
+        return more[:, kept]
+
     def chi_square(self) -> float:
         """Sum of the squared residuals, in variances, where these are known."""
         return float(self.triangle[:, -1] @ self.triangle[:, -1]) / (self.variance or math.nan)
@@ -128,6 +142,18 @@ class Estimates:
         """Standard errors of what changes by `slopes` (n, K) with the constants, ``(n,)``."""
         slopes = np.where(self.loose, 0.0, slopes)
         return np.sqrt(self.variance) * _lengths(slopes @ self.half)
+
+
+def _extended(basis: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, bool]:
+    """An orthonormal basis (n, m) with the direction of a column, and whether it had not been there."""
+    size = float(_lengths(column[None])[0])
+    if not (size > 0 and np.isfinite(size)):
+        return basis, False
+    unit = column / size
+    for _ in range(2):  # twice is enough (Giraud et al., 2005)
+        unit = unit - basis @ (basis.T @ unit)
+    left = float(np.linalg.norm(unit))
+    return (basis, False) if left < _SAME_DIRECTION else (np.column_stack([basis, unit / left]), True)
 
 
 def _lengths(vectors: np.ndarray) -> np.ndarray:

@@ -85,6 +85,11 @@ def test_a_recognised_constant_is_held_and_has_the_interval_it_would_have():
     (slope, _), covariance = np.polyfit(X[:, 0], y, 1, cov=True)
     assert held.standard_error == pytest.approx(np.sqrt(covariance[0, 0]))
     assert (held.low + held.high) / 2 == pytest.approx(slope)
+    assert fitted.standard_error == pytest.approx(np.sqrt(covariance[1, 1]))
+    fitted, again = rows_of(parameters, curvature, ["x"], certain=True)
+    assert again == held
+    left = y - equation.evaluate(X)
+    assert fitted.standard_error == pytest.approx(left.std(ddof=1) / np.sqrt(len(y)))
 
 
 def test_constants_of_a_form_keep_their_names():
