@@ -34,6 +34,7 @@ from sklearn_eql.estimators._check_table import (
 )
 from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
 from sklearn_eql.estimators._constants_reader import ConstantsReader, curvatures
+from sklearn_eql.estimators._constraints import constrained, read_constraints, searched_columns
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
@@ -87,6 +88,10 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         a few rows are wrong.
     epsilon : float, default=1.35
         Of ``loss="huber"``, at least 1.
+    constraints : list or None, default=None
+        What is known of the law: objects of :mod:`sklearn_eql.constraints`, on its form (``MaxComplexity(12)``,
+        ``Uses("x0")``) and on its behaviour (``Monotone("x0")``, ``Bounded(low=0)``). All laws in `equations_` obey
+        them. Of several outputs each does.
     n_hidden_layers : int, default=2
         `L` in the paper: how deep functions may be nested.
     selection : {"best", "accurate", "simple", "extrapolation", "validation"} or callable, default="best"
@@ -206,6 +211,7 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         "functions": [str, Mapping, Sequence],
         "loss": [StrOptions({"squared_error", "huber"})],
         "epsilon": [Interval(Real, 1, None, closed="left")],
+        "constraints": [Iterable, None],
         "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
         "selection": [StrOptions(set(RULES)), callable],
         "cv": ["cv_object"],
@@ -241,6 +247,7 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         functions: str | Mapping[str, int] | Sequence[str | Primitive] = "default",
         loss: str = "squared_error",
         epsilon: float = 1.35,
+        constraints: Iterable | None = None,
         n_hidden_layers: int = 2,
         selection: Selection = "best",
         cv: int | BaseCrossValidator | Iterable | None = None,
@@ -272,6 +279,7 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         self.functions = functions
         self.loss = loss
         self.epsilon = epsilon
+        self.constraints = constraints
         self.n_hidden_layers = n_hidden_layers
         self.selection = selection
         self.cv = cv
@@ -321,9 +329,10 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         Raises
         ------
         ValueError
-            Wrong shapes, NaN or infinity, constant data, unknown functions, a device that is not there.
+            Wrong shapes, NaN or infinity, constant data, unknown functions, a device that is not there,
+            constraints that contradict each other.
         AllTrialsFailedError
-            No network stayed finite on all rows.
+            No network stayed finite on all rows, or no law obeys the constraints.
         """
         check_sizes(self)
         deadline = math.inf if self.max_time is None else time.time() + self.max_time
@@ -341,6 +350,9 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
 
         self._form = form_of(self.form, variables, len(X[kept]), settings.primitives)
+        known = read_constraints(self.constraints, variables, settings)
+        searched = searched_columns(X, known)
+
         before = self._laws if self.warm_start and hasattr(self, "_laws") else []
         if len(before) != targets.shape[1]:
             before = [[]] * targets.shape[1]
@@ -349,10 +361,11 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         self._watched.names = tuple(variables)
         outcomes = []
         for k, (column, seed, laws) in enumerate(zip(targets.T, seeds.tolist(), before, strict=True)):
+            limited = constrained(settings, known, self._ranges, column[kept])
             initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
             self._watched.output = k
             result, best, stands, sure = self._fit_output(
-                k, (X, column, weight), folds, settings, initial, seed, deadline, variables
+                k, (searched, column, weight), folds, limited, initial, seed, deadline, variables
             )
             if any(earlier.result.interrupted for earlier in outcomes):
                 result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)

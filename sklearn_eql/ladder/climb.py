@@ -22,6 +22,7 @@ from sklearn_eql.ladder.zero_rows import WithoutZeros, defined_at_zero, without_
 from sklearn_eql.laws.common_factors import factored
 from sklearn_eql.sparse.admission import Admission, n_symbols
 from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.bending import bend_leaders
 from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.sparse.elimination import eliminating
 from sklearn_eql.sparse.in_step import Work, in_step
@@ -106,7 +107,7 @@ def climb(
 def _on_all_rows(climbed: Climb, inner: WithoutZeros, judge: Problem, seeds: Sequence[Structure]) -> Climb:
     """The laws of a climb without zeros, on all judging rows."""
     rewritten = (defined_at_zero(r.structure, inner.features, judge.primitives) for r in climbed.archive.ranked())
-    archive = Archive(len(judge.y), judge.exact, admission=judge.admission)
+    archive = Archive.of(judge)
     archive.add(judge.fit([*(law for law in rewritten if law is not None), *seeds], _SECOND_STEPS))
     return replace(climbed, archive=archive)
 
@@ -116,6 +117,8 @@ def _is_law(found: Climb, judge: Problem) -> bool:
     if not found.archive.members:
         return False
     leader = found.archive.ranked()[0]
+    if not found.archive.behaves(leader):
+        return False
     if found.stop_reason == StopReason.EXACT:
         return leader.loss < judge.exact and is_exact(leader.structure, judge)
     return _is_noise_beside(leader, judge)
@@ -138,7 +141,7 @@ def _climb(
     report: Callable[[str, FitResult], None] | None,
 ) -> Climb:
     """A climb on given rows, of `n_rows` that there are."""
-    archive = Archive(len(judge.y), judge.exact, admission=judge.admission)
+    archive = Archive.of(judge)
     archive.add(judge.fit(seeds, _SECOND_STEPS))
     places = _places(problem)
     judging_places = {name: place for name, place in _places(judge).items() if name in places}
@@ -169,11 +172,12 @@ def _climb(
                 pending = []
             if not archive.members:
                 continue
+            bend_leaders(archive, judge)
             leader = archive.ranked()[0]
             curve.append(leader.loss)
             if report:
                 report(family.name, leader)
-            if confirmed := verdict.on(leader, archive.score(leader)):
+            if archive.behaves(leader) and (confirmed := verdict.on(leader, archive.score(leader))):
                 reason = confirmed
                 # With nearly as many coefficients as rows, the families that are scanned may hold a shorter law.
                 has_long = confirmed == "exact" and leader.structure.n_free > judge.max_free
@@ -241,7 +245,7 @@ class _Verdict:
 
 def _confirmed(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:
     """The shortest of the exact laws, without superfluous terms, on the judging rows."""
-    ranking = Archive(len(problem.y), problem.exact, admission=problem.admission)
+    ranking = Archive.of(problem)
     ranking.add(found)
     shorter = in_step([eliminating(r, problem) for r in ranking.ranked()[:_N_EXACT]], problem)
     return judge.fit([r.structure for r in shorter], _SECOND_STEPS)
@@ -249,7 +253,7 @@ def _confirmed(found: Sequence[FitResult], problem: Problem, judge: Problem) -> 
 
 def _promising(found: Sequence[FitResult], problem: Problem, count: int) -> list[FitResult]:
     """A family's shortest descriptions, and lowest losses: these may be short once superfluous terms are gone."""
-    ranking = Archive(len(problem.y), problem.exact, admission=problem.admission)
+    ranking = Archive.of(problem)
     ranking.add(found)
     chosen = [*ranking.ranked()[:count], *sorted(found, key=lambda r: r.loss)[:count]]
     return list({r.structure.key: r for r in chosen}.values())
@@ -257,7 +261,7 @@ def _promising(found: Sequence[FitResult], problem: Problem, count: int) -> list
 
 def _judged(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:
     """The laws without superfluous terms, the best with exponents put to round values, on the judging rows."""
-    shorter = Archive(len(problem.y), problem.exact, admission=problem.admission)
+    shorter = Archive.of(problem)
     shorter.add(in_step([eliminating(r, problem) for r in found], problem))
     best = judge.fit([r.structure for r in shorter.ranked()[:_N_SNAPPED]], _SECOND_STEPS)
     snapped = in_step([_settling(r, judge) for r in best if math.isfinite(r.loss)], judge)

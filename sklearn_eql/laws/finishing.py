@@ -18,6 +18,7 @@ from sklearn_eql.laws.repeated_constants import with_repeated_constants
 from sklearn_eql.laws.scales import with_scales_moved
 from sklearn_eql.sparse.admission import n_symbols
 from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.bending import bent
 from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.structure import Structure
@@ -42,13 +43,17 @@ def rerank(archive: Archive, table: Table, count: int, deadline: float = math.in
     In order of their scores; after `deadline` (``time.time()``) the rest is left out.
     """
     judge = table.few or table
-    renewed = Archive(len(judge.y), archive.exact, archive.per_size, admission=archive.admission)
+    renewed = replace(archive, n_rows=len(judge.y), members={}, n_trials=0)
     members = list({r.structure.key: r for r in [*archive.ranked()[:count], *archive.front()]}.values())
     for i in range(0, len(members), _RERANKED_AT_ONCE):
         batch = members[i : i + _RERANKED_AT_ONCE]
         fitted = judge.fit([member.structure for member in batch], TIDY_STEPS)
         for old, new in zip(batch, fitted, strict=True):
             renewed.keep(replace(new, trial=old.trial))
+            if archive.behaviour is not None and archive.behaves(old):  # as it may not any more
+                found = bent(old.structure, archive.behaviour, table.primitives, judge.X, judge.y, judge.weight)
+                if found is not None:
+                    renewed.keep(replace(found, trial=old.trial))
         if time.time() > deadline:
             break
     return renewed
@@ -74,7 +79,8 @@ def by_promise(archive: Archive, table: Table, deadline: float = math.inf) -> li
                 free = free_mask(equation, table.primitives)
                 n_free = int(free.sum()) - n_recognisable(equation, judge.errors(equation, free), table.primitives)
             symbols = n_symbols(member.structure, archive.admission)
-            lengths.append(description_length(archive.level(member), archive.n_rows, n_free, symbols))
+            length = description_length(archive.level(member), archive.n_rows, n_free, symbols)
+            lengths.append(length if archive.behaves(member) else math.inf)
     order = np.argsort(lengths, kind="stable").tolist()
     return [*(ranked[i] for i in order), *ranked[len(order) :]]
 
@@ -171,7 +177,17 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
     law = as_law(equation, tidied, result.trial, table)
     if law is None or table.admits(law.equation):
         return law
-    return _admitted(as_law(*readable(loose, loss, table), result.trial, table), table)
+    if (law := _admitted(as_law(*readable(loose, loss, table), result.trial, table), table)) is not None:
+        return law
+    return _bent(equation, result.trial, table) or _bent(loose, result.trial, table)
+
+
+def _bent(equation: Equation, trial: int, table: Table) -> Law | None:
+    """The law with constants under which it may be printed, those that are recognised staying; None without any."""
+    free = free_mask(equation, table.primitives)
+    free &= np.array([constant_bits(abs(value)) is None for value in equation.coefficients()], dtype=bool)
+    found = table.bent(equation, free)
+    return None if found is None else _admitted(as_law(*readable(*found, table), trial, table), table)
 
 
 def _admitted(law: Law | None, table: Table) -> Law | None:

@@ -14,6 +14,8 @@ from scipy.stats import t as student
 from sklearn_eql._devices import CPU
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.admission import Admission
+from sklearn_eql.sparse.behaviour import Behaviour
+from sklearn_eql.sparse.bending import bent
 from sklearn_eql.sparse.description_length import is_unsurprising
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt, standard_errors
 from sklearn_eql.sparse.problem import Scaling, misses, row_tolerance, weighted_variance
@@ -21,6 +23,7 @@ from sklearn_eql.sparse.program import SourceRows
 from sklearn_eql.sparse.rows import BLOCK, RowView, ScaledRows, subset
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import free_mask
+from sklearn_eql.symbolic.complexity import equation_complexity
 from sklearn_eql.symbolic.equation import Equation
 
 TIDY_STEPS = 12  # of Levenberg-Marquardt, at most, from the optimum with one constant more; not tuned
@@ -43,6 +46,8 @@ class Table:
         Where laws are refitted if that is enough work.
     admission : Admission or None
         Which laws may be printed; all by default.
+    behaviour : Behaviour or None
+        How they must behave, in scaled units.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Table:
         deadline: float = math.inf,
         device: str = CPU,
         admission: Admission | None = None,
+        behaviour: Behaviour | None = None,
     ) -> None:
         if sample_weight is not None and not (sample_weight > 0).all():
             keep = sample_weight > 0
@@ -63,7 +69,7 @@ class Table:
         self.scaling = scaling
         self.primitives = primitives
         self.deadline, self.device = deadline, device
-        self.admission = admission
+        self.admission, self.behaviour = admission, behaviour
         self._rows = X
         self.y = torch.as_tensor(y / scaling.y)
         weight = scaling.weights_of(sample_weight, self.y.numpy())
@@ -75,7 +81,8 @@ class Table:
         if len(self.y) > SAMPLE_ROWS:
             rows = np.random.default_rng(seed).choice(len(self.y), SAMPLE_ROWS, replace=False)
             weight = None if self.weight is None else self.weight.numpy()[rows]
-            self.few = Table(X[rows], y[rows], weight, scaling, primitives, seed, device=device, admission=admission)
+            options = {"device": device, "admission": admission, "behaviour": behaviour}
+            self.few = Table(X[rows], y[rows], weight, scaling, primitives, seed, **options)
 
     @cached_property
     def X(self) -> torch.Tensor:
@@ -101,10 +108,29 @@ class Table:
         )
 
     def admits(self, equation: Equation) -> bool:
-        """Whether a law may be printed as it is."""
-        if self.admission is None:
+        """Whether a law may be printed as it is: its form is admitted, and it behaves."""
+        if self.admission is not None and not self.admission.admits(
+            Structure.from_equation(equation, free_mask(equation, self.primitives))
+        ):
+            return False
+        if self.behaviour is None:
             return True
-        return self.admission.admits(Structure.from_equation(equation, free_mask(equation, self.primitives)))
+        most = self.behaviour.max_complexity
+        if most is not None and equation_complexity(equation, self.primitives) > most:
+            return False
+        free = np.zeros(len(equation.coefficients()), dtype=bool)
+        return self.behaviour.excess_as_printed(self._scaled(equation, free).to_equation(), self.primitives) == 0
+
+    def bent(self, equation: Equation, free: np.ndarray) -> tuple[Equation, float] | None:
+        """The law with other coefficients where `free`, under which it behaves, and its relative loss, if there are."""
+        if self.behaviour is None or not free.any():
+            return None
+        structure = self._scaled(equation, free)
+        found = bent(structure, self.behaviour, self.primitives, self.X, self.y, self.weight)
+        if found is None:
+            return None
+        values = np.where(free, self._unscaled(found.structure).coefficients(), equation.coefficients())
+        return equation.with_coefficients(values), found.loss / self.variance
 
     def refit(self, equation: Equation, free: np.ndarray, max_iter: int = TIDY_STEPS) -> tuple[Equation, float]:
         """Best coefficients where `free`, in user units, and the relative loss; infinite where undefined on a row."""

@@ -51,7 +51,7 @@ def train_trials(
     """
     network, result = _trained(problem, settings, seed, deadline, watched)
     structures = _pruned(network, result, problem)
-    archive = Archive(len(problem.y), problem.exact, admission=problem.admission)
+    archive = Archive.of(problem)
     reason = {Status.TIMED_OUT: StopReason.MAX_TIME, Status.INTERRUPTED: StopReason.INTERRUPTED}.get(
         result.status, StopReason.SCHEDULE
     )

@@ -15,6 +15,7 @@ import numpy as np
 
 from sklearn_eql.search.mutations import Proposer
 from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.bending import bend_leaders
 from sklearn_eql.sparse.elimination import simplify
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem, is_exact
@@ -74,7 +75,7 @@ def evolve(
     rng = np.random.default_rng(seed)
     proposer = Proposer(problem, rng)
     if archive is None:
-        archive = Archive(len(problem.y), problem.exact, admission=problem.admission)
+        archive = Archive.of(problem)
     archive.add(problem.fit([proposer.linear(), *seeds], settings.fit_iterations))
     starts: dict[tuple, int] = {}
     curve: list[float] = []
@@ -84,7 +85,8 @@ def evolve(
     try:
         while True:
             leader = archive.ranked()[0] if archive.members else None
-            if leader and leader.loss < problem.exact and is_exact(leader.structure, problem):
+            is_law = leader is not None and archive.behaves(leader) and leader.loss < problem.exact
+            if is_law and is_exact(leader.structure, problem):
                 reason = StopReason.EXACT
                 break
             if generation == settings.n_generations:
@@ -100,9 +102,10 @@ def evolve(
             generation += 1
             if not archive.members:
                 continue
+            bend_leaders(archive, problem)
             leader = archive.ranked()[0]
             curve.append(leader.loss)
-            if archive.score(leader) < best_score - 1.0:
+            if archive.behaves(leader) and archive.score(leader) < best_score - 1.0:
                 best_score, best_at = archive.score(leader), generation
             if report:
                 report(generation, leader)

@@ -83,7 +83,13 @@ def search(
     kept = [law for law in outer.front if is_readable(law, sample, settings.primitives)]
     if kept and outer.stop_reason == StopReason.EXACT and kept[-1].level <= kept[-1].exact:
         return replace(outer, front=kept)
-    return _merged(replace(outer, front=kept), _search_in(last, *rows, settings, initial, seed, deadline))
+    try:
+        inner = _search_in(last, *rows, settings, initial, seed, deadline)
+    except AllTrialsFailedError:
+        if not kept:
+            raise
+        return replace(outer, front=kept)
+    return _merged(replace(outer, front=kept), inner)
 
 
 def _sample_of(X: np.ndarray | RowView) -> np.ndarray:
@@ -126,6 +132,7 @@ def _search_in(
         X, y = frame.inside(X[:]), y / frame.y_unit
     has_jumps = any(settings.primitives[name].has_jumps for name in settings.copies)
     scaling = Scaling.of(X, y, settings.scale, resolution, sample_weight, binary=has_jumps)
+    demands, units = settings.demands, (frame, scaling.x, scaling.y)
     with_rows = partial(
         make_problem,
         X,
@@ -140,12 +147,12 @@ def _search_in(
         deadline=search_until,
         device=settings.device,
         admission=settings.admission,
+        behaviour=None if demands is None else demands.of_candidates.in_units(*units),
     )
     problem = with_rows(max_rows=settings.max_rows)
     judge = with_rows(max_rows=max(settings.max_rows, SAMPLE_ROWS))
-    table = Table(
-        X, y, sample_weight, scaling, settings.primitives, seed, deadline, settings.device, settings.admission
-    )
+    asked = (settings.admission, None if demands is None else demands.of_printed.in_units(*units))
+    table = Table(X, y, sample_weight, scaling, settings.primitives, seed, deadline, settings.device, *asked)
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
     before = [reframed(law.equation, frame, settings.primitives) for law in initial]
     starts = [_scaled_structure(equation, scaling, settings.primitives) for equation in before if equation is not None]
@@ -171,6 +178,13 @@ def _search_in(
     with single_threaded():
         laws, stopped = _collect([run for history in histories for run in history], table, judge, deadline)
     interrupted |= stopped
+    met = any(table.is_met(law.equation) for law in laws)
+    if frame is not None:
+        laws = shortlist([framed(law, frame, given, settings.primitives) for law in laws], len(table.y))
+    if demands is not None:
+        laws = [law for law in laws if demands.confirms(law.equation)]
+    if not laws and not (demands is settings.admission is None):
+        raise AllTrialsFailedError(_nothing_admitted([run for history in histories for run in history], problem))
     if not laws:
         raise AllTrialsFailedError(
             "No trial ended with a law that is finite on every row. Check X and y for extreme values, allow more "
@@ -178,10 +192,8 @@ def _search_in(
         )
     best = min(histories, key=lambda history: min((run.loss_curve[-1:] or (math.inf,))[0] for run in history))
     reason = StopReason.INTERRUPTED if interrupted else best[-1].stop_reason
-    if reason == StopReason.EXACT and not any(table.is_met(law.equation) for law in laws):
+    if reason == StopReason.EXACT and not met:
         reason = StopReason.SAMPLE
-    if frame is not None:
-        laws = shortlist([framed(law, frame, given, settings.primitives) for law in laws], len(table.y))
     n_iter = sum(run.n_generations for history in histories for run in history)
     loss_curve = [loss for run in best for loss in run.loss_curve]
     return SearchResult(laws, reason, n_iter, loss_curve, len(table.y), interrupted)
@@ -189,6 +201,19 @@ def _search_in(
 
 def _n_tasks(settings: SearchSettings) -> int:
     return (settings.method != "gradient") * settings.n_islands + (settings.method != "evolution")
+def _nothing_admitted(runs: Sequence[EvolutionResult], problem: Problem) -> str:
+    """What to say where no law is left that is and behaves as was asked."""
+    ranked = [run.archive.ranked()[0] for run in runs if run.archive.members]
+    misses = ""
+    if ranked and problem.behaviour is not None:
+        best = min(ranked, key=runs[0].archive.score)
+        missed = problem.behaviour.missed(best.structure.to_equation(), problem.primitives)
+        if missed:
+            misses = f" The best law that was tried does not obey {', '.join(name for name, _ in missed)}."
+    return (
+        f"No law was found that obeys all constraints and units.{misses} Check that the data do, allow more functions, "
+        "raise n_generations or max_time, or leave out a constraint."
+    )
 
 
 def _tasks(
@@ -221,7 +246,7 @@ def _scaled_structure(equation: Equation, scaling: Scaling, primitives: Mapping[
 
 def _collect(runs: list[EvolutionResult], table: Table, judge: Problem, deadline: float) -> tuple[list[Law], bool]:
     """Refined laws of all islands, and whether Ctrl-C cut that short."""
-    merged = Archive(len(table.y), table.exact, per_size=_RERANKED_PER_SIZE, admission=table.admission)
+    merged = replace(Archive.of(judge), n_rows=len(table.y), exact=table.exact, per_size=_RERANKED_PER_SIZE)
     for run in runs:
         merged.merge(run.archive)
     best = merged.ranked()[:_N_ELIMINATED]
@@ -229,7 +254,7 @@ def _collect(runs: list[EvolutionResult], table: Table, judge: Problem, deadline
     for old, new in zip(best, shorter, strict=True):  # a search that ran out of time has left terms of no use
         merged.keep(replace(new, trial=old.trial))
     ranked = merged.ranked()
-    if ranked and ranked[0].loss < merged.exact:
+    if ranked and ranked[0].loss < merged.exact and merged.behaves(ranked[0]):
         best = ranked[0]
         shorter = [r for r in merged.front() if r.structure.size < best.structure.size]
         chosen = [*ranked[:_FINISHED_EXACT], *shorter[-_N_SHORTER:]]

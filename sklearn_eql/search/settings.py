@@ -15,6 +15,7 @@ from sklearn_eql.progress import Watched
 from sklearn_eql.search.dense_trials import GradientSettings
 from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.sparse.admission import Admission
+from sklearn_eql.sparse.behaviour import Demands
 from sklearn_eql.stopping import StopReason
 
 _CHEAP_FAMILIES = 4  # up to the cubic form
@@ -40,6 +41,7 @@ class SearchSettings:
     watched: Watched | None = None  # those who are told how the search goes
     proposals: Proposals | None = None  # laws that a network writes, among the first families of the ladder
     admission: Admission | None = None  # which structures may be laws; all by default
+    demands: Demands | None = None  # how laws must behave; anyhow by default
 
     @property
     def families(self) -> tuple[Family, ...]:

@@ -39,6 +39,7 @@ class FitResult:
     loss: float  # weighted mean of squared residuals
     trial: int = 0  # number of the network in its search
     state: State | None = field(default=None, repr=False, compare=False)  # None where the coefficients are those
+    excess: float | None = field(default=None, compare=False)  # see `Behaviour.excess`; None where nobody has looked
 
     @cached_property
     def structure(self) -> Structure:

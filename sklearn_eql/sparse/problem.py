@@ -13,6 +13,7 @@ import torch
 from sklearn_eql._devices import CPU
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.sparse.admission import Admission, admitted
+from sklearn_eql.sparse.behaviour import Behaviour
 from sklearn_eql.sparse.columns import Columns
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt
 from sklearn_eql.sparse.program import SourceRows
@@ -119,6 +120,7 @@ class Problem:
     deadline: float = math.inf  # value of ``time.time()`` after which fits return what they have
     device: str = CPU  # where structures are fitted together; the rows stay here
     admission: Admission | None = None  # which structures may be laws; all by default
+    behaviour: Behaviour | None = None  # how laws must behave, in the units of the rows
 
     @cached_property
     def rows(self) -> SourceRows:
@@ -229,6 +231,7 @@ def make_problem(
     deadline: float = math.inf,
     device: str = CPU,
     admission: Admission | None = None,
+    behaviour: Behaviour | None = None,
 ) -> Problem:
     """Scale, sample at most `max_rows` rows, and look at the features, unless their `columns` are known.
 
@@ -258,6 +261,7 @@ def make_problem(
         deadline=deadline,
         device=device,
         admission=admission,
+        behaviour=behaviour,
     )
 
 
