@@ -13,9 +13,23 @@ from sklearn_eql.search.settings import SearchSettings
 from sklearn_eql.sparse.admission import all_of
 
 
-def read_constraints(given: Iterable[Any] | None, names: Sequence[str], settings: SearchSettings) -> Constraints | None:
-    """The parameter `constraints`, checked before any work starts."""
-    return Constraints.read(given, names, settings.primitives)
+def read_constraints(
+    given: Iterable[Any] | None, names: Sequence[str], settings: SearchSettings, form: Any = None
+) -> Constraints | None:
+    """The parameter `constraints`, checked before any work starts.
+
+    Raises
+    ------
+    ValueError
+        A `form` besides, or constraints that make no sense; see :meth:`Constraints.read`.
+    """
+    known = Constraints.read(given, names, settings.primitives)
+    if known is not None and form is not None:
+        raise ValueError(
+            f"constraints={list(known.given)!r} and form={form}, expected one of the two: constraints are on laws of "
+            "any form. Write what you know into the form, or leave the form out."
+        )
+    return known
 
 
 def searched_columns(X: np.ndarray, known: Constraints | None) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.forms.search import FormResult
 from sklearn_eql.laws.cross_validation import Rows, refitted
+from sklearn_eql.laws.losses import Loss, TorchLoss
 from sklearn_eql.laws.selection import (
     extrapolation_errors,
     outer_rows,
@@ -21,6 +22,7 @@ from sklearn_eql.laws.selection import (
 )
 from sklearn_eql.search.robust import robust_rows
 from sklearn_eql.search.settings import SearchResult, SearchSettings
+from sklearn_eql.search.under_loss import outer_errors, refitted_under
 from sklearn_eql.sparse.rows import subset
 
 HELD_OUT = ("extrapolation", "validation")  # rules for which rows are held out of the search
@@ -38,6 +40,7 @@ def search_with_rows_held_out(
     seed: int,
     epsilon: float | None,
     deadline: float = math.inf,
+    loss: Loss | TorchLoss | None = None,
 ) -> tuple[SearchResult, int, Rows]:
     """The laws that are defined on the rows held out, the selected row, and the rows that the laws are fitted to.
 
@@ -51,6 +54,8 @@ def search_with_rows_held_out(
         The search.
     epsilon : float or None
         Of Huber's loss, where it is that.
+    loss : Loss, TorchLoss or None
+        Another one than squares or that of Huber.
 
     Raises
     ------
@@ -73,6 +78,8 @@ def search_with_rows_held_out(
     result = find(searched, None if counts is None else counts[~out])
     unseen = (subset(X, out)[:], y[out], held_out)
     errors = extrapolation_errors(result.front, *unseen, settings.primitives, epsilon is not None)
+    if loss is not None:
+        errors = outer_errors(loss, result.front, unseen, settings)
     defined = np.flatnonzero(np.isfinite(errors))
     if not len(defined):
         raise AllTrialsFailedError(
@@ -81,13 +88,18 @@ def search_with_rows_held_out(
             "functions that are defined everywhere."
         )
     result = replace(result, front=[result.front[i] for i in defined])
-    if outside or epsilon is not None:
+    if outside or epsilon is not None or loss is not None:
         best = simplest_outside(errors[defined], int(out.sum()))
     else:
         best = simplest_validated(errors[defined], squared_errors(result.front, *unseen, settings.primitives))
     if outside or isinstance(result, FormResult):  # whose constants are no coefficients
         return result, best, searched
+    if loss is not None:
+        front = refitted_under(loss, result.front, rows, settings, deadline)
+        return replace(result, front=front, n_rows=len(y)), best, rows
     scaling_of = {"enabled": settings.scale, "resolution": settings.resolution}
     weighed = rows if epsilon is None else robust_rows(rows, result, settings, epsilon)
     front = refitted(result.front, weighed, settings.primitives, scaling_of, deadline)
+    if (demands := settings.demands) is not None:  # which constants of all rows may not meet
+        front = [new if demands.confirms(new.equation) else old for old, new in zip(result.front, front, strict=True)]
     return replace(result, front=front, n_rows=len(y)), best, rows

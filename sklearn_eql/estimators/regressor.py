@@ -6,7 +6,7 @@ import math
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
@@ -51,6 +51,7 @@ from sklearn_eql.language.proposals import Proposals
 from sklearn_eql.language.writer import Writer
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
+from sklearn_eql.laws.losses import LOSSES, check_targets, loss_of
 from sklearn_eql.laws.selection import RULES, select, simplest_cross_validated
 from sklearn_eql.laws.standing import Standing, standings
 from sklearn_eql.networks.penalties import Penalty
@@ -61,6 +62,7 @@ from sklearn_eql.search.dense_trials import GradientSettings
 from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.search.islands import SearchResult, SearchSettings, search
 from sklearn_eql.search.robust import robust_rows, robust_search
+from sklearn_eql.search.under_loss import rows_under, search_under
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.schedule import SCHEDULES, Phase
@@ -82,10 +84,13 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         Functions that units may compute: a preset name (`sklearn_eql.primitives.PRESETS`), names with the number of
         copies per layer (``{"id": 4, "sin": 2}``), or a sequence of names and :class:`~sklearn_eql.Primitive`.
         Identity and constants are always there, as terms of linear forms.
-    loss : {"squared_error", "huber"}, default="squared_error"
+    loss : {"squared_error", "huber", "absolute_error", "relative_error", "poisson", "log_error"} or callable, \
+            default="squared_error"
         What a residual counts. "huber": as in :class:`~sklearn.linear_model.HuberRegressor`, its square up to `epsilon`
         robust standard deviations, and linearly beyond; rows beyond six are left out of the search. For tables in which
-        a few rows are wrong.
+        a few rows are wrong. "absolute_error": its size. "relative_error": ``(prediction / y - 1)**2``. "poisson": the
+        deviance of counts. "log_error": ``log(prediction / y)**2``. A callable gets float64 tensors ``(prediction, y,
+        weight)`` of shape (n_samples,) and returns a scalar tensor, least for a perfect prediction.
     epsilon : float, default=1.35
         Of ``loss="huber"``, at least 1.
     constraints : list or None, default=None
@@ -209,7 +214,7 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
 
     _parameter_constraints: ClassVar[dict] = {
         "functions": [str, Mapping, Sequence],
-        "loss": [StrOptions({"squared_error", "huber"})],
+        "loss": [StrOptions({"squared_error", "huber", *LOSSES}), callable],
         "epsilon": [Interval(Real, 1, None, closed="left")],
         "constraints": [Iterable, None],
         "n_hidden_layers": [Interval(Integral, 1, None, closed="left")],
@@ -245,7 +250,7 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         self,
         *,
         functions: str | Mapping[str, int] | Sequence[str | Primitive] = "default",
-        loss: str = "squared_error",
+        loss: str | Callable = "squared_error",
         epsilon: float = 1.35,
         constraints: Iterable | None = None,
         n_hidden_layers: int = 2,
@@ -344,13 +349,14 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         kept = slice(None) if weight is None or (weight > 0).all() else weight > 0
         names = ["y"] if y.ndim == 1 else [f"y[:, {k}]" for k in range(y.shape[1])]
         check_varies(X[kept], targets[kept], names)
+        check_targets(self.loss, targets[kept].T, names)
         settings = self._settings(resolution)
         folds = None if self.cv is None else Folds.of(self.cv, X, y, weight)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
         variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
 
         self._form = form_of(self.form, variables, len(X[kept]), settings.primitives)
-        known = read_constraints(self.constraints, variables, settings)
+        known = read_constraints(self.constraints, variables, settings, self.form)
         searched = searched_columns(X, known)
 
         before = self._laws if self.warm_start and hasattr(self, "_laws") else []
@@ -437,7 +443,7 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
             find = partial(self._search, settings=settings, initial=initial, seed=seed, until=until)
             epsilon = self.epsilon if self.loss == "huber" else None
             result, best, searched = search_with_rows_held_out(
-                self.selection, find, rows, counts, settings, seed, epsilon, deadline
+                self.selection, find, rows, counts, settings, seed, epsilon, deadline, loss_of(self.loss)
             )
         else:
             result, searched = self._search(rows, counts, settings, initial, seed, until), rows
@@ -445,6 +451,9 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
             robust = (result, settings, self.epsilon)
             rows, searched = robust_rows(rows, *robust), robust_rows(searched, *robust)
             folds = None if folds is None else replace(folds, rows=robust_rows(given, *robust))
+        elif (loss := loss_of(self.loss)) is not None:
+            rows, searched = (rows_under(loss, part, result, settings) for part in (rows, searched))
+            folds = None if folds is None else replace(folds, rows=rows_under(loss, given, result, settings))
         losses = errors = None
         if folds is not None:
             try:
@@ -475,6 +484,8 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         find = search if self._form is None else partial(search_form, self._form)
         if self.loss == "huber":
             return robust_search(*rows, counts, settings, initial, seed, until, self.epsilon, find)
+        if (loss := loss_of(self.loss)) is not None:
+            return search_under(loss, *rows, settings, initial, seed, until, find)
         return find(*rows, settings, initial, seed, until)
 
     def _select(

@@ -101,8 +101,8 @@ def refitted(
     for frame in dict.fromkeys(law.equation.frame for law in front):
         among = [i for i, law in enumerate(front) if law.equation.frame == frame]
         equations = [front[i].equation for i in among]
-        table = _table(frame, rows, primitives, scaling_of or {}, deadline)
-        free = [_fitted_coefficients(equation, primitives) for equation in equations]
+        table = table_in(frame, rows, primitives, scaling_of or {}, deadline)
+        free = [fitted_coefficients(equation, primitives) for equation in equations]
         with np.errstate(all="ignore"):
             results = table.refit_all(equations, free, _STEPS)
         unit = table.scaling.y * (1.0 if frame is None else frame.y_unit)
@@ -113,9 +113,10 @@ def refitted(
     return [fitted[i] for i in range(len(front))]
 
 
-def _table(
+def table_in(
     frame: Frame | None, rows: Rows, primitives: Mapping[str, Primitive], scaling_of: Mapping, deadline: float
 ) -> Table:
+    """Rows as laws of a frame read them; see `cross_validated_losses`."""
     X, y, weight = rows
     if weight is not None:
         keep = weight > 0
@@ -126,7 +127,7 @@ def _table(
     return Table(X, y, weight, scaling, primitives, seed=0, deadline=deadline)
 
 
-def _fitted_coefficients(equation: Equation, primitives: Mapping[str, Primitive]) -> np.ndarray:
+def fitted_coefficients(equation: Equation, primitives: Mapping[str, Primitive]) -> np.ndarray:
     """Which coefficients are no recognised constants, bool (n_coefficients,)."""
     constant = [constant_bits(abs(value)) is not None for value in equation.coefficients()]
     return free_mask(equation, primitives) & ~np.array(constant, dtype=bool)

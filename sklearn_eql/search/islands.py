@@ -201,6 +201,8 @@ def _search_in(
 
 def _n_tasks(settings: SearchSettings) -> int:
     return (settings.method != "gradient") * settings.n_islands + (settings.method != "evolution")
+
+
 def _nothing_admitted(runs: Sequence[EvolutionResult], problem: Problem) -> str:
     """What to say where no law is left that is and behaves as was asked."""
     ranked = [run.archive.ranked()[0] for run in runs if run.archive.members]
