@@ -19,7 +19,7 @@ FLOORS = [  # from the ground up; what stands on one floor does not know of each
     {"language"},
     {"ladder"},
     {"search"},
-    {"dynamics", "encoder", "forms"},
+    {"dynamics", "encoder", "forms", "groups"},
     {"estimators"},
     {"__init__"},
     {"__main__", "pretrain"},

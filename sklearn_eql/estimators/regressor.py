@@ -39,6 +39,7 @@ from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
 from sklearn_eql.estimators._form import FormReader, form_of, keep_forms
+from sklearn_eql.estimators._groups import GroupReader, fit_groups
 from sklearn_eql.estimators._held_out import HELD_OUT, search_with_rows_held_out
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
@@ -71,7 +72,9 @@ from sklearn_eql.uncertainty.curvature import Curvature
 _CV_SHARE, _CV_SECONDS = 0.2, 10.0  # of max_time, kept for cross-validation
 
 
-class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin, CallbackSupportMixin, BaseEstimator):
+class EQLRegressor(
+    GroupReader, FormReader, ConstantsReader, StabilityReader, RegressorMixin, CallbackSupportMixin, BaseEstimator
+):
     """Find the equation behind a table of numbers with Equation Learner (EQL) networks.
 
     By default, sparse EQL networks are searched for: generations of small networks, all of a generation fitted
@@ -316,7 +319,7 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
     @fit_context(prefer_skip_nested_validation=True)
     @unchanged_on_failure
     @watched_fit
-    def fit(self, X, y, sample_weight=None) -> EQLRegressor:
+    def fit(self, X, y, sample_weight=None, *, groups=None) -> EQLRegressor:
         """Search for the equation.
 
         Parameters
@@ -326,6 +329,9 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
             Each output gets its own equation.
         sample_weight : array-like of shape (n_samples,), optional
             Non-negative; a row of weight 2 counts as two rows.
+        groups : array-like of shape (n_samples,), optional
+            Labels of experiments: one law for all, of which some constants are shared, and others belong to each group
+            for itself (`group_constants_`); which ones is told by the fit.
 
         Returns
         -------
@@ -365,6 +371,10 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
         self._ranges = np.stack([X[kept].min(axis=0), X[kept].max(axis=0)])
         self._watched.names = tuple(variables)
+        self._grouped = None
+        if groups is not None:
+            fit_groups(self, (searched, y, weight), groups, settings, int(seeds[0]), deadline, variables)
+            return self
         outcomes = []
         for k, (column, seed, laws) in enumerate(zip(targets.T, seeds.tolist(), before, strict=True)):
             limited = constrained(settings, known, self._ranges, column[kept])
@@ -390,7 +400,7 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
                 warnings.warn(outlier_message(outliers, len(X), names), OutlierWarning, stacklevel=2)
         return self
 
-    def predict(self, X, index: int | list[int] | None = None, *, return_std: bool | str = False):
+    def predict(self, X, index: int | list[int] | None = None, *, groups=None, return_std: bool | str = False):
         """Values of the equation.
 
         Parameters
@@ -398,6 +408,8 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         X : array-like of shape (n_samples, n_features)
         index : int or list of int, optional
             Row of `equations_`; the selected one by default.
+        groups : array-like of shape (n_samples,), optional
+            Labels as `fit` saw them, where the law has constants of groups.
         return_std : bool or "mean", default=False
             True: also the standard deviation of an observation (of average weight), as other regressors of scikit-learn
             have it: what the constants leave open and the noise of the training rows together. "mean": that of the
@@ -411,11 +423,11 @@ class EQLRegressor(FormReader, ConstantsReader, StabilityReader, RegressorMixin,
         Raises
         ------
         ValueError
-            Rows on which the equation is undefined (a logarithm of a negative number) or overflows, as `on_undefined`
-            has it.
+            A group that `fit` did not see. Rows on which the equation is undefined (a logarithm of a negative number)
+            or overflows, as `on_undefined` has it.
         """
         check_is_fitted(self)
-        return self._with_std(read_rows(self, X), index, return_std)
+        return self._with_std(self._with_constants(read_rows(self, X), groups, index), index, return_std)
 
     def _fit_output(
         self,

@@ -6,7 +6,7 @@ A constant that every group has for itself is a column that varies from group to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,6 +53,25 @@ class ParametricLaw:
         equation = _substituted(self.equation, {first + k: float(value) for k, value in values.items()})
         names, own = tuple(self.names[k] for k in kept), tuple(self.own[k] for k in kept)
         return ParametricLaw(equation, names, own)
+
+    def equating(self, constant: int, other: int, sign: float = 1.0) -> ParametricLaw:
+        """The law in which a constant, by position, is another one, or its negative."""
+        first = self.n_features + 1
+        equation = _redirected(self.equation, {first + constant: (first + other, sign)})
+        return replace(self, equation=equation).holding({constant: 0.0})
+
+    def negating(self, constants: Iterable[int]) -> ParametricLaw:
+        """The law of the negatives of some constants, by position."""
+        first = self.n_features + 1
+        return replace(self, equation=_redirected(self.equation, {first + k: (first + k, -1.0) for k in constants}))
+
+    def used(self, primitives: Mapping[str, Primitive] = PRIMITIVES) -> tuple[ParametricLaw, list[int]]:
+        """The canonical law of the constants that it still reads, and which these are."""
+        equation = canonicalize(self.equation, primitives)
+        read = {source for form in equation.forms() for source, _ in form}
+        unread = [k for k in range(len(self.names)) if self.n_features + 1 + k not in read]
+        law = replace(self, equation=equation).holding(dict.fromkeys(unread, 0.0))
+        return law, [k for k in range(len(self.names)) if k not in unread]
 
     def evaluate(
         self, X: np.ndarray, values: np.ndarray, primitives: Mapping[str, Primitive] = PRIMITIVES
@@ -160,6 +179,20 @@ def _substituted(equation: Equation, values: Mapping[int, float]) -> Equation:
     units = tuple(Unit(unit.primitive, tuple(map(replaced, unit.args))) for unit in equation.units)
     frame = None if equation.frame is None else equation.frame.of_columns(columns)
     return Equation(len(columns), units, replaced(equation.output), frame)
+
+
+def _redirected(equation: Equation, sources: Mapping[int, tuple[int, float]]) -> Equation:
+    """Multiples of other columns in place of some."""
+
+    def replaced(form: Affine) -> Affine:
+        total: dict[int, float] = {}
+        for source, c in form:
+            place, factor = sources.get(source, (source, 1.0))
+            total[place] = total.get(place, 0.0) + c * factor
+        return tuple(sorted(total.items()))
+
+    units = tuple(Unit(unit.primitive, tuple(map(replaced, unit.args))) for unit in equation.units)
+    return replace(equation, units=units, output=replaced(equation.output))
 
 
 def _is_linear(equation: Equation, places: set[int]) -> bool:

@@ -100,11 +100,11 @@ def n_recognisable(
     """How many coefficients of a canonical equation are near a constant that `tidy` would try first."""
     free = np.flatnonzero(free_mask(equation, primitives)).tolist()
     tolerances, values = _tolerances(equation, standard_errors), equation.coefficients().tolist()
-    exponents = _exponents(equation)
+    exponents = exponent_flags(equation)
     return sum(bool(_options(values[i], float(tolerances[i]), _ANY_COST, exponents[i])) for i in free)
 
 
-def _exponents(equation: Equation) -> list[bool]:
+def exponent_flags(equation: Equation) -> list[bool]:
     """Whether a coefficient is an exponent: of a power, or the factor of the logarithm of a feature."""
     first = 1 + equation.n_features
     logs = {
@@ -150,7 +150,7 @@ def _try_constants(
 ) -> tuple[tuple[Equation, float], dict[int, float]]:
     """One pass over the coefficients that are `left`: the law and all its replaced coefficients (by index)."""
 
-    exponents = _exponents(best[0])
+    exponents = exponent_flags(best[0])
 
     def options(current: Equation, i: int) -> list[Constant]:
         return _options(float(current.coefficients()[i]), float(tolerances[i]), max_cost, exponents[i])
@@ -177,7 +177,7 @@ def _tolerances(equation: Equation, standard_errors: np.ndarray | None) -> np.nd
     if standard_errors is None:
         return _UNKNOWN_WIDTH * size
     width = np.maximum(_N_ERRORS * np.asarray(standard_errors, dtype=np.float64), _ROUNDING * size)
-    widest = np.where(_exponents(equation), _WIDEST_WHOLE, _WIDEST_SIMPLE * size)
+    widest = np.where(exponent_flags(equation), _WIDEST_WHOLE, _WIDEST_SIMPLE * size)
     return np.where(width <= widest, width, math.nan)
 
 

@@ -1,0 +1,310 @@
+"""One law for many groups, as an estimator has it: which group a row is of, and constants that each has for itself."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_eql.estimators._check_table import read_rows
+from sklearn_eql.estimators._kept_laws import Outcome, keep_laws
+from sklearn_eql.groups.search import search_groups
+from sklearn_eql.groups.single import constants_of_group
+from sklearn_eql.laws.cross_validation import Rows
+from sklearn_eql.laws.selection import select
+from sklearn_eql.laws.standing import standings
+from sklearn_eql.reading.arrays import plain
+from sklearn_eql.search.settings import SearchSettings
+
+_ALLOWED = {  # of parameters that mean nothing for groups otherwise
+    "selection": ("best", "accurate", "simple"),
+    "loss": ("squared_error",),
+    "cv": (None,),
+    "form": (None,),
+}
+_SHOWN = 5  # labels that a message lists
+_PREFIXES = ("c", "k", "const")  # of names of constants, the first that no feature has
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Which group each row is of.
+
+    Parameters
+    ----------
+    labels : list
+        Of the groups with rows of weight, sorted where they can be.
+    codes : ndarray (n_samples,) of int
+        Positions in `labels`, -1 for rows of other groups.
+    """
+
+    labels: list[Hashable]
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, groups: Any, n_rows: int, weight: np.ndarray | None = None) -> Grouping:
+        """From what a user passes: labels of rows, or rows of several labels each.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Not one label for each row, missing labels, labels that cannot be told apart.
+        """
+        given = labels_of(groups, n_rows)
+        kept = given if weight is None else given[weight > 0]
+        labels = list(dict.fromkeys(kept.tolist()))
+        with contextlib.suppress(TypeError):  # of several types: in the order in which they come
+            labels = sorted(labels)
+        return cls(labels, _codes(given, labels))
+
+
+def labels_of(groups: Any, n_rows: int) -> np.ndarray:
+    """One label for each row, object array (n_rows,)."""
+    expected = f"expected {n_rows} labels, one per row of X: numbers, text or tuples"
+    if isinstance(groups, (pd.DataFrame, pd.MultiIndex)):
+        frame = groups.to_frame() if isinstance(groups, pd.MultiIndex) else groups
+        rows = list(frame.itertuples(index=False, name=None))
+        rows = [row[0] for row in rows] if frame.shape[1] == 1 else rows
+    elif isinstance(groups, np.ndarray) and groups.ndim == 2:
+        rows = [tuple(row) for row in groups.tolist()]
+        rows = [row[0] for row in rows] if groups.shape[1] == 1 else rows
+    elif isinstance(groups, str) or not hasattr(groups, "__len__"):
+        raise TypeError(f"groups: got {groups!r}, {expected}.")
+    else:
+        rows = groups.tolist() if hasattr(groups, "tolist") else list(groups)
+    if len(rows) != n_rows:
+        raise ValueError(f"groups: got {len(rows)} labels, {expected}.")
+    for i, row in enumerate(rows):
+        entries = row if isinstance(row, tuple) else (row,)
+        if any(_is_missing(entry) for entry in entries):
+            raise ValueError(
+                f"groups: label {row!r} of row {i} is missing, {expected}. Leave such rows out, or give them a label."
+            )
+        if not isinstance(row, Hashable):
+            raise TypeError(f"groups: label {row!r} of row {i} is a {type(row).__name__}, {expected}.")
+    found = np.empty(len(rows), dtype=object)
+    found[:] = rows
+    return found
+
+
+def _is_missing(entry: Any) -> bool:
+    return entry is None or entry is pd.NaT or entry is pd.NA or (isinstance(entry, float) and not math.isfinite(entry))
+
+
+def _codes(given: np.ndarray, labels: Sequence[Hashable]) -> np.ndarray:
+    number = {label: i for i, label in enumerate(labels)}
+    return np.array([number.get(label, -1) for label in given], dtype=int)
+
+
+def names_of_constants(variables: Sequence[str], count: int) -> list[str]:
+    """Names such as ``c0`` that no variable begins with."""
+    prefix = next(p for p in (*_PREFIXES, "_" * (1 + max(map(len, variables))) + "c") if not _taken(p, variables))
+    return [f"{prefix}{i}" for i in range(count)]
+
+
+def _taken(prefix: str, variables: Sequence[str]) -> bool:
+    return any(v.startswith(prefix) and v[len(prefix) :].isdigit() for v in variables)
+
+
+def fit_groups(
+    estimator, X, y, weight, groups, settings: SearchSettings, seed: int, deadline: float, variables
+) -> None:
+    """Fit an estimator to the rows of many groups, and set its attributes.
+
+    Parameters
+    ----------
+    rows : tuple of X (n_samples, n_features), y (n_samples,) or (n_samples, 1), weight (n_samples,) or None
+    groups
+        As the user passed them.
+    """
+    X, y, weight = rows
+    _check_supported(estimator, y)
+    grouping = Grouping.of(groups, len(y), weight)
+    kept = np.flatnonzero(grouping.codes >= 0)
+    given = X[kept], np.ravel(y)[kept], None if weight is None else weight[kept]
+    result = search_groups(*given, grouping.codes[kept], settings, seed, deadline)
+    n_own = max(law.n_own for law in result.front)
+    names = [*variables, *names_of_constants(variables, n_own)]
+    laws = [law.widened(n_own) for law in result.front]
+    stands = standings(laws, result.n_rows, None, None, None)
+    table = estimator._table(laws, names, stands, settings.primitives) if callable(estimator.selection) else None
+    best = select(estimator.selection, laws, result.n_rows, table)
+    estimator._grouped = {
+        "labels": grouping.labels,
+        "constants": [law.own for law in laws],
+        "errors": [law.own_errors for law in laws],
+    }
+    columns = [np.concatenate([law.own[:, k] for law in laws if law.n_own > k]) for k in range(n_own)]
+    ranges = np.array([[values.min() for values in columns], [values.max() for values in columns]]).reshape(2, n_own)
+    estimator._ranges = np.concatenate([estimator._ranges, ranges], axis=1)
+    keep_laws(estimator, [Outcome(replace(result, front=laws), best, stands, [None] * len(laws))], names, y.ndim == 1)
+
+
+def _check_supported(estimator, y: np.ndarray) -> None:
+    if y.ndim > 1 and y.shape[1] > 1:
+        raise ValueError(f"groups: y has {y.shape[1]} outputs, expected one. Fit an estimator for each.")
+    for name, allowed in _ALLOWED.items():
+        value = getattr(estimator, name)
+        if value not in allowed and not (name == "selection" and callable(value)):
+            raise ValueError(f"groups: {name}={value!r}, expected {' or '.join(map(repr, allowed))} with groups.")
+
+
+class GroupReader:
+    """Mixin: what an estimator that was fitted with groups knows of them, read from ``self._grouped``.
+
+    That is None where there were none, and else a dictionary of plain values: `labels` of the groups, and for each law
+    its own `constants` and their `errors`, ``(n_groups, n_own)``.
+    """
+
+    _grouped: dict[str, Any] | None = None
+
+    @property
+    def group_constants_(self) -> pd.DataFrame:
+        """Constants that every group has for itself in the selected law, and their standard errors.
+
+        One row for each group, labelled as in `groups`; columns ``c0``, ``c0_se``, ``c1``, and so on, as the symbols of
+        `sympy_expr_`. Without columns where all groups share all constants.
+        """
+        return self._constants_of_groups(self._checked_best())
+
+    def score(self, X, y, sample_weight=None, *, groups=None) -> float:
+        """The coefficient of determination of `predict`; `groups` as there."""
+        return r2_score(y, self.predict(X, groups=groups), sample_weight=sample_weight)
+
+    def _checked_best(self) -> int:
+        self._check_fitted("group_constants_")
+        if self._grouped is None:
+            raise AttributeError("group_constants_ is there after fit(X, y, groups=...) only.")
+        return self._best[0]
+
+    def _constants_of_groups(self, index: int) -> pd.DataFrame:
+        values, errors = self._grouped["constants"][index], self._grouped["errors"][index]
+        return _frame(values, errors, self._own_names(index), _index(self._grouped["labels"]))
+
+    def _own_names(self, index: int) -> list[str]:
+        first = self.n_features_in_
+        return self._names[first : first + self._grouped["constants"][index].shape[1]]
+
+    def _with_constants(self, X: np.ndarray, groups: Any, index: int | None) -> np.ndarray:
+        """Rows ``(n, n_features)`` with the own constants of their groups as further columns."""
+        if self._grouped is None:
+            if groups is None:
+                return X
+            raise ValueError("groups: fit saw none. Pass groups to fit, or leave them out here.")
+        pick = self._best[0] if index is None else self._pick(index)
+        values = self._grouped["constants"][pick]
+        columns = np.zeros((len(X), len(self._names) - X.shape[1]))
+        if not values.shape[1]:
+            return np.concatenate([X, columns], axis=1)
+        if groups is None:
+            names = ", ".join(self._own_names(pick))
+            raise ValueError(
+                f"groups: missing, and the law has {names} for each group. Pass one label per row: predict(X, "
+                f"groups=...), of {_shown(self._grouped['labels'])}; fit_group gives the constants of a new group."
+            )
+        codes = self._codes_of(groups, len(X))
+        columns[:, : values.shape[1]] = values[codes]
+        return np.concatenate([X, columns], axis=1)
+
+    def _pick(self, index) -> int:
+        self._chosen(index)  # which checks it
+        return index[0] if isinstance(index, (list, tuple)) else int(index)
+
+    def _codes_of(self, groups: Any, n_rows: int) -> np.ndarray:
+        labels = self._grouped["labels"]
+        given = labels_of(groups, n_rows)
+        codes = _codes(given, labels)
+        if (codes < 0).any():
+            unknown = list(dict.fromkeys(given[codes < 0].tolist()))
+            raise ValueError(
+                f"groups: fit did not see {_shown(unknown)}, expected {_shown(labels)}. Use fit_group for the "
+                "constants of a new group."
+            )
+        return codes
+
+    def fit_group(self, X, y, sample_weight=None, *, label: Hashable = None) -> pd.DataFrame:
+        """Constants of a new group, with the form and all shared constants of the selected law held.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), optional
+        label : hashable, optional
+            Under which the group is kept for `predict`, in place of an earlier one of that label. By default it is not
+            kept.
+
+        Returns
+        -------
+        constants : DataFrame
+            One row, as in `group_constants_`. Errors are infinite where there are no more rows than constants.
+        """
+        check_is_fitted(self)
+        best = self._checked_best()
+        rows, target, weight = read_group(self, X, y, sample_weight)
+        known = self._grouped["constants"][best]
+        n_own = known.shape[1]
+        if len(target) < n_own:
+            raise ValueError(
+                f"The group has {len(target)} rows, expected at least {n_own}: the law has "
+                f"{', '.join(self._own_names(best))} for each group. Give more rows."
+            )
+        equation = self._laws[0][best].equation
+        values, errors = constants_of_group(equation, known, rows, target, weight, self._primitives())
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"The law {self.sympy_expr_} is undefined on some of the {len(target)} rows, for any constants that "
+                "were tried. Check X, or choose another law with selection."
+            )
+        if label is not None:
+            self._keep_group(label, rows, target, weight)
+        return _frame(values[None], errors[None], self._own_names(best), _index([label]))
+
+    def _keep_group(self, label: Hashable, rows, target, weight) -> None:
+        """Keep the constants of a group in all laws, under a label that is new or has others."""
+        labels = list(self._grouped["labels"])
+        place = labels.index(label) if label in labels else len(labels)
+        kept = {"constants": [], "errors": []}
+        for law, known, errors in zip(self._laws[0], self._grouped["constants"], self._grouped["errors"], strict=True):
+            found = constants_of_group(law.equation, known, rows, target, weight, self._primitives())
+            for name, table, row in zip(kept, (known, errors), found, strict=True):
+                kept[name].append(np.concatenate([table[:place], row[None], table[place + 1 :]]))
+        self._grouped = {"labels": [*labels[:place], label, *labels[place + 1 :]], **kept}
+
+
+def read_group(estimator, X, y, sample_weight) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of a new group, their targets and weights, checked."""
+    rows = read_rows(estimator, X)
+    target = np.asarray(plain("y", y), dtype=float)
+    if target.shape != (len(rows),) or not np.isfinite(target).all():
+        raise ValueError(f"y: got shape {target.shape}, expected {len(rows)} finite numbers, one per row of X.")
+    if sample_weight is None:
+        return rows, target, np.ones(len(rows))
+    weight = np.asarray(plain("sample_weight", sample_weight), dtype=float)
+    if weight.shape != target.shape or not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
+        raise ValueError(f"sample_weight: expected {len(rows)} finite numbers, none negative, not all zero.")
+    return rows[weight > 0], target[weight > 0], weight[weight > 0] / weight[weight > 0].mean()
+
+
+def _frame(values: np.ndarray, errors: np.ndarray, names: Sequence[str], index: pd.Index) -> pd.DataFrame:
+    columns = {}
+    for k, name in enumerate(names):
+        columns |= {name: values[:, k], f"{name}_se": errors[:, k]}
+    return pd.DataFrame(columns, index=index)
+
+
+def _index(labels: Sequence[Hashable]) -> pd.Index:
+    return pd.Index(list(labels), name=None if labels and isinstance(labels[0], tuple) else "group")
+
+
+def _shown(labels: Sequence[Hashable]) -> str:
+    """Some labels, for a message."""
+    more = f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
+    return ", ".join(map(repr, labels[:_SHOWN])) + more

@@ -1,0 +1,1 @@
+"""One law for many groups: which form, and which of its constants every group has for itself."""

@@ -1,0 +1,281 @@
+"""The search for one law of many groups.
+
+Forms come from climbs of the ladder, each on the rows of one group (the lead) or on those of all, where what is found
+is judged on all groups (`JointProblem`), and from an evolution under the same judgement. The best forms are then
+fitted to all rows, with all constants own; which of them are shared is told by the fit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from sklearn_eql._garbage import known_objects_left_alone
+from sklearn_eql._threads import single_threaded
+from sklearn_eql.exceptions import AllTrialsFailedError
+from sklearn_eql.groups.finishing import finished, on_rows
+from sklearn_eql.groups.fitted_form import FittedForm, Rows, fitted_alone
+from sklearn_eql.groups.joining import with_constants_joined
+from sklearn_eql.groups.joint_problem import GroupRows, JointProblem
+from sklearn_eql.groups.law import GroupLaw
+from sklearn_eql.groups.naming_forms import named
+from sklearn_eql.groups.sharing import with_constants_shared, with_numbers_recognised, without_redundant
+from sklearn_eql.ladder.climb import climb
+from sklearn_eql.laws.law import shortlist
+from sklearn_eql.parametric.rows import GroupedRows
+from sklearn_eql.search.evolution import evolve
+from sklearn_eql.search.settings import SearchResult, SearchSettings
+from sklearn_eql.sparse.archive import Archive
+from sklearn_eql.sparse.columns import Columns
+from sklearn_eql.sparse.levenberg_marquardt import FitResult
+from sklearn_eql.sparse.problem import Problem, Scaling, make_problem, weighted_variance
+from sklearn_eql.sparse.program import SourceRows
+from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.stopping import Deadline, StopReason
+from sklearn_eql.symbolic.canonical import rescale
+from sklearn_eql.symbolic.frames import FAR, frame_of, in_own_units
+
+_N_PARTS = 8  # groups, those of most rows, that structures are judged on
+_N_LEADS = 3  # groups that a climb begins from
+_SEARCH_SHARE = 0.6  # of the time, for climbs and evolution
+_POOL_SHARE = 0.15  # of the time, for laws with the same constants everywhere
+_MOST_ROWS = 20_000  # on which constants are told apart
+_N_FORMS = 40  # fitted to all groups
+_N_SHARED = 8  # forms of which constants are told apart, beside the front
+_SPELLED_ON = 500  # rows
+_N_SEEDS = 32  # structures that evolution starts from
+_GENERATIONS = 3  # the joint evolution has one of this many of the generations: each is fitted to all groups
+
+
+@dataclass(frozen=True)
+class GroupSearchResult(SearchResult):
+    """Laws found for one target; `front` holds those of :class:`GroupLaw`."""
+
+
+def search_groups(
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    groups: np.ndarray,
+    settings: SearchSettings,
+    seed: int,
+    deadline: float,
+) -> GroupSearchResult:
+    """Find laws of all groups.
+
+    Parameters
+    ----------
+    X : ndarray (n_samples, n_features);  y : ndarray (n_samples,);  weight : ndarray (n_samples,) or None
+    groups : ndarray (n_samples,) of int
+        From 0, without a gap among the rows with weight.
+    settings : SearchSettings
+    seed : int
+    deadline : float
+        Value of ``time.time()``.
+    """
+    frame = frame_of(np.stack([X.min(axis=0), X.max(axis=0)]), np.array([y.min(), y.max()]), FAR)
+    y_unit = 1.0
+    if frame is not None:
+        X, y, y_unit = frame.inside(X), y / frame.y_unit, frame.y_unit
+    with single_threaded(), known_objects_left_alone():
+        finder = _Finder(X, y, weight, groups, settings, seed, deadline)
+        results = finder.run()
+        laws = finder.laws(y_unit)
+    if not laws:
+        raise AllTrialsFailedError(
+            "No form is finite on every row of every group. Check X and y for extreme values, allow more functions "
+            "(functions='default'), or raise max_time."
+        )
+    if frame is not None:
+        laws = [_in_own_units(law, frame, X * np.array(frame.units) + np.array(frame.origins), groups) for law in laws]
+    reason = StopReason.INTERRUPTED if finder.interrupted else results
+    return GroupSearchResult(laws, reason, finder.n_iter, finder.loss_curve, len(y), finder.interrupted)
+
+
+def _in_own_units(law: GroupLaw, frame, X: np.ndarray, groups: np.ndarray) -> GroupLaw:
+    n_own = law.own.shape[1]
+    wide = replace(frame, origins=(*frame.origins, *(0.0,) * n_own), units=(*frame.units, *(1.0,) * n_own))
+    columns = np.concatenate([X, law.own[groups]], axis=1)
+    return replace(law, equation=in_own_units(replace(law.equation, frame=wide), columns))
+
+
+class _Finder:
+    """One search."""
+
+    def __init__(self, X, y, weight, groups, settings: SearchSettings, seed: int, deadline: float) -> None:
+        self.X, self.y, self.groups, self.settings, self.seed = X, y, groups, settings, seed
+        self.weight = np.ones(len(y)) if weight is None else weight / weight[weight > 0].mean()
+        self.deadline = deadline
+        self.scaling = Scaling.of(X, y, settings.scale, settings.resolution, weight)
+        self.rng = np.random.default_rng(seed)
+        self.n_iter, self.loss_curve, self.interrupted = 0, [], False
+        self.archives: list[Archive] = []
+        self.sizes = np.bincount(groups, weights=self.weight > 0).astype(int)
+        spread = [np.ptp(y[groups == g]) for g in range(len(self.sizes))]
+        self.order = np.lexsort((-np.array(spread), -self.sizes)).tolist()  # groups with most rows, then widest range
+        self.columns = Columns.of(X, y, seed, self._until(_SEARCH_SHARE), weight)
+
+    def _until(self, share: float) -> float:
+        return time.time() + share * (self.deadline - time.time()) if math.isfinite(self.deadline) else math.inf
+
+    def run(self) -> StopReason:
+        """Fill the archives; why that ended."""
+        until = self._until(_SEARCH_SHARE)
+        reason = StopReason.FAMILIES
+        try:
+            for name, problem, share in self._problems(until):
+                report = None if not self.settings.verbose else _reporter(name)
+                limit = Deadline(until if share is None else min(until, self._until(share)))
+                found = climb(
+                    problem, problem, self.seed, families=self.settings.families, deadline=limit, report=report
+                )
+                self._keep(found.archive, found.loss_curve)
+                reason = found.stop_reason
+                if reason == StopReason.INTERRUPTED:
+                    self.interrupted = True
+                    return reason
+                is_joint = isinstance(problem, JointProblem)  # differences of groups are noise to a law of all rows
+                if reason == StopReason.EXACT or (reason == StopReason.NOISE and is_joint):
+                    return reason
+            problem = self._joint(self.order[0], until)
+            evolution = self.settings.evolution
+            evolution = replace(evolution, n_generations=evolution.n_generations // _GENERATIONS)
+            if time.time() < until and evolution.n_generations:
+                seeds = [r.structure for archive in self.archives for r in archive.ranked()[:_N_SEEDS]]
+                found = evolve(problem, self.seed, evolution, seeds=seeds, deadline=Deadline(until))
+                self._keep(found.archive, found.loss_curve)
+                self.interrupted |= found.stop_reason == StopReason.INTERRUPTED
+                return found.stop_reason
+        except KeyboardInterrupt:
+            if not self.archives:
+                raise
+            self.interrupted = True
+        return StopReason.MAX_TIME if time.time() > until else reason
+
+    def _keep(self, archive: Archive, curve) -> None:
+        self.archives.append(archive)
+        self.n_iter += len(curve)
+        self.loss_curve += list(curve)
+
+    def _problems(self, until: float) -> Iterator[tuple[str, Problem, float | None]]:
+        if len(self.sizes) > 1:
+            yield "all rows", self._plain(np.arange(len(self.y)), until), _POOL_SHARE
+        for lead in self.order[: min(_N_LEADS, len(self.order))]:
+            yield f"group {lead}", self._joint(lead, until), None
+
+    def _plain(self, rows: np.ndarray, until: float) -> Problem:
+        rows = rows[self.weight[rows] > 0]
+        weight = self.weight[rows]
+        return make_problem(
+            self.X[rows],
+            self.y[rows],
+            None if (weight == weight[0]).all() else weight,
+            self.scaling,
+            self.settings.primitives,
+            self.settings.copies,
+            self.settings.n_hidden_layers,
+            self.settings.max_rows,
+            self.seed,
+            columns=None if len(rows) < len(self.y) else self.columns,
+            deadline=until,
+            device=self.settings.device,
+            admission=self.settings.admission,
+        )
+
+    def _joint(self, lead: int, until: float) -> JointProblem:
+        plain = self._plain(np.flatnonzero(self.groups == lead), until)
+        others = [self._rows_of(g) for g in self.order[:_N_PARTS] if g != lead]
+        own = {field.name: getattr(plain, field.name) for field in fields(Problem)}
+        return JointProblem(**own, others=tuple(others), seed=self.seed)
+
+    def _rows_of(self, group: int) -> GroupRows:
+        part = self._plain(np.flatnonzero(self.groups == group), math.inf)
+        return GroupRows(SourceRows(part.X, self.settings.primitives), part.y, part.sample_weight)
+
+    def laws(self, y_unit: float) -> list[GroupLaw]:
+        """The best forms, with their constants told apart, as laws of all rows."""
+        every = self._rows(np.arange(len(self.y)))
+        few = every if len(self.y) <= _MOST_ROWS else self._rows(self._sample())
+        forms: list[tuple[float, FittedForm]] = []
+        some = self.X[:: max(1, len(self.X) // _SPELLED_ON)]
+        laws: list[GroupLaw] = []
+        try:
+            for structure in self._ranked():
+                if forms and time.time() > self.deadline:
+                    break
+                with np.errstate(all="ignore"):
+                    equation = rescale(
+                        structure.to_equation(), self.scaling.x, self.scaling.y, self.settings.primitives
+                    )
+                found = named(equation, some, self.settings.primitives)
+                if found is None:
+                    continue
+                law, values = found
+                with np.errstate(all="ignore"):
+                    form = fitted_alone(law, values[None], few, self.seed)
+                length = form.description(few) + 4 * structure.n_symbols
+                if math.isfinite(form.fit.squared_error):
+                    forms.append((length, form))
+            forms.sort(key=lambda pair: pair[0])
+            for _, form in forms[:_N_SHARED]:
+                if laws and time.time() > self.deadline:
+                    break
+                with np.errstate(all="ignore"):
+                    form = with_constants_shared(with_constants_joined(without_redundant(form, few), few), few)
+                    form = with_numbers_recognised(form, few)
+                    if every is not few:
+                        form = on_rows(form, every)
+                    law = finished(form, every, y_unit)
+                if law is not None:
+                    laws.append(law)
+        except KeyboardInterrupt:
+            if not laws:
+                raise
+            self.interrupted = True
+        return shortlist(laws, every.n_rows)
+
+    def _sample(self) -> np.ndarray:
+        per_group = max(_MOST_ROWS // len(self.sizes), 20)
+        order = self.rng.permutation(len(self.y))
+        order = order[np.argsort(self.groups[order], kind="stable")]
+        first = np.searchsorted(self.groups[order], np.arange(len(self.sizes)))
+        rank = np.arange(len(order)) - first[self.groups[order]]
+        return np.sort(order[rank < per_group])
+
+    def _rows(self, rows: np.ndarray) -> Rows:
+        rows = rows[self.weight[rows] > 0]
+        weight = self.weight[rows]
+        grouped = GroupedRows.of(self.X[rows], self.y[rows], weight, self.groups[rows])
+        variance = weighted_variance(self.y[rows], weight) or 1.0
+        return Rows(grouped, variance, self.scaling.exact, self.settings.primitives, self.deadline)
+
+    def _ranked(self) -> list[Structure]:
+        """Structures of all archives under one judgement, the best first."""
+        judge = self._joint(self.order[0], math.inf)
+        merged = Archive(len(judge.y), judge.exact)
+        for archive in self.archives:
+            members: list[FitResult] = list(
+                {r.structure.key: r for r in [*archive.ranked()[:_N_FORMS], *archive.front()]}.values()
+            )
+            merged.add(judge.fit([r.structure for r in members], 12))
+        chosen = [*merged.ranked()[:_N_FORMS], *merged.front()]
+        return [r.structure for r in {r.structure.key: r for r in chosen}.values()]
+
+
+def _reporter(name: str):
+    import sys
+
+    start = time.time()
+
+    def report(stage: int | str, leader: FitResult) -> None:
+        print(
+            f"[sklearn_eql] {name}, {stage}: relative loss {leader.loss:.3g}, size {leader.structure.size}, "
+            f"{time.time() - start:.1f} s",
+            file=sys.stderr,
+        )
+
+    return report
