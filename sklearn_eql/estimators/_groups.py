@@ -28,6 +28,7 @@ _ALLOWED = {  # of parameters that mean nothing for groups otherwise
     "loss": ("squared_error",),
     "cv": (None,),
     "form": (None,),
+    "constraints": (None,),
 }
 _SHOWN = 5  # labels that a message lists
 _PREFIXES = ("c", "k", "const")  # of names of constants, the first that no feature has
@@ -114,7 +115,7 @@ def _taken(prefix: str, variables: Sequence[str]) -> bool:
 
 
 def fit_groups(
-    estimator, X, y, weight, groups, settings: SearchSettings, seed: int, deadline: float, variables
+    estimator, rows: Rows, groups: Any, settings: SearchSettings, seed: int, deadline: float, variables: list[str]
 ) -> None:
     """Fit an estimator to the rows of many groups, and set its attributes.
 

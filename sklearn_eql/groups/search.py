@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from sklearn_eql.ladder.climb import climb
 from sklearn_eql.laws.law import shortlist
 from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.search.evolution import evolve
+from sklearn_eql.search.reports import LawWriter, Report, report_to
 from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.columns import Columns
@@ -37,6 +38,7 @@ from sklearn_eql.sparse.program import SourceRows
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import Deadline, StopReason
 from sklearn_eql.symbolic.canonical import rescale
+from sklearn_eql.symbolic.equation import Frame
 from sklearn_eql.symbolic.frames import FAR, frame_of, in_own_units
 
 _N_PARTS = 8  # groups, those of most rows, that structures are judged on
@@ -51,11 +53,6 @@ _N_SEEDS = 32  # structures that evolution starts from
 _GENERATIONS = 3  # the joint evolution has one of this many of the generations: each is fitted to all groups
 
 
-@dataclass(frozen=True)
-class GroupSearchResult(SearchResult):
-    """Laws found for one target; `front` holds those of :class:`GroupLaw`."""
-
-
 def search_groups(
     X: np.ndarray,
     y: np.ndarray,
@@ -64,8 +61,8 @@ def search_groups(
     settings: SearchSettings,
     seed: int,
     deadline: float,
-) -> GroupSearchResult:
-    """Find laws of all groups.
+) -> SearchResult:
+    """Find laws of all groups: those on the front are of :class:`GroupLaw`.
 
     Parameters
     ----------
@@ -82,7 +79,7 @@ def search_groups(
     if frame is not None:
         X, y, y_unit = frame.inside(X), y / frame.y_unit, frame.y_unit
     with single_threaded(), known_objects_left_alone():
-        finder = _Finder(X, y, weight, groups, settings, seed, deadline)
+        finder = _Finder(X, y, weight, groups, settings, frame, seed, deadline)
         results = finder.run()
         laws = finder.laws(y_unit)
     if not laws:
@@ -93,7 +90,7 @@ def search_groups(
     if frame is not None:
         laws = [_in_own_units(law, frame, X * np.array(frame.units) + np.array(frame.origins), groups) for law in laws]
     reason = StopReason.INTERRUPTED if finder.interrupted else results
-    return GroupSearchResult(laws, reason, finder.n_iter, finder.loss_curve, len(y), finder.interrupted)
+    return SearchResult(laws, reason, finder.n_iter, finder.loss_curve, len(y), finder.interrupted)
 
 
 def _in_own_units(law: GroupLaw, frame, X: np.ndarray, groups: np.ndarray) -> GroupLaw:
@@ -106,8 +103,10 @@ def _in_own_units(law: GroupLaw, frame, X: np.ndarray, groups: np.ndarray) -> Gr
 class _Finder:
     """One search."""
 
-    def __init__(self, X, y, weight, groups, settings: SearchSettings, seed: int, deadline: float) -> None:
-        self.X, self.y, self.groups, self.settings, self.seed = X, y, groups, settings, seed
+    def __init__(
+        self, X, y, weight, groups, settings: SearchSettings, frame: Frame | None, seed: int, deadline: float
+    ) -> None:
+        self.X, self.y, self.groups, self.settings, self.seed, self.frame = X, y, groups, settings, seed, frame
         self.weight = np.ones(len(y)) if weight is None else weight / weight[weight > 0].mean()
         self.deadline = deadline
         self.scaling = Scaling.of(X, y, settings.scale, settings.resolution, weight)
@@ -127,8 +126,8 @@ class _Finder:
         until = self._until(_SEARCH_SHARE)
         reason = StopReason.FAMILIES
         try:
-            for name, problem, share in self._problems(until):
-                report = None if not self.settings.verbose else _reporter(name)
+            for problem, share in self._problems(until):
+                report = self._report(problem)
                 limit = Deadline(until if share is None else min(until, self._until(share)))
                 found = climb(
                     problem, problem, self.seed, families=self.settings.families, deadline=limit, report=report
@@ -146,7 +145,14 @@ class _Finder:
             evolution = replace(evolution, n_generations=evolution.n_generations // _GENERATIONS)
             if time.time() < until and evolution.n_generations:
                 seeds = [r.structure for archive in self.archives for r in archive.ranked()[:_N_SEEDS]]
-                found = evolve(problem, self.seed, evolution, seeds=seeds, deadline=Deadline(until))
+                found = evolve(
+                    problem,
+                    self.seed,
+                    evolution,
+                    seeds=seeds,
+                    deadline=Deadline(until),
+                    report=self._report(problem),
+                )
                 self._keep(found.archive, found.loss_curve)
                 self.interrupted |= found.stop_reason == StopReason.INTERRUPTED
                 return found.stop_reason
@@ -156,16 +162,21 @@ class _Finder:
             self.interrupted = True
         return StopReason.MAX_TIME if time.time() > until else reason
 
+    def _report(self, problem: Problem) -> Report | None:
+        if self.settings.watched is None:
+            return None
+        return report_to(self.settings.watched, LawWriter(problem, self.frame, self.settings.watched.names))
+
     def _keep(self, archive: Archive, curve) -> None:
         self.archives.append(archive)
         self.n_iter += len(curve)
         self.loss_curve += list(curve)
 
-    def _problems(self, until: float) -> Iterator[tuple[str, Problem, float | None]]:
+    def _problems(self, until: float) -> Iterator[tuple[Problem, float | None]]:
         if len(self.sizes) > 1:
-            yield "all rows", self._plain(np.arange(len(self.y)), until), _POOL_SHARE
+            yield self._plain(np.arange(len(self.y)), until), _POOL_SHARE
         for lead in self.order[: min(_N_LEADS, len(self.order))]:
-            yield f"group {lead}", self._joint(lead, until), None
+            yield self._joint(lead, until), None
 
     def _plain(self, rows: np.ndarray, until: float) -> Problem:
         rows = rows[self.weight[rows] > 0]
@@ -264,18 +275,3 @@ class _Finder:
             merged.add(judge.fit([r.structure for r in members], 12))
         chosen = [*merged.ranked()[:_N_FORMS], *merged.front()]
         return [r.structure for r in {r.structure.key: r for r in chosen}.values()]
-
-
-def _reporter(name: str):
-    import sys
-
-    start = time.time()
-
-    def report(stage: int | str, leader: FitResult) -> None:
-        print(
-            f"[sklearn_eql] {name}, {stage}: relative loss {leader.loss:.3g}, size {leader.structure.size}, "
-            f"{time.time() - start:.1f} s",
-            file=sys.stderr,
-        )
-
-    return report
