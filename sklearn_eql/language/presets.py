@@ -23,7 +23,7 @@ class Preset:
 
     Attributes
     ----------
-    stream : ExpressionStream
+    stream : ExpressionStream or LawStream
         What to learn from.
     schedule : Schedule
         How to train.
@@ -31,7 +31,7 @@ class Preset:
         Shortest and longest expressions of the test set.
     """
 
-    stream: ExpressionStream
+    stream: ExpressionStream | LawStream
     schedule: Schedule
     test_tokens: tuple[int, int]
 
@@ -43,7 +43,7 @@ class Preset:
     @property
     def config(self) -> NetworkConfig:
         """Sizes of the network."""
-        return NetworkConfig(len(self.vocabulary), self.stream.grammar.n_variables, self.stream.max_tokens)
+        return NetworkConfig(len(self.vocabulary), self.vocabulary.n_variables, self.stream.max_tokens)
 
     @property
     def judge(self) -> Judge:
@@ -57,36 +57,23 @@ class Preset:
     def training_stream(
         self, test: Batch, seed: int, skeletons: Sequence[Expression] = (), batch_size: int | None = None
     ) -> Source:
-        """The stream without the functions of a test set, and without some skeletons."""
-        held_out = HeldOut.of(self.stream.grammar.n_variables, test.expressions, skeletons)
+        """The stream without what a test set holds out (`held_out`), and without some skeletons."""
+        held_out = self.held_out(test.expressions, skeletons)
         return replace(self.stream, seed=seed, held_out=held_out, batch_size=batch_size or self.stream.batch_size)
+
+    def held_out(self, tested: Sequence[Expression], skeletons: Sequence[Expression]) -> HeldOut:
+        """The functions of some expressions, and the skeletons of others."""
+        return HeldOut.of(self.vocabulary.n_variables, tested, skeletons)
 
 
 @dataclass(frozen=True)
-class LawsPreset:
-    """Several variables, real constants and noise; attributes and methods as those of `Preset`."""
-
-    stream: LawStream
-    schedule: Schedule
-    test_tokens: tuple[int, int]
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """Tokens of its expressions."""
-        return self.stream.vocabulary
+class LawsPreset(Preset):
+    """Several variables, real constants and noise."""
 
     @property
     def config(self) -> NetworkConfig:
         """Sizes of the network."""
-        return NetworkConfig(
-            len(self.vocabulary),
-            self.stream.n_variables,
-            self.stream.max_tokens,
-            width=160,
-            n_heads=5,
-            n_layers=4,
-            n_latents=32,
-        )
+        return replace(super().config, width=160, n_heads=5, n_layers=4, n_latents=32)
 
     @property
     def judge(self) -> Judge:
@@ -98,14 +85,9 @@ class LawsPreset:
         few = replace(self.stream, max_noise=0.0, shares=(1.0, 1.0, 1.0, *(0.0 for _ in self.stream.shares[3:])))
         return unseen_laws(few, n_expressions, *self.test_tokens, seed=_TEST_SEED)
 
-    def training_stream(
-        self, test: Batch, seed: int, skeletons: Sequence[Expression] = (), batch_size: int | None = None
-    ) -> Source:
-        """The stream without the forms of a test set, and without some open forms."""
-        forms = {form_of(expression) for expression in test.expressions}
-        forms |= {form_of(expression) for expression in skeletons}
-        held_out = HeldOut(skeletons=frozenset(forms))
-        return replace(self.stream, seed=seed, held_out=held_out, batch_size=batch_size or self.stream.batch_size)
+    def held_out(self, tested: Sequence[Expression], skeletons: Sequence[Expression]) -> HeldOut:
+        """The open forms of all these expressions, whose numbers do not count."""
+        return HeldOut(skeletons=frozenset(form_of(expression) for expression in (*tested, *skeletons)))
 
 
 def _grammar(n_variables: int) -> Grammar:
@@ -118,7 +100,7 @@ def _grammar(n_variables: int) -> Grammar:
     )
 
 
-PRESETS: Mapping[str, Preset | LawsPreset] = {
+PRESETS: Mapping[str, Preset] = {
     "integers-1d": Preset(ExpressionStream(Grammar(), n_views=2), Schedule(n_steps=40_000), (3, 12)),
     "laws": LawsPreset(
         LawStream(tuple(map(_grammar, range(1, 6))), (2.5, 2.5, 2.5, 2.5, 2.5)), Schedule(n_steps=40_000), (3, 20)
