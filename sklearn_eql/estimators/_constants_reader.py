@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,11 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_eql.estimators._equation_reader import EquationReader
 from sklearn_eql.forms.search import FormResult
 from sklearn_eql.laws.cross_validation import Rows
+from sklearn_eql.laws.law import Law
+from sklearn_eql.laws.standing import Standing
 from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.search.errors_in_variables import MeasuredResult
 from sklearn_eql.search.settings import SearchResult
 from sklearn_eql.symbolic.export import to_sympy
 from sklearn_eql.uncertainty.constants import Parameters, deviations, rows_of
@@ -34,7 +37,7 @@ def curvatures(
     *,
     n_rows: int,
     resolution: float,
-    is_absolute: bool = False,
+    scale: float | None = None,
     deadline: float = math.inf,
 ) -> list[Curvature | None]:
     """Of every law on the rows it was fitted to, the selected one first; None where `deadline` passes before.
@@ -43,6 +46,8 @@ def curvatures(
     ----------
     n_rows : int
         As the user passed them: merged rows stand for several.
+    scale : float, optional
+        Weights times this are the inverse variances of the targets, where these are known.
     """
     if isinstance(result, FormResult):
         fitted = [result.fitted[law.equation] for law in result.front]
@@ -53,10 +58,28 @@ def curvatures(
     for i in sorted(range(len(parameters)), key=lambda i: i != best):
         if i != best and time.time() > deadline:
             break
+        own = rows
+        if isinstance(result, MeasuredResult):
+            moved = result.moved[i]
+            own = (moved.X, moved.y, (1.0 if rows[2] is None else rows[2]) / moved.variance)
         found[i] = measure(
-            parameters[i].law, parameters[i].values, *rows, primitives,
-            n_rows=n_rows, resolution=resolution, is_absolute=is_absolute, deadline=deadline,
+            parameters[i].law, parameters[i].values, *own, primitives,
+            n_rows=n_rows, resolution=resolution, scale=scale, deadline=deadline,
         )  # fmt: skip
+    return found
+
+
+def with_chi_square(
+    stands: Sequence[Standing], curvatures: Sequence[Curvature | None], laws: Sequence[Law]
+) -> list[Standing]:
+    """The standings with `reduced_chi2` where the errors of the target are known."""
+    if not any(curvature is not None and curvature.variance is not None for curvature in curvatures):
+        return list(stands)
+    found = []
+    for standing, curvature, law in zip(stands, curvatures, laws, strict=True):
+        n_left = 0 if curvature is None else curvature.n_rows - law.n_free
+        value = curvature.chi_square() / n_left if n_left > 0 else math.nan
+        found.append(replace(standing, reduced_chi2=value))
     return found
 
 

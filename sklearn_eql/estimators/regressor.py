@@ -33,7 +33,7 @@ from sklearn_eql.estimators._check_table import (
     resolution_of,
 )
 from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
-from sklearn_eql.estimators._constants_reader import ConstantsReader, curvatures
+from sklearn_eql.estimators._constants_reader import ConstantsReader, curvatures, with_chi_square
 from sklearn_eql.estimators._constraints import constrained, read_constraints, searched_columns
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
@@ -42,6 +42,7 @@ from sklearn_eql.estimators._form import FormReader, form_of, keep_forms
 from sklearn_eql.estimators._groups import GroupReader, fit_groups
 from sklearn_eql.estimators._held_out import HELD_OUT, search_with_rows_held_out
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
+from sklearn_eql.estimators._measurement_errors import MeasurementErrors, check_compatible, read_errors
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
 from sklearn_eql.estimators._stability import StabilityReader
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
@@ -319,7 +320,7 @@ class EQLRegressor(
     @fit_context(prefer_skip_nested_validation=True)
     @unchanged_on_failure
     @watched_fit
-    def fit(self, X, y, sample_weight=None, *, groups=None) -> EQLRegressor:
+    def fit(self, X, y, sample_weight=None, *, groups=None, x_error=None, y_error=None) -> EQLRegressor:
         """Search for the equation.
 
         Parameters
@@ -332,6 +333,16 @@ class EQLRegressor(
         groups : array-like of shape (n_samples,), optional
             Labels of experiments: one law for all, of which some constants are shared, and others belong to each group
             for itself (`group_constants_`); which ones is told by the fit.
+        x_error : float, array-like or mapping, optional
+            Standard deviations of the features, in their units: one number, one for each column, a mapping from names
+            of columns (others are exact), or an array of the shape of `X`. Rows are then moved onto each law as far as
+            their errors allow (orthogonal distance regression), and laws are compared by their likelihood; a least
+            squares fit would find slopes too small. `loss` in `equations_` is the mean squared error that would be as
+            likely without such errors.
+        y_error : float or array-like of the shape of `y`, optional
+            Standard deviations of the target. Rows are weighed by their inverse squares, errors of constants follow
+            from these and not from the residuals, and `reduced_chi2` in `equations_` says whether a law is enough:
+            about 1 where it leaves over nothing but these errors.
 
         Returns
         -------
@@ -357,10 +368,11 @@ class EQLRegressor(
         check_varies(X[kept], targets[kept], names)
         check_targets(self.loss, targets[kept].T, names)
         settings = self._settings(resolution)
+        variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
+        measured = read_errors(x_error, y_error, X.shape, y.shape, variables)
+        check_compatible(measured, self, groups)
         folds = None if self.cv is None else Folds.of(self.cv, X, y, weight)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
-        variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
-
         self._form = form_of(self.form, variables, len(X[kept]), settings.primitives)
         known = read_constraints(self.constraints, variables, settings, self.form)
         searched = searched_columns(X, known)
@@ -373,7 +385,8 @@ class EQLRegressor(
         self._watched.names = tuple(variables)
         self._grouped = None
         if groups is not None:
-            fit_groups(self, (searched, y, weight), groups, settings, int(seeds[0]), deadline, variables)
+            rows = measured.weighed(0, (searched, y, weight))
+            fit_groups(self, rows, groups, settings, int(seeds[0]), deadline, variables)
             return self
         outcomes = []
         for k, (column, seed, laws) in enumerate(zip(targets.T, seeds.tolist(), before, strict=True)):
@@ -381,7 +394,7 @@ class EQLRegressor(
             initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
             self._watched.output = k
             result, best, stands, sure = self._fit_output(
-                k, (searched, column, weight), folds, limited, initial, seed, deadline, variables
+                k, (searched, column, weight), measured, folds, limited, initial, seed, deadline, variables
             )
             if any(earlier.result.interrupted for earlier in outcomes):
                 result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
@@ -390,11 +403,11 @@ class EQLRegressor(
             outcomes.append(Outcome(result, best, stands, sure))
         keep_laws(self, outcomes, variables, y.ndim == 1)
         keep_forms(self, [outcome.result for outcome in outcomes])
-        if self.loss == "squared_error":
+        if self.loss == "squared_error" and measured.x is None:
             chosen = [outcome.result.front[outcome.best] for outcome in outcomes]
             outliers = [
-                n_outliers(law, X, column, weight, settings.primitives)
-                for law, column in zip(chosen, targets.T, strict=True)
+                n_outliers(law, *measured.weighed(k, (X, column, weight)), settings.primitives)
+                for k, (law, column) in enumerate(zip(chosen, targets.T, strict=True))
             ]
             if any(outliers):
                 warnings.warn(outlier_message(outliers, len(X), names), OutlierWarning, stacklevel=2)
@@ -433,6 +446,7 @@ class EQLRegressor(
         self,
         k: int,
         given: Rows,
+        measured: MeasurementErrors,
         folds: Folds | None,
         settings: SearchSettings,
         initial: Sequence[Law],
@@ -441,6 +455,7 @@ class EQLRegressor(
         variables,
     ) -> tuple[SearchResult, int, list[Standing], list[Curvature | None]]:
         """Search for output `k`; the result, the selected row, how the laws stand beside it, and their curvatures."""
+        as_given, given = given, measured.weighed(k, given)
         counts = copies(*given) if self.loss == "huber" else None
         X, y, weight = merge_duplicates(*given)
         if weight is not None:
@@ -451,7 +466,11 @@ class EQLRegressor(
         until = deadline
         if folds is not None and math.isfinite(deadline):
             until -= max(0.0, min(_CV_SHARE * (deadline - time.time()), _CV_SECONDS))
-        if self.selection in HELD_OUT and not (self.selection == "validation" and folds):
+        if measured.x is not None:
+            find = partial(self._search, counts=None, settings=settings, initial=initial, seed=seed)
+            result, rows = measured.search(k, as_given, lambda part, end: find(part, until=end), settings, seed, until)
+            y, searched = rows[1], rows
+        elif self.selection in HELD_OUT and not (self.selection == "validation" and folds):
             find = partial(self._search, settings=settings, initial=initial, seed=seed, until=until)
             epsilon = self.epsilon if self.loss == "huber" else None
             result, best, searched = search_with_rows_held_out(
@@ -479,9 +498,11 @@ class EQLRegressor(
         n_rows = round(n_given(given) * len(searched[1]) / len(y))
         sure = curvatures(
             result, best, searched, settings.primitives,
-            n_rows=n_rows, resolution=settings.resolution, deadline=deadline,
+            n_rows=n_rows, resolution=settings.resolution, scale=measured.scale(given, (X, y, weight)),
+            deadline=deadline,
         )  # fmt: skip
-        return result, best, standings(result.front, result.n_rows, marks, losses, errors), sure
+        stands = standings(result.front, result.n_rows, marks, losses, errors)
+        return result, best, with_chi_square(stands, sure, result.front), sure
 
     def _search(
         self,

@@ -24,6 +24,7 @@ class Standing:
     rival: bool | None  # None before a law is selected
     cv_loss: float | None = None  # in units of y squared; None where it was not asked for, nan where time was short
     cv_loss_se: float | None = None
+    reduced_chi2: float | None = None  # None where the errors of the target are not known
 
 
 def standing_from_record(record: Mapping) -> Standing:

@@ -85,6 +85,14 @@ class Parameters:
         named = ParametricLaw(law.equation, law.names, law.own)
         return cls(law, values, fitted, named, np.eye(len(values))[:, fitted], tuple(np.flatnonzero(~fitted).tolist()))
 
+    def with_values_in(
+        self, equation: Equation, values: np.ndarray, primitives: Mapping[str, Primitive] = PRIMITIVES
+    ) -> Equation:
+        """The equation that the parameters are of, with other values ``(P,)``."""
+        coefficients = equation.coefficients()
+        coefficients[free_mask(equation, primitives)] = values
+        return equation.with_coefficients(coefficients)
+
     @property
     def has_own_names(self) -> bool:
         """Whether constants that are held have names, too."""

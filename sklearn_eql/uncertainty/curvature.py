@@ -39,7 +39,7 @@ class Curvature:
     n_rows : int
         Rows that count.
     variance : float or None
-        Of a residual of weight one, in squares of `unit`, where it is known.
+        Of a residual of average weight, in squares of `unit`, where it is known.
     resolution : float
         Relative rounding error of the target.
     """
@@ -172,7 +172,7 @@ def measure(
     primitives: Mapping[str, Primitive] = PRIMITIVES,
     *,
     n_rows: int | None = None,
-    is_absolute: bool = False,
+    scale: float | None = None,
     resolution: float = float(np.finfo(float).eps),
     deadline: float = math.inf,
 ) -> Curvature:
@@ -182,11 +182,11 @@ def measure(
     ----------
     X : ndarray or RowView (n_samples, n_features);  y : ndarray (n_samples,)
     weight : ndarray (n_samples,), optional
-        Compares the rows; its scale does not matter unless `is_absolute`.
+        Compares the rows.
     n_rows : int, optional
         How many there are where some stand for several.
-    is_absolute : bool
-        Whether weights are the inverse variances of the targets.
+    scale : float, optional
+        Weights times this are the inverse variances of the targets, where these are known.
     resolution : float
         Relative rounding error of the target.
     deadline : float
@@ -195,7 +195,7 @@ def measure(
     counts = len(y) if weight is None else int(np.count_nonzero(weight))
     unit = float(np.abs(y).max()) or 1.0
     n_rows = counts if n_rows is None else n_rows
-    factor = 1.0 if is_absolute else n_rows / (len(y) if weight is None else float(weight.sum()))
+    factor = n_rows / (len(y) if weight is None else float(weight.sum()))
     n_blocks = math.ceil(len(y) / BLOCK)
     seen, triangle = 0, np.zeros((0, len(values) + 1))
     with np.errstate(all="ignore"):
@@ -210,7 +210,7 @@ def measure(
                 break
     missing = max(triangle.shape[1] - triangle.shape[0], 0)
     triangle = np.concatenate([triangle, np.zeros((missing, triangle.shape[1]))]) * math.sqrt(len(y) / seen)
-    variance = unit**-2 if is_absolute else None
+    variance = None if scale is None else factor / scale / unit**2
     return Curvature(triangle, unit, n_rows, variance, resolution)
 
 

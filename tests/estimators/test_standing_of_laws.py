@@ -146,7 +146,7 @@ def test_standings_are_kept_as_plain_values_and_older_states_are_read():
     model = fitted(cv=3)
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(model)).equations_, model.equations_)
     state = model.__getstate__()
-    assert set(state["_standings"][0][0]) == {"delta_dl", "rival", *HELD_OUT}
+    assert set(state["_standings"][0][0]) == {"delta_dl", "rival", *HELD_OUT, "reduced_chi2"}
     del state["_standings"]
     older = EQLRegressor.__new__(EQLRegressor)
     older.__setstate__(state)

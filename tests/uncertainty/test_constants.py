@@ -55,7 +55,7 @@ def test_weights_compare_rows_and_their_scale_does_not_matter():
 def test_known_errors_are_taken_as_they_are():
     X, y = rows()
     equation, parameters = line_of(X, y)
-    curvature = of_law(equation, X, y, np.full(40, 0.5**-2), is_absolute=True)
+    curvature = of_law(equation, X, y, np.full(40, 0.1), scale=0.5**-2 / 0.1)
     design = np.column_stack([np.ones(40), X[:, 0]])
     expected = 0.5 * np.sqrt(np.diagonal(np.linalg.inv(design.T @ design)))
     found = rows_of(parameters, curvature, ["x"])
