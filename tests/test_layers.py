@@ -15,7 +15,7 @@ FLOORS = [  # from the ground up; what stands on one floor does not know of each
     {"primitives", "datasets", "plotting", "reading", "callbacks"},
     {"symbolic"},
     {"networks", "sparse", "parametric"},
-    {"laws", "scan", "training", "uncertainty", "constraints"},
+    {"laws", "scan", "training", "uncertainty", "constraints", "units"},
     {"language"},
     {"ladder"},
     {"search"},

@@ -62,13 +62,17 @@ from sklearn_eql.progress import Watcher
 from sklearn_eql.reading.arrays import plain
 from sklearn_eql.search.dense_trials import GradientSettings
 from sklearn_eql.search.evolution import EvolutionSettings
-from sklearn_eql.search.islands import SearchResult, SearchSettings, search
+from sklearn_eql.search.in_units import search
 from sklearn_eql.search.robust import robust_rows, robust_search
+from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.search.under_loss import rows_under, search_under
+from sklearn_eql.sparse.rows import subset
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.schedule import SCHEDULES, Phase
 from sklearn_eql.uncertainty.curvature import Curvature
+from sklearn_eql.units.dimensions import TableUnits
+from sklearn_eql.units.reading import Unit, check_reachable, read_units
 
 _CV_SHARE, _CV_SECONDS = 0.2, 10.0  # of max_time, kept for cross-validation
 
@@ -132,6 +136,17 @@ class EQLRegressor(
         What is known of the law: an expression of features, constants to be fitted (symbols that are no feature) and
         functions to be found (undefined functions of SymPy, and derivatives of these). Without functions it is a fit of
         the constants, from no starting values. See docs/forms.md.
+    units : mapping, sequence or None, default=None
+        Physical units: of features by name, or of all in the order of columns. Each is text that pint reads
+        (``"km/h"``; the extra ``units``), exponents of base units (``{"m": 1, "s": -1}``), or None for a number without
+        unit, as are features that a mapping leaves out. Laws that add metres to seconds, or take the sine of a mass,
+        are not proposed. Numbers stay as they are: kilometres need not be made metres.
+    y_unit : str, mapping, sequence of these for several outputs, or None, default=None
+        Unit of the target; None where it is not known. Not without `units`.
+    dimensionless_constants : bool, default=False
+        Whether constants have no units, because all that have some are among the features: laws are then sought
+        between products of the features without units, which are fewer. Else every constant that is fitted may have any
+        unit, but exponents, and ones that are not written, have none.
     n_generations : int, default=60
         Generations at most.
     patience : int, default=12
@@ -229,6 +244,9 @@ class EQLRegressor(
         "n_families": [Interval(Integral, 0, None, closed="left"), None],
         "proposals": [str, PathLike, HasMethods(["write"]), None],
         "form": [object],
+        "units": [Mapping, Sequence, None],
+        "y_unit": [str, Mapping, Sequence, None],
+        "dimensionless_constants": ["boolean"],
         "n_generations": [Interval(Integral, 0, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "n_islands": [Interval(Integral, 1, None, closed="left")],
@@ -265,6 +283,9 @@ class EQLRegressor(
         n_families: int | None = None,
         proposals: str | PathLike | Writer | None = None,
         form: sympy.Expr | None = None,
+        units: Mapping[str, Unit] | Sequence[Unit] | None = None,
+        y_unit: Unit | Sequence[Unit] = None,
+        dimensionless_constants: bool = False,
         n_generations: int = 60,
         patience: int = 12,
         n_islands: int = 1,
@@ -297,6 +318,9 @@ class EQLRegressor(
         self.n_families = n_families
         self.proposals = proposals
         self.form = form
+        self.units = units
+        self.y_unit = y_unit
+        self.dimensionless_constants = dimensionless_constants
         self.n_generations = n_generations
         self.patience = patience
         self.n_islands = n_islands
@@ -352,7 +376,7 @@ class EQLRegressor(
         ------
         ValueError
             Wrong shapes, NaN or infinity, constant data, unknown functions, a device that is not there,
-            constraints that contradict each other.
+            constraints that contradict each other, units that do not parse or that no law can have.
         AllTrialsFailedError
             No network stayed finite on all rows, or no law obeys the constraints.
         """
@@ -373,6 +397,8 @@ class EQLRegressor(
         check_compatible(measured, self, groups)
         folds = None if self.cv is None else Folds.of(self.cv, X, y, weight)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
+        self._units = self._known_units(variables, names)
+
         self._form = form_of(self.form, variables, len(X[kept]), settings.primitives)
         known = read_constraints(self.constraints, variables, settings, self.form)
         searched = searched_columns(X, known)
@@ -393,6 +419,7 @@ class EQLRegressor(
             limited = constrained(settings, known, self._ranges, column[kept])
             initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
             self._watched.output = k
+            known = settings if self._units is None else replace(settings, units=self._units[k])
             result, best, stands, sure = self._fit_output(
                 k, (searched, column, weight), measured, folds, limited, initial, seed, deadline, variables
             )
@@ -572,6 +599,15 @@ class EQLRegressor(
             watched=self._watched if self._watched.watchers else None,
             proposals=self._proposals(),
         )
+
+    def _known_units(self, variables: list[str], outputs: list[str]) -> list[TableUnits] | None:
+        """What is measured in what, for each output; None where nothing is known of it."""
+        if self.form is not None and self.units is not None:
+            raise ValueError("units and form: units of a form that is known are not checked. Give one of the two.")
+        known = read_units(self.units, self.y_unit, variables, len(outputs), self.dimensionless_constants)
+        for units, output in zip(known or (), outputs, strict=False):
+            check_reachable(units, output)
+        return known
 
     def _proposals(self) -> Proposals | None:
         if self.proposals is None:

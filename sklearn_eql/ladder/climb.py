@@ -310,6 +310,7 @@ def _try(
                 entrants.append(_Entrant(places[name], structure))
                 if deadline.passed:
                     break
+    n_tried = len(entrants)  # what is not admitted is no rival of the leader either
     if problem.admission is not None:
         entrants = _admitted(entrants, problem.admission)
     n_starts = len(entrants)
@@ -327,7 +328,7 @@ def _try(
     ]
     if family.round_exponents:  # which are free again after wrapping
         laws = [with_round_exponents_fixed(law) for law in laws]
-    return [r for r in problem.fit(laws, _FINAL_STEPS) if math.isfinite(r.loss)], n_starts
+    return [r for r in problem.fit(laws, _FINAL_STEPS) if math.isfinite(r.loss)], n_tried
 
 
 def _admitted(entrants: list[_Entrant], admission: Admission) -> list[_Entrant]:

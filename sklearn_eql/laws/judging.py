@@ -21,7 +21,7 @@ from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquard
 from sklearn_eql.sparse.problem import Scaling, misses, row_tolerance, weighted_variance
 from sklearn_eql.sparse.program import SourceRows
 from sklearn_eql.sparse.rows import BLOCK, RowView, ScaledRows, subset
-from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.sparse.structure import Structure, fixed_in_print
 from sklearn_eql.symbolic.canonical import free_mask
 from sklearn_eql.symbolic.complexity import equation_complexity
 from sklearn_eql.symbolic.equation import Equation
@@ -108,9 +108,9 @@ class Table:
         )
 
     def admits(self, equation: Equation) -> bool:
-        """Whether a law may be printed as it is: its form is admitted, and it behaves."""
+        """Whether a law may be printed as it is: its form is admitted, with its exponents, and it behaves."""
         if self.admission is not None and not self.admission.admits(
-            Structure.from_equation(equation, free_mask(equation, self.primitives))
+            Structure.from_equation(equation, ~fixed_in_print(equation, self.primitives))
         ):
             return False
         if self.behaviour is None:
@@ -140,7 +140,7 @@ class Table:
         self, equations: Sequence[Equation], free: Sequence[np.ndarray], max_iter: int = TIDY_STEPS
     ) -> list[tuple[Equation, float]]:
         """As `refit`, for several equations in one batch."""
-        structures = [self._scaled(equation, mask) for equation, mask in zip(equations, free, strict=True)]
+        structures = self.structures_of(equations, free)
         found = []
         for equation, mask, fitted in zip(equations, free, self.fit(structures, max_iter), strict=True):
             if not math.isfinite(fitted.loss):
@@ -150,6 +150,10 @@ class Table:
             values = np.where(mask, moved, equation.coefficients())
             found.append((equation.with_coefficients(values), fitted.loss / self.variance))
         return found
+
+    def structures_of(self, equations: Sequence[Equation], free: Sequence[np.ndarray]) -> list[Structure]:
+        """Laws in the user's units as structures in scaled ones, of which coefficients are fitted where `free`."""
+        return [self._scaled(equation, mask) for equation, mask in zip(equations, free, strict=True)]
 
     def loss(self, equation: Equation) -> float:
         """Relative loss of a law in the user's units on all rows, as it stands; infinite where undefined on a row."""

@@ -19,7 +19,7 @@ from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.outliers import huber_weights, in_scales, is_gross, smooth_residuals
-from sklearn_eql.search.islands import search
+from sklearn_eql.search.in_units import search
 from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.sparse.rows import RowView, subset
 from sklearn_eql.stopping import StopReason

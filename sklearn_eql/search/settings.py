@@ -17,6 +17,7 @@ from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.sparse.admission import Admission
 from sklearn_eql.sparse.behaviour import Demands
 from sklearn_eql.stopping import StopReason
+from sklearn_eql.units.dimensions import TableUnits
 
 _CHEAP_FAMILIES = 4  # up to the cubic form
 
@@ -42,6 +43,7 @@ class SearchSettings:
     proposals: Proposals | None = None  # laws that a network writes, among the first families of the ladder
     admission: Admission | None = None  # which structures may be laws; all by default
     demands: Demands | None = None  # how laws must behave; anyhow by default
+    units: TableUnits | None = None  # of columns and target, where they are known
 
     @property
     def families(self) -> tuple[Family, ...]:

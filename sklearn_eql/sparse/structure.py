@@ -8,16 +8,17 @@ constant 1, then the features, then the units in order.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_eql.primitives import ALGEBRAIC
+from sklearn_eql.primitives import ALGEBRAIC, Primitive
 from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL
 from sklearn_eql.sparse.layout import Layout, Term, layout_of
+from sklearn_eql.symbolic.canonical import free_mask
 from sklearn_eql.symbolic.equation import Equation, Unit
 
 _KNOWN = 0.65  # of a symbol, that an offset does not cost
@@ -182,6 +183,14 @@ class Structure:
         same = object.__new__(Structure)
         vars(same).update(vars(self), units=tuple(units), output=_refilled(self.output, output))
         return same
+
+
+def fixed_in_print(law: Equation, primitives: Mapping[str, Primitive]) -> np.ndarray:
+    """Which coefficients of a law say no more than its form does: exponents, and ones that are not written; bool."""
+    free = free_mask(law, primitives)
+    flags = np.array(Structure.from_equation(law, free).exponent_flags, dtype=bool)
+    free[np.flatnonzero(free)[: len(flags)][flags]] = False
+    return ~free | (np.abs(law.coefficients()) == 1)
 
 
 def _refilled(form: tuple[Term, ...], values: Iterator[float]) -> tuple[Term, ...]:

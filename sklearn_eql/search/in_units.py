@@ -1,0 +1,184 @@
+"""The search for one target of a table whose units are known.
+
+Where constants have no units, the table is first written without units (:mod:`sklearn_eql.units.groups`): fewer
+columns, in which no law can break the units. The laws that are found there are rewritten in the features. Then follows
+the ordinary search, which is asked for laws that fit the units only, and starts from these.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sklearn_eql.exceptions import AllTrialsFailedError
+from sklearn_eql.laws.finishing import as_law, finish, readable
+from sklearn_eql.laws.judging import TIDY_STEPS, Table
+from sklearn_eql.laws.law import Law, shortlist
+from sklearn_eql.search import islands
+from sklearn_eql.search.settings import SearchResult, SearchSettings
+from sklearn_eql.sparse.admission import all_of
+from sklearn_eql.sparse.problem import Scaling, weighted_variance
+from sklearn_eql.sparse.rows import RowView
+from sklearn_eql.stopping import StopReason
+from sklearn_eql.symbolic.canonical import canonicalize
+from sklearn_eql.symbolic.equation import Equation
+from sklearn_eql.units.admission import UnitsAdmission
+from sklearn_eql.units.groups import Groups, groups_of
+from sklearn_eql.units.natural import PriceInGroups, n_symbols
+
+_SHARE_OF_TIME = 0.4  # of max_time, for all searches without units
+_SHARE_OF_ONE = 0.5  # of what is left of that, for one of them
+_MOST_COEFFICIENTS = 120  # of a law in the features, of which spellings are sought
+_FEW_COLUMNS = 2  # without units: where there are more, one search takes all the time
+_MOST_GROUPS = 2  # factors of the target that are tried
+
+_ADVICE = {
+    True: "set dimensionless_constants=False, or add constants that have units as features",
+    False: "a one that is not written has no unit, so give a constant of nature that is one as a feature",
+}
+
+
+def search(
+    X: np.ndarray | RowView,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    settings: SearchSettings,
+    initial: Sequence[Law],
+    seed: int,
+    deadline: float,
+) -> SearchResult:
+    """As :func:`sklearn_eql.search.islands.search`, which this is where no units are known."""
+    given = (X, y, sample_weight)
+    if settings.units is None:
+        return islands.search(*given, settings, initial, seed, deadline)
+    admission = all_of([settings.admission, UnitsAdmission(settings.units, settings.primitives)])
+    settings = replace(settings, admission=admission)
+    found: list[Law] = []
+    table = None
+    known = groups_of(settings.units, X[:], y, sample_weight) if settings.families else []
+    if known and not known[0].columns:
+        return _only_law(known[0], _table_of(*given, settings, seed, deadline), deadline)
+    known = known[: _MOST_GROUPS if known and len(known[0].columns) <= _FEW_COLUMNS else 1]
+    until = time.time() + _SHARE_OF_TIME * (deadline - time.time()) if math.isfinite(deadline) else deadline
+    for groups in known:
+        last = until
+        if groups is not known[-1] and math.isfinite(until):
+            last = time.time() + _SHARE_OF_ONE * (until - time.time())
+        try:
+            result = _in_groups(groups, *given, settings, seed, last)
+        except AllTrialsFailedError:
+            continue
+        table = table or _table_of(*given, settings, seed, deadline)
+        order = sorted(result.front, key=lambda law: law.description_length(result.n_rows))
+        for law in order:
+            rewritten = None if found and time.time() > until else _in_features(law, groups, table)
+            if rewritten is not None:
+                found.append(_priced(rewritten, settings))
+        if found and result.stop_reason in (StopReason.EXACT, StopReason.INTERRUPTED):
+            return replace(result, front=shortlist(found, result.n_rows))
+    last = None
+    try:
+        last = islands.search(*given, settings, [*initial, *found], seed, deadline)
+        front = [_priced(law, settings) for law in _honest(last.front, given, settings, seed, deadline)]
+    except AllTrialsFailedError:
+        front = []
+    if not found and not front:
+        raise AllTrialsFailedError(
+            f"No law was found that fits the units and is finite on every row. Check units and y_unit; "
+            f"{_ADVICE[settings.units.dimensionless_constants]}, or give more time or functions."
+        )
+    laws = shortlist([*found, *front], len(y))
+    ended = last or result
+    met = laws[-1].level <= laws[-1].exact
+    reason = StopReason.PATIENCE if ended.stop_reason == StopReason.EXACT and not met else ended.stop_reason
+    return replace(ended, front=laws, stop_reason=reason)
+
+
+def _honest(laws: list[Law], given: tuple, settings: SearchSettings, seed: int, deadline: float) -> list[Law]:
+    """Those that fit the units as they are said most shortly.
+
+    Constants that may have units make room for tricks: ``sqrt(2)*sqrt(x**2/2 + x*t + t**2/2)`` is ``x + t``.
+    """
+    if settings.units.dimensionless_constants:
+        return laws
+    table = _table_of(*given, settings, seed, deadline)
+    plain = _table_of(*given, replace(settings, admission=None), seed, deadline)
+    rows = plain.few or plain
+    kept = []
+    for law in laws:
+        if law.equation.frame is None:
+            spelled, _ = readable(canonicalize(law.equation, plain.primitives), law.relative_loss, rows)
+            if not table.admits(spelled):
+                continue
+        kept.append(law)
+    return kept
+
+
+def _only_law(groups: Groups, table: Table, deadline: float) -> SearchResult:
+    """The law of a table that has no columns without units: the factor of the target, times a constant."""
+    law = groups.in_features(Equation(0, (), ((0, 1.0),)), table.primitives)
+    free = np.zeros(len(law.coefficients()), dtype=bool)
+    free[-1] = True
+    [start] = table.structures_of([law], [free])
+    fitted = (table.few or table).fit([start], TIDY_STEPS)
+    front, interrupted = finish(fitted, table, deadline)
+    if not front:
+        raise AllTrialsFailedError("The only law that fits the units is not finite on every row. Check units and X.")
+    exact = front[-1].level <= front[-1].exact
+    reason = StopReason.INTERRUPTED if interrupted else StopReason.EXACT if exact else StopReason.PATIENCE
+    return SearchResult(front, reason, 1, [fitted[0].loss], len(table.y), interrupted)
+
+
+def _in_groups(
+    groups: Groups,
+    X: np.ndarray | RowView,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    settings: SearchSettings,
+    seed: int,
+    until: float,
+) -> SearchResult:
+    """Laws between the columns without units, for the divided target."""
+    X = X[:]
+    factor = groups.factor_of(X)
+    weight = factor**2 / np.mean(factor**2)  # so that a residual counts as it does in y
+    if sample_weight is not None:
+        weight = weight * sample_weight
+    divided = y / factor
+    ratio = (
+        weighted_variance(divided, weight)
+        * float(weight.mean() * np.mean(factor**2))
+        / weighted_variance(y, sample_weight)
+    )
+    inner = replace(settings, units=None, admission=PriceInGroups(len(groups.columns), ratio))
+    return islands.search(groups.columns_of(X), divided, weight, inner, [], seed, until)
+
+
+def _priced(law: Law, settings: SearchSettings) -> Law:
+    """The law at the price that it has in natural units."""
+    if not settings.units.dimensionless_constants or law.equation.frame is not None:
+        return law
+    return replace(law, n_symbols=n_symbols(law.equation, settings.units, settings.primitives))
+
+
+def _table_of(X, y, sample_weight, settings: SearchSettings, seed: int, deadline: float) -> Table:
+    has_jumps = any(settings.primitives[name].has_jumps for name in settings.copies)
+    scaling = Scaling.of(X, y, settings.scale, settings.resolution, sample_weight, binary=has_jumps)
+    given = (X, y, sample_weight, scaling, settings.primitives, seed, deadline, settings.device)
+    return Table(*given, settings.admission)
+
+
+def _in_features(law: Law, groups: Groups, table: Table) -> Law | None:
+    """A law between the columns without units, as the user reads it."""
+    if law.equation.frame is not None:
+        return None
+    equation = groups.in_features(law.equation, table.primitives)
+    loss = table.loss(equation)
+    if not math.isfinite(loss) or len(equation.coefficients()) > _MOST_COEFFICIENTS:
+        return None
+    found = as_law(*readable(equation, loss, table.few or table), law.trial, table)
+    return found if found is not None and table.admits(found.equation) else None
