@@ -24,6 +24,7 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -174,6 +175,16 @@ def feynman_problems(folder: Path) -> list[Problem]:
                 raise ValueError(f"{problem.name}: {problem.formula} does not use all of {', '.join(ranges)}")
             problems.append(problem)
     return problems
+
+
+Units = dict[str, Any]
+"""Of a problem: exponents of base units, ``{"y": {"m": 1}, "variables": {"t": {"s": 1}}}``."""
+
+
+def units_of(problem: Problem) -> Units:
+    """What the quantities of a Feynman problem are measured in."""
+    table = json.loads((Path(__file__).parent / "feynman_units.json").read_text(encoding="utf-8"))
+    return table[problem.name]
 
 
 def strogatz_problems(folder: Path) -> list[Problem]:

@@ -5,6 +5,7 @@
     python benchmarks/physics.py --method eql operon --suite feynman --half held-out
     python benchmarks/physics.py --problems I.6.2 lv1 --budget 10 --results /tmp/some.jsonl
     python benchmarks/physics.py --proposals transformer          # with laws that a network writes among the starts
+    python benchmarks/physics.py --suite feynman --units          # with the units of all variables (feynman_units.json)
     python benchmarks/physics.py --report                         # table and figure of what is there
 
 Data. Feynman: 1,000 rows uniform in the published ranges. Strogatz: the 400 published rows. Gaussian noise on y with
@@ -44,7 +45,7 @@ import numpy as np
 import pandas as pd
 import sympy
 from _common import RESULTS, append_record, commit, machine, read_records, timed, version
-from _physics import CLASSICS, SUITES, Problem, data_folder
+from _physics import CLASSICS, SUITES, Problem, Units, data_folder, units_of
 from _physics_report import HALVES, Record, key, write_report
 from _recovered import node_count, recovered
 
@@ -70,10 +71,13 @@ def fit_eql(
     budget: float,
     functions: str | Sequence[str] = "default",
     proposals: str | None = None,
+    units: Units | None = None,
 ) -> Any:
     from sklearn_eql import EQLRegressor
 
     settings = {} if proposals is None else {"proposals": proposals}  # else it runs on commits that have no proposals
+    if units is not None:  # all that have units are among the variables
+        settings |= {"units": units["variables"], "y_unit": units["y"], "dimensionless_constants": True}
     return EQLRegressor(functions=functions, max_time=budget, random_state=seed, **settings).fit(X, y)
 
 
@@ -111,11 +115,13 @@ class Job:
     rows: int | None = None  # how many to fit; None: what the suite says
     facts: Record = field(default_factory=dict)  # commit, machine, versions: recorded as they are
     proposals: str | None = None  # of EQLRegressor
+    with_units: bool = False  # whether it knows the units of the variables
 
     @property
     def label(self) -> str:
         """The method as it is recorded."""
-        return self.method if self.proposals is None else f"{self.method}+{Path(self.proposals).stem}"
+        label = self.method if self.proposals is None else f"{self.method}+{Path(self.proposals).stem}"
+        return f"{label}+units" if self.with_units else label
 
     def record(self, **result: Any) -> Record:
         """A line of the results file; a run without a result is a miss."""
@@ -141,6 +147,8 @@ def fit(job: Job) -> tuple[Record, sympy.Expr | None]:
         warnings.simplefilter("ignore")
         try:
             settings = {} if job.proposals is None else {"proposals": job.proposals}
+            if job.with_units:
+                settings["units"] = units_of(job.problem)
             model, seconds = timed(lambda: make(X, y, job.seed, job.budget, **settings))
             law = law_of(model, job.problem.variables)
         except FIT_ERRORS as error:
@@ -297,6 +305,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="WEIGHTS",
         help="of EQLRegressor: transformer, a preset or a file; recorded as eql+WEIGHTS",
     )
+    parser.add_argument(
+        "--units", action="store_true", help="of all variables, for EQLRegressor: recorded as eql+units"
+    )
     parser.add_argument("--problems", nargs="+", metavar="NAME", help="only these")
     parser.add_argument("--half", choices=[*HALVES, "heldout", "all"], default="all")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="fits at once; pyoperon always runs alone")
@@ -307,6 +318,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     args.half = args.half.replace("heldout", "held-out")
     if args.proposals and args.method != ["eql"]:
         parser.error("--proposals: only EQLRegressor has them; expected --method eql")
+    if args.units and (args.method != ["eql"] or args.suite != ["feynman"]):
+        parser.error("--units: known of the Feynman suite, used by EQLRegressor; expected --suite feynman --method eql")
     if not args.report:
         try:
             args.problems = wanted_problems(args)
@@ -336,7 +349,11 @@ def main(argv: list[str] | None = None) -> None:
             for seed in range(args.seeds)
             for noise in args.noise
             for problem in args.problems
-            if key((job := Job(method, problem, noise, seed, args.budget, args.rows, facts, args.proposals)).record())
+            if key(
+                (
+                    job := Job(method, problem, noise, seed, args.budget, args.rows, facts, args.proposals, args.units)
+                ).record()
+            )
             not in finished
         ]
         done = 0

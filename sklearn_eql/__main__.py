@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _say(note)
         model = _fit(options, X, y)
         _report(options, model, list(X.columns))
-    except (_InputError, ValueError, RuntimeError, FileNotFoundError) as error:
+    except (_InputError, ValueError, RuntimeError, FileNotFoundError, ImportError) as error:
         _say(f"error: {' '.join(str(error).split())}")
         return 2
     return 0
@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--loss", help="squared_error, or huber where a few rows may be wrong")
     parser.add_argument("--cv", type=int, metavar="N", help="folds: show errors on rows held out, with standard errors")
     parser.add_argument("--proposals", metavar="NAME", help="transformer, or weights: laws that a network writes, too")
+    parser.add_argument("--units", nargs="+", metavar="COL=UNIT", help="such as v=m/s m=kg; other columns have none")
+    parser.add_argument("--y-unit", metavar="UNIT", help="of the target: not without --units")
+    parser.add_argument("--dimensionless-constants", action="store_true", help="constants have no units")
     parser.add_argument("--max-time", type=float, metavar="S", help="seconds, after which the best so far is kept")
     parser.add_argument("--random-state", type=int, metavar="N", help="seed, for a run that can be repeated")
     parser.add_argument("--precision", type=int, default=3, metavar="N", help="digits of printed constants (default 3)")
@@ -193,9 +196,25 @@ def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series) -> Any:
     if functions is not None and len(functions) == 1 and functions[0] not in PRIMITIVES:
         functions = functions[0]  # one name is a preset unless it is a function
     given["functions"] = functions
+    given["y_unit"] = options.y_unit
+    given["units"] = None if options.units is None else _units(options.units, list(X.columns))
+    given["dimensionless_constants"] = options.dimensionless_constants or None
     model = EQLRegressor(verbose=1, **{name: value for name, value in given.items() if value is not None})
     with contextlib.redirect_stdout(sys.stderr):  # stdout carries the result only
         return model.fit(X, y)
+
+
+def _units(given: Sequence[str], features: Sequence[str]) -> dict[str, str]:
+    """Units by column; names of columns may hold an equals sign, units hold none."""
+    found = {}
+    for entry in given:
+        column, sign, unit = entry.rpartition("=")
+        if not sign:
+            raise _InputError(f"--units {entry}: expected COLUMN=UNIT, such as v=m/s")
+        if column not in features:
+            raise _InputError(f"--units: {column!r} is no feature; features: {', '.join(features[:_MANY])}")
+        found[column] = unit
+    return found
 
 
 def _report(options: argparse.Namespace, model: Any, features: list[str]) -> None:

@@ -305,3 +305,18 @@ def test_command_line_finds_keplers_law_in_the_shipped_table(tmp_path, capsys):
     assert "semi_major_axis" in capsys.readouterr().out.splitlines()[-1]
     X, y = load_kepler(group="small_bodies", return_X_y=True)
     np.testing.assert_allclose(joblib.load(path).predict(X), y, rtol=2e-3)
+
+
+def test_units_go_to_the_estimator(csv, monkeypatch, known_law, fails):
+    calls = []
+
+    class WithUnits(known_law):
+        def __init__(self, units=None, y_unit=None, dimensionless_constants=False, verbose=0):
+            super().__init__(verbose=verbose)
+            calls.append((units, y_unit, dimensionless_constants))
+
+    monkeypatch.setattr(sklearn_eql, "EQLRegressor", WithUnits, raising=False)
+    run(csv, "--target", "y", "--features", "size", "--units", "size=m", "--y-unit", "s", "--dimensionless-constants")
+    assert calls == [({"size": "m"}, "s", True)]
+    assert "'weight' is no feature" in fails(csv, "--target", "y", "--features", "size", "--units", "weight=kg")
+    assert "COLUMN=UNIT" in fails(csv, "--target", "y", "--features", "size", "--units", "size")

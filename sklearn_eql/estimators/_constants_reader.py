@@ -25,6 +25,7 @@ from sklearn_eql.search.settings import SearchResult
 from sklearn_eql.symbolic.export import to_sympy
 from sklearn_eql.uncertainty.constants import Parameters, deviations, rows_of
 from sklearn_eql.uncertainty.curvature import Curvature, measure
+from sklearn_eql.units.constants import units_of_parameters
 
 _BANDS = ("mean",)
 
@@ -124,6 +125,8 @@ class ConstantsReader(EquationReader):
             - `low`, `high`: the interval, by Student's distribution. Of a recognised constant it is around the value
               that the fit would give it, so it may leave the number itself outside.
             - `place`: where it stands, such as "offset", "factor of x**2", "exponent of x" or "in exp(c0*x)".
+            - `unit`, where `units` are known: that of the constant, over the base units; ``""`` for a number without
+              unit, None where the units of the table leave it open.
 
             Errors are infinite where the rows do not determine a constant, and NaN where `max_time` was over before
             they were known.
@@ -164,6 +167,10 @@ class ConstantsReader(EquationReader):
         rows = rows_of(parameters, curvature, self._names, self._primitives(), level, certain)
         columns = ["name", "value", "exact", "standard_error", "low", "high", "place"]
         table = pd.DataFrame([asdict(row) for row in rows], columns=columns).set_index("name")
+        known = getattr(self, "_units", None)
+        if known is not None:
+            which = [*np.abs(parameters.groups).argmax(axis=0), *parameters.held]
+            table["unit"] = units_of_parameters(self._laws[k][pick].equation, known[k], self._primitives(), which)
         return table.astype(dict.fromkeys(("value", "standard_error", "low", "high"), float))
 
     def _parameters(self, k: int, pick: int) -> Parameters:

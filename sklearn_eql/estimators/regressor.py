@@ -417,9 +417,10 @@ class EQLRegressor(
         outcomes = []
         for k, (column, seed, laws) in enumerate(zip(targets.T, seeds.tolist(), before, strict=True)):
             limited = constrained(settings, known, self._ranges, column[kept])
+            if self._units is not None:
+                limited = replace(limited, units=self._units[k])
             initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
             self._watched.output = k
-            known = settings if self._units is None else replace(settings, units=self._units[k])
             result, best, stands, sure = self._fit_output(
                 k, (searched, column, weight), measured, folds, limited, initial, seed, deadline, variables
             )

@@ -59,7 +59,8 @@ def search(
     settings = replace(settings, admission=admission)
     found: list[Law] = []
     table = None
-    known = groups_of(settings.units, X[:], y, sample_weight) if settings.families else []
+    searches = settings.families or settings.evolution.n_generations  # else laws are given, and refitted only
+    known = groups_of(settings.units, X[:], y, sample_weight) if searches else []
     if known and not known[0].columns:
         return _only_law(known[0], _table_of(*given, settings, seed, deadline), deadline)
     known = known[: _MOST_GROUPS if known and len(known[0].columns) <= _FEW_COLUMNS else 1]
@@ -106,7 +107,7 @@ def _honest(laws: list[Law], given: tuple, settings: SearchSettings, seed: int, 
     if settings.units.dimensionless_constants:
         return laws
     table = _table_of(*given, settings, seed, deadline)
-    plain = _table_of(*given, replace(settings, admission=None), seed, deadline)
+    plain = _table_of(*given, replace(settings, admission=None, demands=None), seed, deadline)
     rows = plain.few or plain
     kept = []
     for law in laws:
@@ -154,7 +155,8 @@ def _in_groups(
         * float(weight.mean() * np.mean(factor**2))
         / weighted_variance(y, sample_weight)
     )
-    inner = replace(settings, units=None, admission=PriceInGroups(len(groups.columns), ratio))
+    price = PriceInGroups(len(groups.columns), ratio)
+    inner = replace(settings, units=None, demands=None, watched=None, admission=price)  # all are of the features
     return islands.search(groups.columns_of(X), divided, weight, inner, [], seed, until)
 
 
@@ -169,7 +171,9 @@ def _table_of(X, y, sample_weight, settings: SearchSettings, seed: int, deadline
     has_jumps = any(settings.primitives[name].has_jumps for name in settings.copies)
     scaling = Scaling.of(X, y, settings.scale, settings.resolution, sample_weight, binary=has_jumps)
     given = (X, y, sample_weight, scaling, settings.primitives, seed, deadline, settings.device)
-    return Table(*given, settings.admission)
+    demands = settings.demands
+    behaviour = None if demands is None else demands.of_printed.in_units(None, scaling.x, scaling.y)
+    return Table(*given, settings.admission, behaviour)
 
 
 def _in_features(law: Law, groups: Groups, table: Table) -> Law | None:

@@ -22,7 +22,7 @@ from sklearn_eql.laws.cross_validation import Rows, fitted_coefficients, table_i
 from sklearn_eql.laws.law import Law, shortlist
 from sklearn_eql.laws.losses import Loss, TorchLoss
 from sklearn_eql.laws.outliers import smooth_residuals
-from sklearn_eql.search.islands import search
+from sklearn_eql.search.in_units import search
 from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.sparse.levenberg_marquardt import residual_jacobian
 from sklearn_eql.sparse.rows import RowView

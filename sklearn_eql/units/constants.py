@@ -9,6 +9,7 @@ import numpy as np
 
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.structure import fixed_in_print
+from sklearn_eql.symbolic.canonical import free_mask
 from sklearn_eql.symbolic.equation import Affine, Equation
 from sklearn_eql.units.dimensions import TableUnits, as_fraction, written
 from sklearn_eql.units.linear_algebra import LinearSystem
@@ -34,6 +35,15 @@ def units_of_constants(law: Equation, units: TableUnits, primitives: Mapping[str
         system.add({("constant", c): Fraction(1)}, none)  # where nothing speaks against it
     found = [system.value(("constant", c)) for c in range(n)]
     return [None if dimension is None else written(dimension, units.bases) for dimension in found]
+
+
+def units_of_parameters(
+    law: Equation, units: TableUnits, primitives: Mapping[str, Primitive], which: Sequence[int]
+) -> list[str | None]:
+    """Units of some of the coefficients that are parameters (`free_mask`), numbered among these."""
+    found = units_of_constants(law, units, primitives)
+    parameters = np.flatnonzero(free_mask(law, primitives))
+    return [found[parameters[i]] for i in which]
 
 
 def _describe(law: Equation, units: TableUnits, primitives: Mapping[str, Primitive], system: LinearSystem) -> bool:

@@ -170,7 +170,7 @@ def _common(a: Reach, b: Reach) -> Reach:
     difference = tuple([x - y for x, y in zip(a.point, b.point, strict=True)])
     if a.directions or b.directions:
         difference = _beside(difference, _spanned(a.directions, b.directions))
-    if any([abs(value) > _SAME for value in difference]):
+    if max(map(abs, difference), default=0.0) > _SAME:
         raise _NoUnits
     return a if len(a.directions) <= len(b.directions) else b
 

@@ -51,7 +51,7 @@ def share_of_price(n_columns: int) -> float:
 
 
 def n_symbols(law: Equation, units: TableUnits, primitives: Mapping[str, Primitive]) -> float:
-    """Symbols of a law in the natural units in which it is shortest, at the price of the columns that are left there."""
+    """Symbols of a law in the natural units in which it is shortest, at the price of the columns that are left."""
     fewest = math.inf
     for system in islice(_systems(units), _MOST_SYSTEMS):
         short = _with_ones(law, set(system), primitives)

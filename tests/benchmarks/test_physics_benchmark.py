@@ -13,6 +13,11 @@ import sympy
 from written_laws import untrained
 
 from sklearn_eql.language import save_weights
+from sklearn_eql.primitives import PRIMITIVES
+from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.symbolic.reading import from_sympy
+from sklearn_eql.units.inference import Inference
+from sklearn_eql.units.reading import read_units
 
 N_PROBLEMS = {
     "feynman": 100,
@@ -390,3 +395,21 @@ def test_proposals_of_another_method_are_refused(physics, capsys):
     with pytest.raises(SystemExit):
         physics.parse_arguments(["--proposals", "transformer", "--method", "operon"])
     assert "only EQLRegressor has them" in capsys.readouterr().err
+
+
+def test_every_feynman_law_fits_the_table_of_units(suites, problems_module):
+    for problem in suites["feynman"]:
+        known = problems_module.units_of(problem)
+        assert list(known["variables"]) == problem.variables
+        [units] = read_units(known["variables"], known["y"], problem.variables, 1, True)
+        law = from_sympy(problem.formula, problem.variables)
+        structure = Structure.from_equation(law, np.zeros(len(law.coefficients()), dtype=bool))
+        assert Inference(units, PRIMITIVES).fits(structure), problem.name
+
+
+def test_units_are_recorded_and_belong_to_one_suite(physics, suites, capsys):
+    job = physics.Job("eql", suites["feynman"][0], 0.1, 0, 30.0, with_units=True)
+    assert job.record()["method"] == "eql+units"
+    with pytest.raises(SystemExit):
+        physics.parse_arguments(["--units", "--suite", "strogatz"])
+    assert "--suite feynman" in capsys.readouterr().err

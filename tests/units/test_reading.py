@@ -33,9 +33,7 @@ def test_several_outputs_have_units_of_their_own():
 def test_text_is_read_by_pint_and_scales_do_not_matter():
     pytest.importorskip("pint")
     [units] = read_units({"v": "km/hour", "m": "g", "a": "rad"}, "J", ["v", "m", "a"], 1)
-    [plain] = read_units(
-        {"v": SPEED, "m": {"kg": 1}}, {"kg": 1, "m": 2, "s": -2}, ["v", "m", "a"], 1
-    )
+    [plain] = read_units({"v": SPEED, "m": {"kg": 1}}, {"kg": 1, "m": 2, "s": -2}, ["v", "m", "a"], 1)
     named = [dict(zip(u.bases, d, strict=True)) for u in (units, plain) for d in (*u.features, u.target)]
     assert [{k: v for k, v in d.items() if v} for d in named[:4]] == [
         {k: v for k, v in d.items() if v} for d in named[4:]
