@@ -316,7 +316,7 @@ def test_units_go_to_the_estimator(csv, monkeypatch, known_law, fails):
             calls.append((units, y_unit, dimensionless_constants))
 
     monkeypatch.setattr(sklearn_eql, "EQLRegressor", WithUnits, raising=False)
-    run(csv, "--target", "y", "--features", "size", "--units", "size=m", "--y-unit", "s", "--dimensionless-constants")
-    assert calls == [({"size": "m"}, "s", True)]
     assert "'weight' is no feature" in fails(csv, "--target", "y", "--features", "size", "--units", "weight=kg")
     assert "COLUMN=UNIT" in fails(csv, "--target", "y", "--features", "size", "--units", "size")
+    run(csv, "--target", "y", "--features", "size", "--units", "size=m", "--y-unit", "s", "--dimensionless-constants")
+    assert calls == [({"size": "m"}, "s", True)]

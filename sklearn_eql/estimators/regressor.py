@@ -66,7 +66,6 @@ from sklearn_eql.search.in_units import search
 from sklearn_eql.search.robust import robust_rows, robust_search
 from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.search.under_loss import rows_under, search_under
-from sklearn_eql.sparse.rows import subset
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.schedule import SCHEDULES, Phase
