@@ -397,6 +397,8 @@ class EQLRegressor(
         folds = None if self.cv is None else Folds.of(self.cv, X, y, weight)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
         self._units = self._known_units(variables, names)
+        if self._units is not None and groups is not None:
+            raise ValueError("units and groups: laws of groups are not checked for units. Give one of the two.")
 
         self._form = form_of(self.form, variables, len(X[kept]), settings.primitives)
         known = read_constraints(self.constraints, variables, settings, self.form)
