@@ -173,7 +173,14 @@ class GroupReader:
         One row for each group, labelled as in `groups`; columns ``c0``, ``c0_se``, ``c1``, and so on, as the symbols of
         `sympy_expr_`. Without columns where all groups share all constants.
         """
-        return self._constants_of_groups(self._checked_best())
+        return self.group_constants()
+
+    def group_constants(self, index: int | None = None) -> pd.DataFrame:
+        """As `group_constants_`, of a row of `equations_`; of the selected one by default."""
+        best = self._checked_best()
+        pick = best if index is None else self._pick(index)
+        values, errors = self._grouped["constants"][pick], self._grouped["errors"][pick]
+        return _frame(values, errors, self._own_names(pick), _index(self._grouped["labels"]))
 
     def score(self, X, y, sample_weight=None, *, groups=None) -> float:
         """The coefficient of determination of `predict`; `groups` as there."""
@@ -184,10 +191,6 @@ class GroupReader:
         if self._grouped is None:
             raise AttributeError("group_constants_ is there after fit(X, y, groups=...) only.")
         return self._best[0]
-
-    def _constants_of_groups(self, index: int) -> pd.DataFrame:
-        values, errors = self._grouped["constants"][index], self._grouped["errors"][index]
-        return _frame(values, errors, self._own_names(index), _index(self._grouped["labels"]))
 
     def _own_names(self, index: int) -> list[str]:
         first = self.n_features_in_
