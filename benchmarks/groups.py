@@ -12,9 +12,9 @@ groups, groups of 5 rows, 200 groups, a single one. They have 1% of noise, whate
 
 Noise is normal, with a standard deviation of that share of the root mean square of y.
 
-Right form. With the constants of a group put in, the found law and the true one have the same terms, whatever the values
-of their constants (`same_form` in `_forms.py`), in every group; and the found law has no more own constants than were
-drawn for each group. Constants that all groups share in truth may be numbers only.
+Right form. With the constants of a group put in, the found law and the true one have the same terms, whatever the
+values of their constants (`same_form` in `_forms.py`), in every group; and the found law has no more own constants than
+were drawn for each group. Constants that all groups share in truth may be numbers only.
 
 Settings. EQLRegressor: `max_time` is the budget, `random_state` the seed. One process, one thread. Seconds are those of
 the clock, and those of the processor.

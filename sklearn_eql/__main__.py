@@ -30,10 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 2 with one line on stderr that says what to change."""
     options = _parser().parse_args(argv)
     try:
-        X, y, notes = _read(options)
+        X, y, groups, notes = _read(options)
         for note in notes:
             _say(note)
-        model = _fit(options, X, y)
+        model = _fit(options, X, y, groups)
         _report(options, model, list(X.columns))
     except (_InputError, ValueError, RuntimeError, FileNotFoundError, ImportError) as error:
         _say(f"error: {' '.join(str(error).split())}")
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--target", required=True, metavar="COL", help="column to explain")
     parser.add_argument("--features", nargs="+", metavar="COL", help="columns to use (default: all others)")
     parser.add_argument("--drop", nargs="+", default=[], metavar="COL", help="columns to leave out")
+    parser.add_argument("--groups", metavar="COL", help="column of labels: one law, constants of each group its own")
     parser.add_argument("--sep", metavar="CHAR", help="between columns: a character, tab or space (default: found out)")
     parser.add_argument("--decimal", choices=[".", ","], help="decimal mark of numbers (default: found out)")
     parser.add_argument("--encoding", metavar="NAME", help="of the text, such as latin-1 (default: found out)")
@@ -79,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read(options: argparse.Namespace) -> tuple[pd.DataFrame, pd.Series, list[str]]:
-    """Features and target, numbers without gaps, and what was assumed to get them.
+def _read(options: argparse.Namespace) -> tuple[pd.DataFrame, pd.Series, pd.Series | None, list[str]]:
+    """Features and target, numbers without gaps, labels of groups, and what was assumed to get them.
 
     Whatever hinders that is reported before any work starts.
     """
@@ -90,25 +91,33 @@ def _read(options: argparse.Namespace) -> tuple[pd.DataFrame, pd.Series, list[st
         raise _InputError(f"--save {options.save}: there is no folder {options.save.parent}; create it first")
     table = read_csv(options.file, sep=options.sep, decimal=options.decimal, encoding=options.encoding)
     notes = list(table.notes)
-    for column in [options.target, *options.drop, *(options.features or [])]:
+    labels = [] if options.groups is None else [options.groups]
+    for column in [options.target, *labels, *options.drop, *(options.features or [])]:
         _check_column(column, table, options.file)
     if options.features is None and table.index is not None and table.index != options.target:
         if table.index not in options.drop:
             notes.append(f"column {table.index!r} labels the rows and is left out; name it in --features to use it")
-        features = [c for c in table.frame.columns if c not in (options.target, table.index)]
+        features = [c for c in table.frame.columns if c not in (options.target, table.index, *labels)]
     else:
-        features = options.features or [c for c in table.frame.columns if c != options.target]
+        features = options.features or [c for c in table.frame.columns if c not in (options.target, *labels)]
     if options.target in [*options.drop, *features]:
         raise _InputError(f"column {options.target!r} is the target; leave it out of --features and --drop")
+    if options.target in labels:
+        raise _InputError(f"column {options.target!r} is the target; name another one in --groups")
     features = [c for c in dict.fromkeys(features) if c not in options.drop]
     if not features:
         raise _InputError(f"no column is left to explain {options.target!r}; name fewer in --drop")
     used = table.frame[[*features, options.target]]
     _check_numbers(used, options)
     kept = _without_gaps(used, options)
+    groups = None if options.groups is None else table.frame.loc[kept.index, options.groups]
+    if groups is not None and groups.isna().any():
+        if not options.dropna:
+            raise _InputError(f"empty cells in {options.groups!r}; fill them, or leave out such rows with --dropna")
+        kept, groups = kept[groups.notna()], groups[groups.notna()]
     if len(kept) < len(used):
         notes.append(f"{len(used) - len(kept)} of {len(used)} rows have empty cells and are left out")
-    return kept[features], kept[options.target], notes
+    return kept[features], kept[options.target], groups, notes
 
 
 def _without_gaps(used: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
@@ -184,7 +193,7 @@ def _quoted(columns: Sequence[str]) -> str:
     return " ".join(shlex.quote(column) for column in columns)
 
 
-def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series) -> Any:
+def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series, groups: pd.Series | None) -> Any:
     # Late, so that --help and mistakes in the options are answered without waiting for torch.
     from sklearn_eql import EQLRegressor
     from sklearn_eql.primitives import PRIMITIVES
@@ -201,7 +210,7 @@ def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series) -> Any:
     given["dimensionless_constants"] = options.dimensionless_constants or None
     model = EQLRegressor(verbose=1, **{name: value for name, value in given.items() if value is not None})
     with contextlib.redirect_stdout(sys.stderr):  # stdout carries the result only
-        return model.fit(X, y)
+        return model.fit(X, y) if groups is None else model.fit(X, y, groups=groups)
 
 
 def _units(given: Sequence[str], features: Sequence[str]) -> dict[str, str]:
@@ -236,6 +245,10 @@ def _report(options: argparse.Namespace, model: Any, features: list[str]) -> Non
         if identifier != name and name in used:
             print(f"{identifier} is column {name!r}")
     print(f"{names[options.target]} = {equation_text(law, options.precision)}")
+    if options.groups is not None and model.group_constants_.shape[1]:
+        print(f"\n{model.group_constants_.to_string(float_format=f'%.{options.precision}g')}")
+        for name, found in model.group_laws_.items():
+            print(f"{name} = {equation_text(found, options.precision)} with g = {options.groups}")
     if options.latex:
         print(f"\n{model.latex(precision=options.precision)}")
     if options.save is not None:

@@ -5,23 +5,29 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import sympy
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql.estimators._check_table import read_rows
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws
+from sklearn_eql.groups.constant_laws import FEWEST
 from sklearn_eql.groups.search import search_groups
 from sklearn_eql.groups.single import constants_of_group
 from sklearn_eql.laws.cross_validation import Rows
+from sklearn_eql.laws.law import equation_from_record
 from sklearn_eql.laws.selection import select
 from sklearn_eql.laws.standing import standings
 from sklearn_eql.reading.arrays import plain
 from sklearn_eql.search.settings import SearchSettings
+from sklearn_eql.symbolic.equation import Equation
+from sklearn_eql.symbolic.export import to_sympy
 
 _ALLOWED = {  # of parameters that mean nothing for groups otherwise
     "selection": ("best", "accurate", "simple"),
@@ -130,7 +136,8 @@ def fit_groups(
     grouping = Grouping.of(groups, len(y), weight)
     kept = np.flatnonzero(grouping.codes >= 0)
     given = X[kept], np.ravel(y)[kept], None if weight is None else weight[kept]
-    result = search_groups(*given, grouping.codes[kept], settings, seed, deadline)
+    values = _numbers(grouping.labels, estimator.group_laws)
+    result = search_groups(*given, grouping.codes[kept], settings, seed, deadline, values)
     n_own = max(law.n_own for law in result.front)
     names = [*variables, *names_of_constants(variables, n_own)]
     laws = [law.widened(n_own) for law in result.front]
@@ -141,11 +148,28 @@ def fit_groups(
         "labels": grouping.labels,
         "constants": [law.own for law in laws],
         "errors": [law.own_errors for law in laws],
+        "laws": [[None if found is None else asdict(found) for found in law.laws] for law in laws],
     }
     columns = [np.concatenate([law.own[:, k] for law in laws if law.n_own > k]) for k in range(n_own)]
     ranges = np.array([[values.min() for values in columns], [values.max() for values in columns]]).reshape(2, n_own)
     estimator._ranges = np.concatenate([estimator._ranges, ranges], axis=1)
     keep_laws(estimator, [Outcome(replace(result, front=laws), best, stands, [None] * len(laws))], names, y.ndim == 1)
+
+
+def _numbers(labels: list[Hashable], wanted: bool | str) -> np.ndarray | None:
+    """The labels as numbers of which constants may be laws; None where they are labels only."""
+    is_number = all(isinstance(label, Real) and not isinstance(label, bool) for label in labels)
+    if wanted == "auto":
+        if len(labels) < FEWEST or not all(isinstance(label, float) for label in labels):
+            return None
+    elif not wanted:
+        return None
+    elif not is_number or len(labels) < FEWEST:
+        raise ValueError(
+            f"group_laws=True: groups are {_shown(labels)}, expected at least {FEWEST} different numbers. Use "
+            "group_laws=False for labels."
+        )
+    return np.array(labels, dtype=float)
 
 
 def _check_supported(estimator, y: np.ndarray) -> None:
@@ -161,7 +185,7 @@ class GroupReader:
     """Mixin: what an estimator that was fitted with groups knows of them, read from ``self._grouped``.
 
     That is None where there were none, and else a dictionary of plain values: `labels` of the groups, and for each law
-    its own `constants` and their `errors`, ``(n_groups, n_own)``.
+    its own `constants` and their `errors`, ``(n_groups, n_own)``, and the `laws` of these, one or None for each.
     """
 
     _grouped: dict[str, Any] | None = None
@@ -181,6 +205,20 @@ class GroupReader:
         pick = best if index is None else self._pick(index)
         values, errors = self._grouped["constants"][pick], self._grouped["errors"][pick]
         return _frame(values, errors, self._own_names(pick), _index(self._grouped["labels"]))
+
+    @property
+    def group_laws_(self) -> dict[str, sympy.Expr]:
+        """Laws of the selected law's own constants in the number of the group, by name, where there are any.
+
+        Expressions in the symbol ``g``; see `group_laws`.
+        """
+        best = self._checked_best()
+        laws = self._laws_of_constants(best)
+        names = self._own_names(best)
+        return {name: to_sympy(law, ["g"], self._primitives()) for name, law in zip(names, laws, strict=True) if law}
+
+    def _laws_of_constants(self, index: int) -> list[Equation | None]:
+        return [None if record is None else equation_from_record(record) for record in self._grouped["laws"][index]]
 
     def score(self, X, y, sample_weight=None, *, groups=None) -> float:
         """The coefficient of determination of `predict`; `groups` as there."""
@@ -213,25 +251,31 @@ class GroupReader:
                 f"groups: missing, and the law has {names} for each group. Pass one label per row: predict(X, "
                 f"groups=...), of {_shown(self._grouped['labels'])}; fit_group gives the constants of a new group."
             )
-        codes = self._codes_of(groups, len(X))
-        columns[:, : values.shape[1]] = values[codes]
+        columns[:, : values.shape[1]] = self._constants_of_rows(groups, len(X), pick)
         return np.concatenate([X, columns], axis=1)
 
-    def _pick(self, index) -> int:
-        self._chosen(index)  # which checks it
-        return index[0] if isinstance(index, (list, tuple)) else int(index)
-
-    def _codes_of(self, groups: Any, n_rows: int) -> np.ndarray:
-        labels = self._grouped["labels"]
+    def _constants_of_rows(self, groups: Any, n_rows: int, pick: int) -> np.ndarray:
+        """Own constants of the group of each row, ``(n_rows, n_own)``: of known groups, or from laws of the group."""
+        labels, laws = self._grouped["labels"], self._laws_of_constants(pick)
         given = labels_of(groups, n_rows)
         codes = _codes(given, labels)
-        if (codes < 0).any():
-            unknown = list(dict.fromkeys(given[codes < 0].tolist()))
+        new = codes < 0
+        constants = self._grouped["constants"][pick][codes]
+        if not new.any():
+            return constants
+        unknown = list(dict.fromkeys(given[new].tolist()))
+        if not all(laws) or not all(isinstance(label, Real) for label in unknown):
             raise ValueError(
                 f"groups: fit did not see {_shown(unknown)}, expected {_shown(labels)}. Use fit_group for the "
                 "constants of a new group."
             )
-        return codes
+        numbers = given[new].astype(float)[:, None]
+        constants[new] = np.stack([law.evaluate(numbers, self._primitives()) for law in laws], axis=1)
+        return constants
+
+    def _pick(self, index) -> int:
+        self._chosen(index)  # which checks it
+        return index[0] if isinstance(index, (list, tuple)) else int(index)
 
     def fit_group(self, X, y, sample_weight=None, *, label: Hashable = None) -> pd.DataFrame:
         """Constants of a new group, with the form and all shared constants of the selected law held.
@@ -280,7 +324,7 @@ class GroupReader:
             found = constants_of_group(law.equation, known, rows, target, weight, self._primitives())
             for name, table, row in zip(kept, (known, errors), found, strict=True):
                 kept[name].append(np.concatenate([table[:place], row[None], table[place + 1 :]]))
-        self._grouped = {"labels": [*labels[:place], label, *labels[place + 1 :]], **kept}
+        self._grouped = {**self._grouped, "labels": [*labels[:place], label, *labels[place + 1 :]], **kept}
 
 
 def read_group(estimator, X, y, sample_weight) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -184,6 +184,9 @@ class EQLRegressor(
         answer; the best law so far is kept. See :mod:`sklearn_eql.callbacks`.
     warm_start : bool, default=False
         Start the search from the equations of the previous fit.
+    group_laws : bool or "auto", default="auto"
+        Whether constants of groups may be laws of the group's number (`group_laws_`). "auto": where `groups` are
+        floats, at least 8 different ones.
     on_undefined : {"raise", "nan", "clip"}, default="raise"
         What `predict` does with rows on which the law is undefined or overflows. "raise": a ValueError that names the
         first. "nan": NaN for these rows. "clip": features of such rows are moved into the range that `fit` saw,
@@ -264,6 +267,7 @@ class EQLRegressor(
         "verbose": ["verbose"],
         "callbacks": CALLBACKS,
         "warm_start": ["boolean"],
+        "group_laws": ["boolean", StrOptions({"auto"})],
         "on_undefined": [StrOptions({"raise", "nan", "clip"})],
     }
 
@@ -303,6 +307,7 @@ class EQLRegressor(
         verbose: int = 0,
         callbacks: Sequence[Watcher] | None = None,
         warm_start: bool = False,
+        group_laws: bool | str = "auto",
         on_undefined: str = "raise",
     ) -> None:
         self.functions = functions
@@ -338,6 +343,7 @@ class EQLRegressor(
         self.verbose = verbose
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.group_laws = group_laws
         self.on_undefined = on_undefined
 
     @fit_context(prefer_skip_nested_validation=True)

@@ -24,11 +24,18 @@ class GroupLaw(Law):
         Their standard errors.
     words : float
         Sum over the groups of the logarithm of their rows: what one own constant costs.
+    laws : tuple of Equation or None, length O
+        Of each own constant, in the number of the group, where it has one.
     """
 
     own: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), compare=False)
     own_errors: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), compare=False)
     words: float = 0.0
+    laws: tuple[Equation | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.laws) != self.own.shape[1]:
+            object.__setattr__(self, "laws", (None,) * self.own.shape[1])
 
     @property
     def n_own(self) -> int:
@@ -51,8 +58,9 @@ class GroupLaw(Law):
 
     def description_length(self, n_rows: int) -> float:
         """As of a law, where an own constant costs the logarithm of the rows of its group."""
-        n_constants = self.n_free + self.own.size
+        n_own = sum(law is None for law in self.laws)
+        n_constants = self.n_free + n_own * len(self.own)
         unbiased = self.level * n_rows / max(n_rows - n_constants, 1)
-        constants = self.n_free * math.log(n_rows) + self.n_own * self.words + n_constants * digits(unbiased)
+        constants = self.n_free * math.log(n_rows) + n_own * self.words + n_constants * digits(unbiased)
         constants += 2 * math.log(2) * self.bits
         return n_rows * math.log(unbiased) + constants + NATS_PER_SYMBOL * self.n_symbols

@@ -17,6 +17,7 @@ import numpy as np
 from sklearn_eql._garbage import known_objects_left_alone
 from sklearn_eql._threads import single_threaded
 from sklearn_eql.exceptions import AllTrialsFailedError
+from sklearn_eql.groups.constant_laws import with_laws_of_groups
 from sklearn_eql.groups.finishing import finished, on_rows
 from sklearn_eql.groups.fitted_form import FittedForm, Rows, fitted_alone
 from sklearn_eql.groups.joining import with_constants_joined
@@ -43,7 +44,7 @@ from sklearn_eql.symbolic.frames import FAR, frame_of, in_own_units
 
 _N_PARTS = 8  # groups, those of most rows, that structures are judged on
 _N_LEADS = 3  # groups that a climb begins from
-_SEARCH_SHARE = 0.6  # of the time, for climbs and evolution
+_SEARCH_SHARE = 0.55  # of the time, for climbs and evolution
 _POOL_SHARE = 0.15  # of the time, for laws with the same constants everywhere
 _MOST_ROWS = 20_000  # on which constants are told apart
 _N_FORMS = 40  # fitted to all groups
@@ -61,6 +62,7 @@ def search_groups(
     settings: SearchSettings,
     seed: int,
     deadline: float,
+    values: np.ndarray | None = None,
 ) -> SearchResult:
     """Find laws of all groups: those on the front are of :class:`GroupLaw`.
 
@@ -73,6 +75,8 @@ def search_groups(
     seed : int
     deadline : float
         Value of ``time.time()``.
+    values : ndarray (G,), optional
+        Numbers of the groups, of which their constants may be laws.
     """
     frame = frame_of(np.stack([X.min(axis=0), X.max(axis=0)]), np.array([y.min(), y.max()]), FAR)
     y_unit = 1.0
@@ -82,6 +86,8 @@ def search_groups(
         finder = _Finder(X, y, weight, groups, settings, frame, seed, deadline)
         results = finder.run()
         laws = finder.laws(y_unit)
+        if values is not None:
+            laws = finder.with_laws_of_groups(laws, values)
     if not laws:
         raise AllTrialsFailedError(
             "No form is finite on every row of every group. Check X and y for extreme values, allow more functions "
@@ -124,7 +130,7 @@ class _Finder:
     def run(self) -> StopReason:
         """Fill the archives; why that ended."""
         until = self._until(_SEARCH_SHARE)
-        reason = StopReason.FAMILIES
+        reason, leaders = StopReason.FAMILIES, set()
         try:
             for problem, share in self._problems(until):
                 report = self._report(problem)
@@ -140,6 +146,11 @@ class _Finder:
                 is_joint = isinstance(problem, JointProblem)  # differences of groups are noise to a law of all rows
                 if reason == StopReason.EXACT or (reason == StopReason.NOISE and is_joint):
                     return reason
+                if is_joint and found.archive.members and reason == StopReason.FAMILIES:
+                    leader = found.archive.ranked()[0].structure.key
+                    if leader in leaders:  # two groups lead to one form: that is as sure as it gets
+                        return reason
+                    leaders.add(leader)
             problem = self._joint(self.order[0], until)
             evolution = self.settings.evolution
             evolution = replace(evolution, n_generations=evolution.n_generations // _GENERATIONS)
@@ -248,6 +259,19 @@ class _Finder:
                 raise
             self.interrupted = True
         return shortlist(laws, every.n_rows)
+
+    def with_laws_of_groups(self, laws: list[GroupLaw], values: np.ndarray) -> list[GroupLaw]:
+        """The laws, the one of shortest description with laws of the group for its constants, if there are any."""
+        every = self._rows(np.arange(len(self.y)))
+        best = min(laws, key=lambda law: law.description_length(every.n_rows), default=None)
+        if best is None or not best.n_own:
+            return laws
+        try:
+            found = with_laws_of_groups(best, every, values, self.settings, self.seed, self.deadline)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return laws
+        return shortlist([*(law for law in laws if law is not best), best, found], every.n_rows)
 
     def _sample(self) -> np.ndarray:
         per_group = max(_MOST_ROWS // len(self.sizes), 20)
