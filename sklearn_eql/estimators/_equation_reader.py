@@ -70,16 +70,16 @@ class EquationReader(LawExports):
         Columns: complexity, loss, score, equation, sympy_expr, trial; of rows and items, coverage; of rows, delta_dl,
         rival, with `cv` cv_loss and cv_loss_se, and with `y_error` reduced_chi2.
 
-        `loss` is the (weighted) mean squared error over the training rows in units of ``y**2``; `score` the fall of
-        its logarithm per added node; `coverage` the share of a slightly wider range of the variables on which the law
-        is defined: below 1, it ends where the rows do. `delta_dl` is by how many nats the description of data and law
-        is longer than the shortest in the table: below 2 or 3 it is no evidence against the law. `rival` marks laws
-        whose squared errors on the rows differ from those of the selected law by no more than a standard error, row by
-        row and corrected for the number of coefficients: the data cannot tell the two apart. `cv_loss` is the mean
-        squared error on rows held out, `cv_loss_se` its standard error; NaN where `max_time` was over before that.
-        `reduced_chi2` is the sum of squared residuals in units of their known errors, over the degrees of freedom: much
-        above 1, the law is not enough; much below, the errors are smaller than was said. A list of frames for several
-        outputs.
+        `loss` is the (weighted) mean squared error over the training rows in units of ``y**2``, or the mean of another
+        `loss` that the fit was told; `score` the fall of its logarithm per added node; `coverage` the share of a
+        slightly wider range of the variables on which the law is defined: below 1, it ends where the rows do.
+        `delta_dl` is by how many nats the description of data and law is longer than the shortest in the table: below 2
+        or 3 it is no evidence against the law. `rival` marks laws whose squared errors on the rows differ from those of
+        the selected law by no more than a standard error, row by row and corrected for the number of coefficients: the
+        data cannot tell the two apart. `cv_loss` is the mean squared error on rows held out, `cv_loss_se` its standard
+        error; NaN where `max_time` was over before that. `reduced_chi2` is the sum of squared residuals in units of
+        their known errors, over the degrees of freedom: much above 1, the law is not enough; much below, the errors are
+        smaller than was said. A list of frames for several outputs.
         """
         self._check_fitted("equations_")
         stands = self._standings or [None] * len(self._laws)

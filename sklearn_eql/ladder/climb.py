@@ -37,6 +37,7 @@ _FIRST_STEPS, _SECOND_STEPS, _FINAL_STEPS = 4, 12, 40  # Levenberg-Marquardt ste
 _SHARE_OF_LONG = 3  # of what is kept, at most, have more coefficients than the rows support but for an exact law
 _SHARE_OF_SHORT = 2  # of what is kept is chosen by description length, the others by loss
 _N_FINALISTS = 12  # structures per family that are fitted to the end
+_OF_SOME_BEHAVIOUR = 3  # times as many where they must behave, which is not known before they are fitted
 _N_EXACT, _N_PROMISING, _N_SNAPPED = 2, 3, 8  # of those, the best by description length or loss
 _N_WELL_JUDGED = 8  # where they are fitted on the judging rows already
 _JUDGED_AFTER = frozenset({5, *range(10, 100, 3)})  # numbers of families
@@ -319,7 +320,8 @@ def _try(
         exact = [e for e in entrants if e.loss < problem.exact]
         entrants = exact or entrants
     alive = _round(entrants, problem, _FIRST_STEPS, max(3 * _N_FINALISTS, n_starts // 4))
-    for n_kept in (max(_N_FINALISTS, n_starts // 12), _N_FINALISTS):
+    n_last = _N_FINALISTS if problem.behaviour is None else _OF_SOME_BEHAVIOUR * _N_FINALISTS
+    for n_kept in (max(n_last, n_starts // 12), n_last):
         if not deadline.passed:
             alive = _round(alive, problem, _SECOND_STEPS, n_kept)
     laws = [entrant.place.wrap(entrant.structure) for entrant in alive]
