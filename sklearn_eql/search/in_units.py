@@ -1,8 +1,9 @@
 """The search for one target of a table whose units are known.
 
 Where constants have no units, the table is first written without units (:mod:`sklearn_eql.units.groups`): fewer
-columns, in which no law can break the units. The laws that are found there are rewritten in the features. Then follows
-the ordinary search, which is asked for laws that fit the units only, and starts from these.
+columns, in which no law can break the units. The laws that are found there are rewritten in the features. Where none is
+confirmed, to be exact or to leave nothing but noise, the ordinary search follows, which starts from these and is asked
+for laws that fit the units only.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def search(
     admission = all_of([settings.admission, UnitsAdmission(settings.units, settings.primitives)])
     settings = replace(settings, admission=admission)
     found: list[Law] = []
-    table = None
+    table, is_confirmed = None, True
     searches = settings.families or settings.evolution.n_generations  # else laws are given, and refitted only
     known = groups_of(settings.units, X[:], y, sample_weight) if searches else []
     if known and not known[0].columns:
@@ -72,6 +73,7 @@ def search(
         try:
             result = _in_groups(groups, *given, settings, seed, last)
         except AllTrialsFailedError:
+            is_confirmed = False
             continue
         table = table or _table_of(*given, settings, seed, deadline)
         order = sorted(result.front, key=lambda law: law.description_length(result.n_rows))
@@ -81,6 +83,9 @@ def search(
                 found.append(_priced(rewritten, settings))
         if found and result.stop_reason in (StopReason.EXACT, StopReason.INTERRUPTED):
             return replace(result, front=shortlist(found, result.n_rows))
+        is_confirmed &= result.stop_reason == StopReason.NOISE
+    if found and is_confirmed:
+        return replace(result, front=shortlist(found, result.n_rows))
     last = None
     try:
         last = islands.search(*given, settings, [*initial, *found], seed, deadline)
