@@ -33,7 +33,7 @@ from sklearn_eql.estimators._check_table import (
     resolution_of,
 )
 from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
-from sklearn_eql.estimators._constants_reader import ConstantsReader, curvatures, with_chi_square
+from sklearn_eql.estimators._constants_reader import curvatures, with_chi_square
 from sklearn_eql.estimators._constraints import constrained, read_constraints, searched_columns
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
@@ -44,6 +44,7 @@ from sklearn_eql.estimators._held_out import HELD_OUT, search_with_rows_held_out
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
 from sklearn_eql.estimators._measurement_errors import MeasurementErrors, check_compatible, read_errors
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
+from sklearn_eql.estimators._profile import ProfileReader
 from sklearn_eql.estimators._stability import StabilityReader
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import proposals_of
@@ -77,7 +78,13 @@ _CV_SHARE, _CV_SECONDS = 0.2, 10.0  # of max_time, kept for cross-validation
 
 
 class EQLRegressor(
-    GroupReader, FormReader, ConstantsReader, StabilityReader, RegressorMixin, CallbackSupportMixin, BaseEstimator
+    GroupReader,
+    FormReader,
+    ProfileReader,
+    StabilityReader,
+    RegressorMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
 ):
     """Find the equation behind a table of numbers with Equation Learner (EQL) networks.
 

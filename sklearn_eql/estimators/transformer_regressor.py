@@ -26,10 +26,11 @@ from sklearn_eql.estimators._check_table import (
     resolution_of,
 )
 from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
-from sklearn_eql.estimators._constants_reader import ConstantsReader, curvatures
+from sklearn_eql.estimators._constants_reader import curvatures
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
+from sklearn_eql.estimators._profile import ProfileReader
 from sklearn_eql.estimators._stability import StabilityReader
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import AUTO, check_readable, proposals_of
@@ -50,9 +51,7 @@ _MAX_ROWS = 256  # on which laws are fitted first: as many as a network is shown
 _VOCABULARY: Mapping[str, int] = PRESETS["default"]  # what networks write is among these
 
 
-class SymbolicTransformerRegressor(
-    ConstantsReader, StabilityReader, RegressorMixin, CallbackSupportMixin, BaseEstimator
-):
+class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixin, CallbackSupportMixin, BaseEstimator):
     """Have a network that was trained on random laws look at a table and write the law behind it.
 
     The network writes many laws in the time of a few fits, the most probable first (`sklearn_eql.language`). Their

@@ -73,6 +73,27 @@ class ParametricLaw:
         law = replace(self, equation=equation).holding(dict.fromkeys(unread, 0.0))
         return law, [k for k in range(len(self.names)) if k not in unread]
 
+    def tied(self, groups: np.ndarray, names: Sequence[str]) -> ParametricLaw:
+        """The law over other constants, of which each of its own is a sum: ``groups @ constants``, (n_constants, K)."""
+        n, first, count = self.n_features, self.n_features + 1, groups.shape[1]
+        columns = [[(first + k, float(c)) for k, c in enumerate(row) if c] for row in groups.tolist()]
+
+        def replaced(form: Affine) -> Affine:
+            total: dict[int, float] = {}
+            for source, c in form:
+                own = n < source <= n + len(self.names)
+                parts = columns[source - first] if own else [(source, 1.0)]
+                for part, factor in parts:
+                    shifted = part if own or part <= n else part - len(self.names) + count
+                    total[shifted] = total.get(shifted, 0.0) + c * factor
+            return tuple(sorted(total.items()))
+
+        units = tuple(Unit(unit.primitive, tuple(map(replaced, unit.args))) for unit in self.equation.units)
+        frame = self.equation.frame
+        frame = None if frame is None else _widened(frame.of_columns(list(range(n))), count)
+        equation = Equation(n + count, units, replaced(self.equation.output), frame)
+        return ParametricLaw(equation, tuple(names), (False,) * count)
+
     def evaluate(
         self, X: np.ndarray, values: np.ndarray, primitives: Mapping[str, Primitive] = PRIMITIVES
     ) -> np.ndarray:

@@ -121,6 +121,14 @@ class Parameters:
         lost = free.loose[: len(held.loose)] & ~held.loose
         return (held, self.groups) if lost.any() or free.n_left <= 0 else (free, everything)
 
+    def tied(self, groups: np.ndarray) -> tuple[ParametricLaw, np.ndarray]:
+        """The law with a constant for each column of `groups` (P, K), the other parameters held; and their values."""
+        places = [int(np.abs(group).argmax()) for group in groups.T]
+        free = np.abs(groups).sum(axis=1) > 0
+        law = self.law.holding({i: float(v) for i, v in enumerate(self.values.tolist()) if not free[i]})
+        kept = np.flatnonzero(free)
+        return law.tied(groups[kept], [f"c{i}" for i in range(groups.shape[1])]), self.values[places]
+
     def freed(self, curvature: Curvature, i: int, certain: bool = False) -> tuple[Estimates, int]:
         """As `estimates`, with one that is held fitted in any case; and its position."""
         found, groups = self.estimates(curvature, certain)
