@@ -32,6 +32,7 @@ from sklearn_eql.units.groups import Groups, groups_of
 from sklearn_eql.units.natural import PriceInGroups, n_symbols
 
 _SHARE_OF_TIME = 0.4  # of max_time, for all searches without units
+_SHARE_OF_MANY = 0.2  # where there is more than one column: sums of features of one unit are shorter as they are
 _SHARE_OF_ONE = 0.5  # of what is left of that, for one of them
 _MOST_COEFFICIENTS = 120  # of a law in the features, of which spellings are sought
 _FEW_COLUMNS = 2  # without units: where there are more, one search takes all the time
@@ -65,7 +66,8 @@ def search(
     if known and not known[0].columns:
         return _only_law(known[0], _table_of(*given, settings, seed, deadline), deadline)
     known = known[: _MOST_GROUPS if known and len(known[0].columns) <= _FEW_COLUMNS else 1]
-    until = time.time() + _SHARE_OF_TIME * (deadline - time.time()) if math.isfinite(deadline) else deadline
+    share = _SHARE_OF_MANY if known and len(known[0].columns) > 1 else _SHARE_OF_TIME
+    until = time.time() + share * (deadline - time.time()) if math.isfinite(deadline) else deadline
     for groups in known:
         last = until
         if groups is not known[-1] and math.isfinite(until):
