@@ -18,16 +18,19 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_eql.estimators._check_table import read_rows
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws
 from sklearn_eql.groups.constant_laws import FEWEST
+from sklearn_eql.groups.curvature import shared_curvature
 from sklearn_eql.groups.search import search_groups
 from sklearn_eql.groups.single import constants_of_group
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import equation_from_record
 from sklearn_eql.laws.selection import select
 from sklearn_eql.laws.standing import standings
+from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.reading.arrays import plain
 from sklearn_eql.search.settings import SearchSettings
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.export import to_sympy
+from sklearn_eql.uncertainty.constants import Parameters
 
 _ALLOWED = {  # of parameters that mean nothing for groups otherwise
     "selection": ("best", "accurate", "simple"),
@@ -150,10 +153,12 @@ def fit_groups(
         "errors": [law.own_errors for law in laws],
         "laws": [[None if found is None else asdict(found) for found in law.laws] for law in laws],
     }
+    grouped = GroupedRows.of(*given, grouping.codes[kept])
+    sure = [shared_curvature(law, grouped, settings.primitives, settings.resolution) for law in result.front]
     columns = [np.concatenate([law.own[:, k] for law in laws if law.n_own > k]) for k in range(n_own)]
     ranges = np.array([[values.min() for values in columns], [values.max() for values in columns]]).reshape(2, n_own)
     estimator._ranges = np.concatenate([estimator._ranges, ranges], axis=1)
-    keep_laws(estimator, [Outcome(replace(result, front=laws), best, stands, [None] * len(laws))], names, y.ndim == 1)
+    keep_laws(estimator, [Outcome(replace(result, front=laws), best, stands, sure)], names, y.ndim == 1)
 
 
 def _numbers(labels: list[Hashable], wanted: bool | str) -> np.ndarray | None:
@@ -201,8 +206,8 @@ class GroupReader:
 
     def group_constants(self, index: int | None = None) -> pd.DataFrame:
         """As `group_constants_`, of a row of `equations_`; of the selected one by default."""
-        best = self._checked_best()
-        pick = best if index is None else self._pick(index)
+        self._checked_best()
+        pick = self._pick(index)
         values, errors = self._grouped["constants"][pick], self._grouped["errors"][pick]
         return _frame(values, errors, self._own_names(pick), _index(self._grouped["labels"]))
 
@@ -240,7 +245,7 @@ class GroupReader:
             if groups is None:
                 return X
             raise ValueError("groups: fit saw none. Pass groups to fit, or leave them out here.")
-        pick = self._best[0] if index is None else self._pick(index)
+        pick = self._pick(index)
         values = self._grouped["constants"][pick]
         columns = np.zeros((len(X), len(self._names) - X.shape[1]))
         if not values.shape[1]:
@@ -273,8 +278,23 @@ class GroupReader:
         constants[new] = np.stack([law.evaluate(numbers, self._primitives()) for law in laws], axis=1)
         return constants
 
-    def _pick(self, index) -> int:
-        self._chosen(index)  # which checks it
+    def _with_std(self, X: np.ndarray, index: int | list[int] | None, kind: bool | str) -> Any:
+        if kind is not False and self._grouped is not None and self._own_names(self._pick(index)):
+            raise ValueError(f"return_std={kind!r}: not for laws with constants of groups. See group_constants_.")
+        return super()._with_std(X, index, kind)
+
+    def _parameters(self, k: int, pick: int) -> Parameters:
+        found = super()._parameters(k, pick)
+        if self._grouped is None:
+            return found
+        names = names_of_constants(self._names, len(found.named.names))  # other ones than those of groups
+        return replace(found, named=replace(found.named, names=tuple(names)))
+
+    def _pick(self, index: int | list[int] | None) -> int:
+        """Row of `equations_`, checked."""
+        self._chosen(index)
+        if index is None:
+            return self._best[0]
         return index[0] if isinstance(index, (list, tuple)) else int(index)
 
     def fit_group(self, X, y, sample_weight=None, *, label: Hashable = None) -> pd.DataFrame:

@@ -65,3 +65,26 @@ def test_labels_that_are_wrong_are_said(table, groups, message):
     X, y, *_ = table
     with pytest.raises(ValueError, match=message):
         EQLRegressor().fit(X, y, groups=groups)
+
+
+def test_shared_constants_have_errors_with_the_own_ones_following(table):
+    X, y, labels, _ = table
+    noise = 0.05 * np.random.default_rng(1).normal(size=100)
+    t = X["t"].to_numpy()
+    model = EQLRegressor(random_state=0, functions=["square"]).fit(X, y + noise + 0.0137 * t**2, groups=labels)
+    constants = model.constants_
+    by_squares = np.column_stack([t**2, *(np.where(labels == label, t, 0) for label in "abcd")])
+    inverse = np.linalg.inv(by_squares.T @ by_squares)
+    assert list(model.group_constants_.columns) == ["c0", "c0_se"]
+    assert "c0" not in constants.index
+    assert constants["standard_error"].iloc[0] == pytest.approx(0.05 * np.sqrt(inverse[0, 0]), rel=0.3)
+    with pytest.raises(ValueError, match="not for laws with constants of groups"):
+        model.predict(X, groups=labels, return_std=True)
+
+
+def test_one_group_shares_all_constants(table):
+    X, y, labels, _ = table
+    first = labels == "a"
+    model = EQLRegressor(random_state=0, functions=["square"]).fit(X[first], y[first], groups=labels[first])
+    assert not len(model.group_constants_.columns)
+    np.testing.assert_allclose(model.predict(X[first]), y[first], atol=1e-8)
