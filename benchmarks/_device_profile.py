@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from random import Random
 
 import numpy as np
 import torch
@@ -88,7 +89,7 @@ def _parts(device: torch.device, count: int, n_rows: int) -> Iterator[Part]:
 
 def _proposals(problem: Problem) -> Iterator[Part]:
     """What comes before a fit."""
-    proposer = Proposer(problem, np.random.default_rng(3))
+    proposer = Proposer(problem, Random(3))
     start = time.perf_counter()
     proposed: list[Structure | None] = [proposer.random(1 + k % 3) for k in range(_DISTINCT)]
     yield "proposed", time.perf_counter() - start, _DISTINCT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from itertools import islice
+from random import Random
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ def problem_of(n_rows: int, device: str = "cpu") -> Problem:
 def structures_of(problem: Problem, count: int) -> list[Structure]:
     """Random structures of one to three units, as a generation has them."""
     rng = np.random.default_rng(1)
-    proposer = Proposer(problem, rng)
+    proposer = Proposer(problem, Random(1))
     proposed = (proposer.random(1 + k % 3) for k in range(10 * _DISTINCT))
     found = list(islice((structure for structure in proposed if structure is not None), min(count, _DISTINCT)))
     while len(found) < count:

@@ -1,5 +1,7 @@
 """Structures as a search proposes them, and rows to evaluate them on."""
 
+from random import Random
+
 import numpy as np
 
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
@@ -13,7 +15,7 @@ def structures_of_a_search(seed, preset="default", count=60):
     """Random structures and edits of them, those that are finite on all rows."""
     target = X[:, 0] * X[:, 1] + X[:, 2]
     problem = make_problem(X, target, None, Scaling.of(X, target, False), PRIMITIVES, dict(PRESETS[preset]), 3, 256, 0)
-    proposer = Proposer(problem, np.random.default_rng(seed))
+    proposer = Proposer(problem, Random(seed))
     found = [proposer.linear()]
     while len(found) < count:
         i, j = proposer.rng.integers(len(found), size=2)

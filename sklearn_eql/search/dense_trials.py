@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def train_trials(
         deadline = Deadline(time.time())  # what was trained is refitted once, and no more
     try:
         if structures:  # with the linear form for comparison; if every trial diverged there is nothing to compare
-            archive.add(problem.fit([Proposer(problem, np.random.default_rng(seed)).linear()], NETWORK_STEPS))
+            archive.add(problem.fit([Proposer(problem, Random(seed)).linear()], NETWORK_STEPS))
         eliminate_networks(structures, problem, archive, deadline)
         simplify(archive, problem, EvolutionSettings().max_size, deadline)
     except KeyboardInterrupt:

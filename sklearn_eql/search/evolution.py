@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-
-import numpy as np
+from random import Random
 
 from sklearn_eql.search.mutations import Proposer
 from sklearn_eql.sparse.archive import Archive
@@ -20,6 +19,7 @@ from sklearn_eql.sparse.elimination import simplify
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem, is_exact
 from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.sparse.two_stages import fit_in_two_stages
 from sklearn_eql.stopping import NEVER, Deadline, StopReason
 
 
@@ -72,7 +72,7 @@ def evolve(
     report : callable, optional
         Called with the generation's number and the best member so far.
     """
-    rng = np.random.default_rng(seed)
+    rng = Random(seed)
     proposer = Proposer(problem, rng)
     if archive is None:
         archive = Archive.of(problem)
@@ -98,7 +98,7 @@ def evolve(
                 reason = ended
                 break
             batch = next(opening, None) or _propose(archive, proposer, settings, starts, rng)
-            archive.add(_fit_in_two_stages(batch, problem, settings))
+            archive.add(fit_in_two_stages(batch, problem, settings.first_iterations, settings.fit_iterations))
             generation += 1
             if not archive.members:
                 continue
@@ -117,23 +117,12 @@ def evolve(
     return EvolutionResult(archive, generation, reason, tuple(curve))
 
 
-def _fit_in_two_stages(batch: list[Structure], problem: Problem, settings: EvolutionSettings) -> list[FitResult]:
-    """A few iterations for all, the rest for the better half: most proposals show early that they lead nowhere."""
-    fitted = problem.fit(batch, settings.first_iterations)
-    order = sorted(range(len(fitted)), key=lambda i: fitted[i].loss)[: len(fitted) // 2]
-    going_on = sorted(i for i in order if problem.exact / 100 < fitted[i].loss < math.inf)
-    further = problem.fit([fitted[i].structure for i in going_on], settings.fit_iterations)
-    for i, result in zip(going_on, further, strict=True):
-        fitted[i] = result
-    return fitted
-
-
 def _propose(
     archive: Archive,
     proposer: Proposer,
     settings: EvolutionSettings,
     starts: dict[tuple, int],
-    rng: np.random.Generator,
+    rng: Random,
 ) -> list[Structure]:
     """A batch of structures: random ones, and edits of members drawn by score or by size."""
     ranked = archive.ranked()
@@ -143,14 +132,14 @@ def _propose(
         if len(batch) >= settings.population_size:
             break
         if not ranked or rng.random() < 0.25:
-            structure = proposer.random(int(rng.integers(1, 4)))
+            structure = proposer.random(rng.randint(1, 3))
         else:
             if rng.random() < 0.5:
-                parent = ranked[min(int(rng.exponential(12)), len(ranked) - 1)]
+                parent = ranked[min(int(rng.expovariate(1 / 12)), len(ranked) - 1)]
             else:
-                shelf = archive.members[sizes[rng.integers(len(sizes))]]
-                parent = shelf[min(int(rng.exponential(2)), len(shelf) - 1)]
-            mate = ranked[min(int(rng.exponential(20)), len(ranked) - 1)]
+                shelf = archive.members[rng.choice(sizes)]
+                parent = shelf[min(int(rng.expovariate(1 / 2)), len(shelf) - 1)]
+            mate = ranked[min(int(rng.expovariate(1 / 20)), len(ranked) - 1)]
             structure = proposer.mutate(parent.structure, mate.structure)
         if structure is None or structure.size > settings.max_size:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect, bisect_left
 from collections.abc import Iterator, Sequence
+from random import Random
 
 import numpy as np
 
@@ -27,7 +28,7 @@ _OFFSET_ODDS = {"sin": 0.3, "cos": 0.1, "log": 0.5, "sqrt": 0.5, "div": 0.3, "in
 class Proposer:
     """Draws structures over the vocabulary of a problem, features by their importances."""
 
-    def __init__(self, problem: Problem, rng: np.random.Generator) -> None:
+    def __init__(self, problem: Problem, rng: Random) -> None:
         copies = dict(problem.copies)
         self.allowed = copies | {"exp": copies.get("exp", 0) + copies.get("pow", 0)}  # units per layer
         self.primitives = problem.primitives
@@ -70,7 +71,7 @@ class Proposer:
         if self.max_depth > 1:
             outer = [n for n in plain if self.primitives[n].arity == 1]
             nested = [(f, i, sign) for f in outer for i in inner for sign in (1, -1)]
-            chosen = [nested[k] for k in self.rng.permutation(len(nested))[:_OPENING_SIZE]]
+            chosen = self.rng.sample(nested, min(len(nested), _OPENING_SIZE))
             yield self._single_outputs(
                 [Node(f, [[[self._over(*i, 1), sign * abs(self._value(f, 0, None))]]]) for f, i, sign in chosen], False
             )
@@ -128,14 +129,14 @@ class Proposer:
     def _value(self, name: str, argument: int, source) -> float:
         """Start value of a coefficient."""
         if name == "pow" and argument == 1:
-            return _EXPONENTS[self.rng.integers(len(_EXPONENTS))]
+            return self.rng.choice(_EXPONENTS)
         if name in ("sin", "cos"):
             return self.rng.uniform(-math.pi, math.pi) if source == 0 else self._log_uniform(*_FREQUENCIES)
         if name in ("sigmoid", "tanh"):
             return self._log_uniform(*_GAINS)
         if self.primitives[name].has_jumps:
             is_feature = isinstance(source, int) and source > 0
-            return _STEPS[self.rng.integers(len(_STEPS))] * (self.x_units[source - 1] if is_feature else 1.0)
+            return self.rng.choice(_STEPS) * (self.x_units[source - 1] if is_feature else 1.0)
         if self.primitives[name].frees_scale(argument) and self.rng.random() < 0.5:
             return 1.0 if self.rng.random() < 0.5 else -1.0
         return self._log_uniform(*_SCALES)
@@ -148,7 +149,7 @@ class Proposer:
 
     def _source(self, nodes: Sequence[Node], depth: int = 1):
         if nodes and self.rng.random() < 0.3:
-            return nodes[self.rng.integers(len(nodes))]
+            return self.rng.choice(nodes)
         if depth < self.max_depth and self.rng.random() < 0.2:
             return self._unit((), depth + 1)
         return self._feature()
@@ -171,7 +172,7 @@ class Proposer:
 
     def _unit(self, nodes: Sequence[Node], depth: int = 1) -> Node:
         """A unit over features, the given units, and now and then new ones, down to `depth` layers below the output."""
-        name = self.names[self.rng.integers(len(self.names))]
+        name = self.rng.choice(self.names)
         if name == "power law":
             return self._power_law()
         arity = self.primitives[name].arity
@@ -181,11 +182,8 @@ class Proposer:
         """``exp(sum a_i log x_i)``, sometimes times an exponential of a feature."""
         n = min(1 + int(self.rng.random() < 0.6) + int(self.rng.random() < 0.3), len(self.signed))
         chosen = {self._feature() for _ in range(3 * n)} & set(self.signed)
-        chosen = sorted(chosen)[:n] or [self.signed[self.rng.integers(len(self.signed))]]
-        form = [
-            [Node("log", [[[f, float(self.signs[f - 1])]]]), _EXPONENTS[self.rng.integers(len(_EXPONENTS))]]
-            for f in chosen
-        ]
+        chosen = sorted(chosen)[:n] or [self.rng.choice(self.signed)]
+        form = [[Node("log", [[[f, float(self.signs[f - 1])]]]), self.rng.choice(_EXPONENTS)] for f in chosen]
         if self.rng.random() < 0.1:
             form.append([self._feature(), self._log_uniform(*_SCALES)])
         return Node("exp", [form])
@@ -197,14 +195,14 @@ class Proposer:
 
     def _pick_form(self, editable: EditableStructure) -> tuple[Node | None, int, list[list]]:
         forms = [f for f in editable.forms() if f[0] is None or not _is_input_log(f[0])]
-        return forms[self.rng.integers(len(forms))]
+        return self.rng.choice(forms)
 
     def _extend(self, editable: EditableStructure) -> None:
         """One more term somewhere: a feature, a constant or a unit that exists already."""
         node, a, form = self._pick_form(editable)
         name = node.primitive if node else "id"
         if name == "exp" and "power law" in self.names and self.rng.random() < 0.5:
-            f = self.signed[self.rng.integers(len(self.signed))]
+            f = self.rng.choice(self.signed)
             form.append([Node("log", [[[f, float(self.signs[f - 1])]]]), self._value("pow", 1, 0)])
             return
         below = [] if node is None else _below(node)
@@ -216,10 +214,10 @@ class Proposer:
         nodes = [n for n in editable.nodes() if not _is_input_log(n)]
         if not nodes:
             return
-        node = nodes[self.rng.integers(len(nodes))]
+        node = self.rng.choice(nodes)
         same = [n for n in self.names if n in self.primitives and self.primitives[n].arity == len(node.args)]
         if same:
-            node.primitive = same[self.rng.integers(len(same))]
+            node.primitive = self.rng.choice(same)
             if node.primitive in ("pow", "mod"):
                 node.args[1] = self._argument(node.primitive, 1, ())
             if self.rng.random() < 0.5:
@@ -230,7 +228,7 @@ class Proposer:
         _, _, form = self._pick_form(editable)
         if not form:
             return
-        term = form[self.rng.integers(len(form))]
+        term = self.rng.choice(form)
         if term[0] == 0:
             return
         unit = self._unit(())
@@ -252,14 +250,14 @@ class Proposer:
         forms = [f for n, _, f in editable.forms() if n is None or not _is_input_log(n)]
         terms = [t for form in forms for t in form if not isinstance(t[0], Node) and t[0] != 0]
         if terms:
-            terms[self.rng.integers(len(terms))][0] = self._unit(())
+            self.rng.choice(terms)[0] = self._unit(())
 
     def _redirect(self, editable: EditableStructure) -> None:
         """Let one term read another feature."""
         terms = [t for _, _, form in editable.forms() for t in form if not isinstance(t[0], Node) and t[0] != 0]
         if not terms:
             return
-        term = terms[self.rng.integers(len(terms))]
+        term = self.rng.choice(terms)
         new = self._feature()
         if (self.signs[new - 1] != 0) or not any(
             _is_input_log(n) and any(t is term for t in n.args[0]) for n in editable.nodes()
@@ -270,13 +268,13 @@ class Proposer:
         """Remove one term."""
         _, _, form = self._pick_form(editable)
         if len(form) > 1:
-            form.pop(self.rng.integers(len(form)))
+            form.pop(self.rng.randrange(len(form)))
 
     def _restart(self, editable: EditableStructure) -> None:
         """New start values inside one unit."""
         nodes = [n for n in editable.nodes() if not _is_input_log(n)]
         if nodes:
-            self._redraw(nodes[self.rng.integers(len(nodes))])
+            self._redraw(self.rng.choice(nodes))
 
     def _redraw(self, node: Node) -> None:
         for a, arg in enumerate(node.args):
@@ -287,9 +285,7 @@ class Proposer:
     def _cross(self, editable: EditableStructure, mate: Structure) -> None:
         """Take over some terms of the output of another structure."""
         other = EditableStructure(mate).output
-        count = int(self.rng.integers(1, len(other) + 1))
-        for i in self.rng.permutation(len(other))[:count]:
-            editable.output.append(other[i])
+        editable.output += self.rng.sample(other, self.rng.randint(1, len(other)))
 
 
 _EDITS, _ODDS = zip(

@@ -19,10 +19,11 @@ from sklearn_eql.sparse.levenberg_marquardt import FitResult, joint_curvature, r
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.round_exponents import with_round_exponents_fixed
 from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.sparse.two_stages import fit_in_two_stages
 from sklearn_eql.stopping import NEVER, Deadline
 from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 
-_SIMPLIFY_STEPS, NETWORK_STEPS = 16, 8  # of Levenberg-Marquardt
+_FIRST_STEPS, _FURTHER_STEPS, NETWORK_STEPS = 4, 12, 8  # of Levenberg-Marquardt
 _TRACE_LOSS = (
     1e-12  # mean squared error, relative to the variance: what an exact law owes to coefficients not yet converged
 )
@@ -125,7 +126,7 @@ def simplify(archive: Archive, problem: Problem, max_size: int, deadline: Deadli
             done.add(parent.structure.key)
             for child in smaller(parent.structure, problem.primitives):
                 children.setdefault(child.key, child)
-        archive.add(problem.fit(list(children.values()), _SIMPLIFY_STEPS))
+        archive.add(fit_in_two_stages(list(children.values()), problem, _FIRST_STEPS, _FURTHER_STEPS))
 
 
 def defined_part(equation: Equation, problem: Problem) -> Equation:

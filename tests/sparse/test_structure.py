@@ -1,5 +1,7 @@
 """Structures as a search proposes them, their translation into equations, and their edits."""
 
+from random import Random
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def problem(signed=True, copies=PRESETS["default"]):
 
 def random_structures(seed, count=40, **options):
     """Structures as a search would propose them: random ones, and mutations of them."""
-    proposer = Proposer(problem(**options), np.random.default_rng(seed))
+    proposer = Proposer(problem(**options), Random(seed))
     found = [proposer.linear()]
     while len(found) < count:
         if len(found) < count // 2:
@@ -92,7 +94,7 @@ def test_constant_columns_are_never_proposed():
     constant = make_problem(
         rows, rows[:, 0], None, Scaling.of(rows, rows[:, 0]), PRIMITIVES, dict(PRESETS["default"]), 2, 256, 0
     )
-    proposer = Proposer(constant, np.random.default_rng(0))
+    proposer = Proposer(constant, Random(0))
     structures = [proposer.linear(), *(proposer.random(2) for _ in range(50))]
     sources = {s for structure in structures if structure for form in structure.forms() for s, _, _ in form}
     assert {1, 3} <= sources
