@@ -18,7 +18,7 @@ def structures_of_a_search(seed, preset="default", count=60):
     proposer = Proposer(problem, Random(seed))
     found = [proposer.linear()]
     while len(found) < count:
-        i, j = proposer.rng.integers(len(found), size=2)
+        i, j = proposer.rng.choices(range(len(found)), k=2)
         new = proposer.random(1 + len(found) % 3) if len(found) < count // 2 else proposer.mutate(found[i], found[j])
         if new is not None:
             found.append(new)

@@ -208,12 +208,14 @@ class Batch:
         return self._fixed.at(theta) @ sources if self._has_fixed else None
 
     def terms(self, numbers: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Terms of the output with free coefficients of some structures, in the first rows of `out` (n, M, N).
+        """Terms of the output with free coefficients of some structures, into `out` (n, M, N).
 
-        Unweighted, padded with zeros; M is enough for these structures.
+        Unweighted, padded with zeros; M is enough for these structures, and may be more.
         """
-        rows = self._terms[numbers, : out.shape[1]]
-        return np.take(self._sources, rows, axis=0, out=out[: len(numbers)], mode="clip")
+        places = np.zeros(out.shape[:2], dtype=np.int64)
+        n_terms = min(self.n_terms, out.shape[1])
+        places[:, :n_terms] = self._terms[numbers, :n_terms]
+        return np.take(self._sources, places, axis=0, out=out, mode="clip")
 
     def differentiate(self, output: np.ndarray, root: np.ndarray | None) -> None:
         """Derivatives by the arguments at the coefficients evaluated last, and `output` (T, M).
@@ -240,15 +242,14 @@ class Batch:
                 by_unit[: level.first_unit - first] += level.backward.at(self._theta) @ self._slopes[level.args]
 
     def jacobian(self, numbers: np.ndarray, out: np.ndarray, factors: np.ndarray) -> np.ndarray:
-        """Derivatives of some structures by their inner coefficients, in the first rows of `out` (n, K, N).
+        """Derivatives of some structures by their inner coefficients, into `out` (n, K, N).
 
         Padded with zeros; K is enough for these structures. `differentiate` comes before; `factors` is an array of the
         shape of `out`, which is written over.
         """
-        n_inner, n = out.shape[1], len(numbers)
-        found = np.take(self._slopes, self._owner[numbers, :n_inner], axis=0, out=out[:n], mode="clip")
-        found *= np.take(self._sources, self._read[numbers, :n_inner], axis=0, out=factors[:n], mode="clip")
-        return found
+        n_inner = out.shape[1]
+        np.take(self._sources, self._read[numbers, :n_inner], axis=0, out=factors, mode="clip")
+        return np.multiply(self._slopes[self._owner[numbers, :n_inner]], factors, out=out)
 
 
 def _arguments_of(group: _Group, level: _Level, arguments: np.ndarray) -> list[np.ndarray]:

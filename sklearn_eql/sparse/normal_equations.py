@@ -42,8 +42,8 @@ class NormalEquations:
         self._may_be_any = np.ones((n_trials, n_inner), dtype=bool)
         for mine, program in zip(self._may_be_any, programs, strict=True):
             mine[program.layout.exponents] = False
-        most = min(n_trials, _AT_ONCE)
-        self._phi, self._jacobian, self._factors = (np.empty((most, n, n_rows)) for n in (n_terms, n_inner, n_inner))
+        most = min(n_trials, _AT_ONCE) * n_rows
+        self._phi, self._jacobian, self._factors = (np.empty(most * (n + 1)) for n in (n_terms, n_inner, n_inner))
         self._residual = np.empty((n_trials, n_rows))
         self._factor = np.tile(np.eye(n_terms), (n_trials, 1, 1))
         self._curvature = np.zeros((n_trials, n_inner, n_inner))  # projected
@@ -61,37 +61,42 @@ class NormalEquations:
         return output, np.where(np.isfinite(loss), loss, np.inf)
 
     def _solve(self, given: np.ndarray | None, numbers: np.ndarray, output: np.ndarray, loss: np.ndarray) -> None:
-        phi, aim = self._terms(numbers), self._target
+        stack, aim = self._terms(numbers, 1), self._target
         if aim.ndim == 2:
             aim = aim[numbers]
         if given is not None:
             root = self._root
             mine = given[numbers]
             aim = aim - (mine if root is None else mine * (root if root.ndim == 1 else root[numbers]))
-        rows = torch.from_numpy(phi)
-        gram = torch.bmm(rows, rows.mT)
-        diagonal = np.einsum("nmm->nm", gram.numpy())
+        phi = stack[:, :-1]
+        stack[:, -1] = aim
+        sums = stack @ phi.transpose(0, 2, 1)  # Gram matrix, and the right side below
+        gram, right = sums[:, :-1], sums[:, -1]
+        diagonal = np.einsum("nmm->nm", gram)
         diagonal *= 1 + JITTER
         diagonal[diagonal == 0] = 1.0
-        factor = torch.linalg.cholesky_ex(gram)[0]
-        right = phi @ aim if aim.ndim == 1 else (phi @ aim[:, :, None])[:, :, 0]
+        factor = torch.linalg.cholesky_ex(torch.from_numpy(gram))[0]
         found = _solution(factor, right)
-        residual = aim - (found[:, None] @ phi)[:, 0]
+        residual = aim - _products(found, phi)
         square, whole = _squares(residual), _squares(aim)
         close = np.flatnonzero(~(square > _CLOSE * whole))
         if len(close):
             phi, aim, mine = phi[close], aim if aim.ndim == 1 else aim[close], torch.from_numpy(close)
             found[close] += _solution(factor[mine], (phi @ residual[close, :, None])[:, :, 0])
-            residual[close] = aim - (found[close, None] @ phi)[:, 0]
+            residual[close] = aim - _products(found[close], phi)
             square[close] = _squares(residual[close])
         n_terms = found.shape[1]
         output[:, :n_terms], self._residual[numbers] = found, residual
         self._factor[numbers, :n_terms, :n_terms] = factor.numpy()
         loss[:] = square / self._batch.n_rows
 
-    def _terms(self, numbers: np.ndarray) -> np.ndarray:
-        """Terms of the outputs of a few, (n, m, N), times the root weights."""
-        phi, root = self._batch.terms(numbers, self._phi[:, : self._n_terms[numbers].max()]), self._root
+    def _terms(self, numbers: np.ndarray, n_more: int) -> np.ndarray:
+        """Terms of the outputs of a few, (n, m, N), times the root weights, and room for some more rows each."""
+        n_terms = self._n_terms[numbers].max()
+        phi, root = (
+            self._batch.terms(numbers, _room(self._phi, len(numbers), n_terms + n_more, self._batch.n_rows)),
+            self._root,
+        )
         if root is not None:
             phi *= root if root.ndim == 1 else root[numbers, None]
         return phi
@@ -104,16 +109,18 @@ class NormalEquations:
         return np.concatenate([self._expand(mine) for _, mine in _parts(numbers)])
 
     def _expand(self, numbers: np.ndarray) -> np.ndarray:
-        phi, residual = torch.from_numpy(self._terms(numbers)), self._residual[numbers][:, :, None]
-        n_terms, n_inner = phi.shape[1], self._n_inner[numbers].max()
-        factor = torch.from_numpy(self._factor[numbers, :n_terms, :n_terms])
-        jacobian = self._batch.jacobian(numbers, self._jacobian[:, :n_inner], self._factors[:, :n_inner])
-        descent = (jacobian @ residual)[:, :, 0]
-        if not np.isfinite(descent).all():
+        n_terms, n_inner, n_rows = self._n_terms[numbers].max(), self._n_inner[numbers].max(), self._batch.n_rows
+        phi, factor = self._terms(numbers, 0), torch.from_numpy(self._factor[numbers, :n_terms, :n_terms])
+        stack = _room(self._jacobian, len(numbers), n_inner + 1, n_rows)
+        jacobian = self._batch.jacobian(numbers, stack[:, :-1], _room(self._factors, len(numbers), n_inner, n_rows))
+        stack[:, -1] = self._residual[numbers]
+        # numpy's product: a Gram matrix of few rows takes torch, and BLAS by its symmetry, two to four times as long
+        sums = stack @ jacobian.transpose(0, 2, 1)
+        if not np.isfinite(sums[:, -1]).all():
             without_undefined(jacobian)
-            descent = (jacobian @ residual)[:, :, 0]
-        rows = torch.from_numpy(jacobian)
-        joint, cross = torch.bmm(rows, rows.mT), torch.bmm(phi, rows.mT)
+            sums = stack @ jacobian.transpose(0, 2, 1)
+        joint, descent = torch.from_numpy(sums[:, :-1]), sums[:, -1]
+        cross = torch.from_numpy(phi @ jacobian.transpose(0, 2, 1))
         half = torch.linalg.solve_triangular(factor, cross, upper=False)
         curvature = torch.baddbmm(joint, half.mT, half, alpha=-1).numpy()
         diagonal = joint.diagonal(dim1=1, dim2=2).numpy()
@@ -156,6 +163,16 @@ def _parts(numbers: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     for i in range(n_parts):
         part = slice(len(numbers) * i // n_parts, len(numbers) * (i + 1) // n_parts)
         yield part, numbers[part]
+
+
+def _room(buffer: np.ndarray, *shape: int) -> np.ndarray:
+    """The first numbers of a buffer, in so many rows."""
+    return buffer[: math.prod(shape)].reshape(shape)
+
+
+def _products(output: np.ndarray, phi: np.ndarray) -> np.ndarray:
+    """Sums of the terms (n, m, N) times the output (n, m), (n, N)."""
+    return (output[:, None] @ phi)[:, 0]
 
 
 def _squares(rows: np.ndarray) -> np.ndarray:

@@ -36,8 +36,8 @@ def batch_of(structures, rows, primitives=PRIMITIVES):
 def terms_and_jacobian(batch, numbers=None):
     """Of some structures, all by default; `batch` was evaluated and differentiated."""
     numbers = np.arange(batch.n_trials) if numbers is None else numbers
-    terms = batch.terms(numbers, np.full((batch.n_trials, batch.n_terms, batch.n_rows), np.nan))
-    out, factors = np.full((2, batch.n_trials, batch.n_inner, batch.n_rows), np.nan)
+    terms = batch.terms(numbers, np.full((len(numbers), batch.n_terms, batch.n_rows), np.nan))
+    out, factors = np.full((2, len(numbers), batch.n_inner, batch.n_rows), np.nan)
     return terms, batch.jacobian(numbers, out, factors)
 
 

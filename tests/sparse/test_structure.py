@@ -29,7 +29,7 @@ def random_structures(seed, count=40, **options):
         if len(found) < count // 2:
             structure = proposer.random(1 + len(found) % 3)
         else:
-            i, j = proposer.rng.integers(len(found), size=2)
+            i, j = proposer.rng.choices(range(len(found)), k=2)
             structure = proposer.mutate(found[i], found[j])
         if structure is not None:
             found.append(structure)
