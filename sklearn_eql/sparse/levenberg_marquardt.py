@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -63,6 +64,7 @@ def levenberg_marquardt(
     deadline: float = math.inf,
     block: int = BLOCK,
     device: str = CPU,
+    starts: Sequence[np.ndarray] | None = None,
 ) -> list[FitResult]:
     """Fit the free coefficients of T structures to one target, or to one each, in float64.
 
@@ -88,6 +90,8 @@ def levenberg_marquardt(
         Rows of which the normal equations are added up at a time.
     device : str
         Where structures are fitted together if there is enough to do; a few on few rows are fitted on the CPU.
+    starts : sequence of ndarray (K,), optional
+        Inner coefficients to begin from, in the order of the layouts, in place of those of the structures.
 
     Returns
     -------
@@ -97,7 +101,7 @@ def levenberg_marquardt(
     rules = Rules(max_iter, tol, deadline)
     blocks = blocks_of_rows(X, y, sample_weight, block, primitives)
     floors = floor.numpy() if isinstance(floor, torch.Tensor) else np.full(len(structures), floor)
-    programs = [Program(structure, primitives) for structure in structures]
+    programs = [Program(s, primitives, start) for s, start in zip(structures, starts or repeat(None), strict=False)]
     with np.errstate(all="ignore"):
         if device != CPU and fits_on(device, programs, len(X)):
             rows = blocks[0] if len(blocks) == 1 else blocks_of_rows(X, y, sample_weight, len(X), primitives)[0]

@@ -163,7 +163,7 @@ class Problem:
         ours = all(self.primitives[name] is PRIMITIVES[name] for name in ("exp", "log"))
         return "pow" in self.copies and ours and bool(self.signed)
 
-    @property
+    @cached_property
     def max_free(self) -> int:
         """Free coefficients that the rows can support: more of them interpolate rather than explain.
 
@@ -173,7 +173,7 @@ class Problem:
         n_rows = len(self.y)
         return max(min(2, n_rows), min(3, n_rows - 1), n_rows // 3)
 
-    @property
+    @cached_property
     def max_exact(self) -> int:
         """Free coefficients of a law that is exact: rows to spare are evidence, if each is met to rounding."""
         return max(self.max_free, min(len(self.y) - SPARE_ROWS, _MOST_FREE))
@@ -185,11 +185,19 @@ class Problem:
         Those with more coefficients than the rows support have an infinite loss where they are not exact, and so have
         those that are not begun before the deadline.
         """
-        supported = admitted([s for s in structures if s.n_free <= self.max_exact], self.admission)
-        if not supported:
+        return self._fitted(admitted([s for s in structures if s.n_free <= self.max_exact], self.admission), max_iter)
+
+    def fit_further(self, results: Sequence[FitResult], max_iter: int) -> list[FitResult]:
+        """More steps for what `fit` has fitted, from the coefficients that it found."""
+        return self._fitted([r.form for r in results], max_iter, [r.state.theta for r in results])
+
+    def _fitted(
+        self, structures: Sequence[Structure], max_iter: int, starts: Sequence[np.ndarray] | None = None
+    ) -> list[FitResult]:
+        if not structures:
             return []
         found = levenberg_marquardt(
-            supported,
+            structures,
             self.primitives,
             self.rows,
             self.y,
@@ -198,8 +206,9 @@ class Problem:
             floor=self.exact / 100,
             deadline=self.deadline,
             device=self.device,
+            starts=starts,
         )
-        return [r if self.supports(r.form, r.loss) else replace(r, loss=math.inf) for r in found]
+        return [r if r.loss == math.inf or self.supports(r.form, r.loss) else replace(r, loss=math.inf) for r in found]
 
     def considers(self, structure: Structure) -> bool:
         """Whether `fit` fits a structure."""

@@ -124,6 +124,8 @@ class Program:
     structure : Structure
     primitives : mapping of str to Primitive
         Vocabulary of the unit names.
+    theta : ndarray (K,), optional
+        To start from, in place of the coefficients of the structure.
 
     Attributes
     ----------
@@ -134,11 +136,15 @@ class Program:
         residual. All of them times the root weights.
     """
 
-    def __init__(self, structure: Structure, primitives: Mapping[str, Primitive]) -> None:
+    def __init__(
+        self, structure: Structure, primitives: Mapping[str, Primitive], theta: np.ndarray | None = None
+    ) -> None:
         self.layout = structure.layout
         self._primitives = primitives
-        inner = [c for unit in structure.units for arg in unit.args for _, c, is_free in arg if is_free]
-        self.theta = np.array([inner[k] for k in self.layout.order])
+        if theta is None:
+            inner = [c for unit in structure.units for arg in unit.args for _, c, is_free in arg if is_free]
+            theta = np.array([inner[k] for k in self.layout.order])
+        self.theta = theta
         self.n_terms = len(self.layout.terms)
         self._bound: SourceRows | None = None
 

@@ -20,7 +20,7 @@ def fit_in_two_stages(
     fitted = problem.fit(structures, first_steps)
     order = sorted(range(len(fitted)), key=lambda i: fitted[i].loss)[: len(fitted) // 2]
     going_on = sorted(i for i in order if problem.exact / 100 < fitted[i].loss < math.inf)
-    further = problem.fit([fitted[i].structure for i in going_on], further_steps)
+    further = problem.fit_further([fitted[i] for i in going_on], further_steps)
     for i, result in zip(going_on, further, strict=True):
         fitted[i] = result
     return fitted
