@@ -82,9 +82,10 @@ def evolve(
     best_score, best_at, reason = math.inf, 0, StopReason.GENERATIONS
     generation = 0
     opening = proposer.opening()
+    ranked = archive.ranked()
     try:
         while True:
-            leader = archive.ranked()[0] if archive.members else None
+            leader = ranked[0] if ranked else None
             is_law = leader is not None and archive.behaves(leader) and leader.loss < problem.exact
             if is_law and is_exact(leader.structure, problem):
                 reason = StopReason.EXACT
@@ -97,13 +98,14 @@ def evolve(
             if ended := deadline.passed:
                 reason = ended
                 break
-            batch = next(opening, None) or _propose(archive, proposer, settings, starts, rng)
+            batch = next(opening, None) or _propose(archive, ranked, proposer, settings, starts, rng)
             archive.add(fit_in_two_stages(batch, problem, settings.first_iterations, settings.fit_iterations))
             generation += 1
             if not archive.members:
                 continue
             bend_leaders(archive, problem)
-            leader = archive.ranked()[0]
+            ranked = archive.ranked()
+            leader = ranked[0]
             curve.append(leader.loss)
             if archive.behaves(leader) and archive.score(leader) < best_score - 1.0:
                 best_score, best_at = archive.score(leader), generation
@@ -119,13 +121,13 @@ def evolve(
 
 def _propose(
     archive: Archive,
+    ranked: list[FitResult],
     proposer: Proposer,
     settings: EvolutionSettings,
     starts: dict[tuple, int],
     rng: Random,
 ) -> list[Structure]:
     """A batch of structures: random ones, and edits of members drawn by score or by size."""
-    ranked = archive.ranked()
     sizes = sorted(s for s, shelf in archive.members.items() if shelf)
     batch: list[Structure] = []
     for _ in range(8 * settings.population_size):

@@ -50,7 +50,11 @@ class EditableStructure:
             nodes.append(Node(unit.primitive, [link(arg) for arg in unit.args]))
         self.n_features = structure.n_features
         self.output = link(structure.output)
-        self.all_forms = [arg for node in nodes for arg in node.args] + [self.output]  # as in ``structure.forms()``
+        self._nodes = nodes
+
+    def all_forms(self) -> list[list[list]]:
+        """Every linear form, as in ``structure.forms()``; of a copy that was not edited yet."""
+        return [arg for node in self._nodes for arg in node.args] + [self.output]
 
     def nodes(self) -> list[Node]:
         """Units in use, each after those it reads."""
@@ -194,7 +198,7 @@ def without_terms(
 ) -> Structure | None:
     """The structure without some terms, each given by form and position in ``structure.forms()``; ``None`` if empty."""
     editable = EditableStructure(structure)
-    forms = editable.all_forms
+    forms = editable.all_forms()
     editable.remove([forms[f][position] for f, position in places])
     return editable.finish(primitives)
 

@@ -60,16 +60,13 @@ class Structure:
     @cached_property
     def key(self) -> tuple:
         """Hashable identity of the structure without the values of its free coefficients."""
-        units = tuple(
-            (u.primitive, tuple(tuple((s, None if free else c) for s, c, free in arg) for arg in u.args))
-            for u in self.units
-        )
-        return units, tuple((s, None if free else c) for s, c, free in self.output)
+        units = [(name, tuple([_identity(arg) for arg in args])) for name, args in self.units]
+        return tuple(units), _identity(self.output)
 
     @cached_property
     def size(self) -> int:
         """Number of terms plus number of units: how much there is to read."""
-        return sum(len(a) for u in self.units for a in u.args) + len(self.units) + len(self.output)
+        return sum([len(arg) for _, args in self.units for arg in args]) + len(self.units) + len(self.output)
 
     @cached_property
     def n_symbols(self) -> float:
@@ -99,7 +96,7 @@ class Structure:
     @cached_property
     def n_free(self) -> int:
         """Number of free coefficients."""
-        return sum(free for form in self.forms() for _, _, free in form)
+        return sum([free for form in self.forms() for _, _, free in form])
 
     @property
     def largest_exponent(self) -> float:
@@ -191,6 +188,11 @@ def fixed_in_print(law: Equation, primitives: Mapping[str, Primitive]) -> np.nda
     flags = np.array(Structure.from_equation(law, free).exponent_flags, dtype=bool)
     free[np.flatnonzero(free)[: len(flags)][flags]] = False
     return ~free | (np.abs(law.coefficients()) == 1)
+
+
+def _identity(form: tuple[Term, ...]) -> tuple[tuple[int, float | None], ...]:
+    """A form without the values of its free coefficients."""
+    return tuple([(s, None if free else c) for s, c, free in form])
 
 
 def _refilled(form: tuple[Term, ...], values: Iterator[float]) -> tuple[Term, ...]:
