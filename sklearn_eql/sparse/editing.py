@@ -215,7 +215,7 @@ def _gauged(primitive: Primitive, forms: list[dict[int, float]]) -> list[tuple[t
         return _jointly_gauged(forms)
     args = []
     for a, terms in enumerate(forms):
-        others_constant = len(forms) == 1 or not any([any(form) for form in forms if form is not terms])
+        others_constant = len(forms) == 1 or not any(any(form) for form in forms if form is not terms)
         gauged = _gauge(primitive, a, terms, others_constant)
         if gauged is None:
             return None

@@ -23,6 +23,9 @@ class NormalEquations:
     Outputs that leave next to nothing get a pass of iterative refinement, which undoes the squared condition number:
     with one of 1e12, rounding leaves 1e-20 of the squares of the target.
 
+    Products are those of NumPy, of all rows of a stack and some of them: for Gram matrices of a few rows, torch and the
+    symmetric product of BLAS take two to four times as long.
+
     A few at a time: arrays are padded to the largest of these, and neighbours are of about one size. Padded
     coefficients stay zero, because nothing depends on them.
 
@@ -45,7 +48,7 @@ class NormalEquations:
         most = min(n_trials, _AT_ONCE) * n_rows
         self._phi, self._jacobian, self._factors = (np.empty(most * (n + 1)) for n in (n_terms, n_inner, n_inner))
         self._residual = np.empty((n_trials, n_rows))
-        self._factor = np.tile(np.eye(n_terms), (n_trials, 1, 1))
+        self._gram = np.tile(np.eye(n_terms), (n_trials, 1, 1))  # of the terms of the outputs
         self._curvature = np.zeros((n_trials, n_inner, n_inner))  # projected
         self._diagonal = np.ones((n_trials, n_inner))  # of the unprojected one
         self._descent = np.zeros((n_trials, n_inner))
@@ -75,28 +78,24 @@ class NormalEquations:
         diagonal = np.einsum("nmm->nm", gram)
         diagonal *= 1 + JITTER
         diagonal[diagonal == 0] = 1.0
-        factor = torch.linalg.cholesky_ex(torch.from_numpy(gram))[0]
-        found = _solution(factor, right)
+        found = _solution(gram, right)
         residual = aim - _products(found, phi)
         square, whole = _squares(residual), _squares(aim)
         close = np.flatnonzero(~(square > _CLOSE * whole))
         if len(close):
-            phi, aim, mine = phi[close], aim if aim.ndim == 1 else aim[close], torch.from_numpy(close)
-            found[close] += _solution(factor[mine], (phi @ residual[close, :, None])[:, :, 0])
+            phi, aim = phi[close], aim if aim.ndim == 1 else aim[close]
+            found[close] += _solution(gram[close], (phi @ residual[close, :, None])[:, :, 0])
             residual[close] = aim - _products(found[close], phi)
             square[close] = _squares(residual[close])
         n_terms = found.shape[1]
         output[:, :n_terms], self._residual[numbers] = found, residual
-        self._factor[numbers, :n_terms, :n_terms] = factor.numpy()
+        self._gram[numbers, :n_terms, :n_terms] = gram
         loss[:] = square / self._batch.n_rows
 
     def _terms(self, numbers: np.ndarray, n_more: int) -> np.ndarray:
         """Terms of the outputs of a few, (n, m, N), times the root weights, and room for some more rows each."""
-        n_terms = self._n_terms[numbers].max()
-        phi, root = (
-            self._batch.terms(numbers, _room(self._phi, len(numbers), n_terms + n_more, self._batch.n_rows)),
-            self._root,
-        )
+        n_all, root = self._n_terms[numbers].max() + n_more, self._root
+        phi = self._batch.terms(numbers, _room(self._phi, len(numbers), n_all, self._batch.n_rows))
         if root is not None:
             phi *= root if root.ndim == 1 else root[numbers, None]
         return phi
@@ -110,20 +109,18 @@ class NormalEquations:
 
     def _expand(self, numbers: np.ndarray) -> np.ndarray:
         n_terms, n_inner, n_rows = self._n_terms[numbers].max(), self._n_inner[numbers].max(), self._batch.n_rows
-        phi, factor = self._terms(numbers, 0), torch.from_numpy(self._factor[numbers, :n_terms, :n_terms])
+        phi, gram = self._terms(numbers, 0), self._gram[numbers, :n_terms, :n_terms]
         stack = _room(self._jacobian, len(numbers), n_inner + 1, n_rows)
         jacobian = self._batch.jacobian(numbers, stack[:, :-1], _room(self._factors, len(numbers), n_inner, n_rows))
         stack[:, -1] = self._residual[numbers]
-        # numpy's product: a Gram matrix of few rows takes torch, and BLAS by its symmetry, two to four times as long
-        sums = stack @ jacobian.transpose(0, 2, 1)
+        sums = stack @ jacobian.transpose(0, 2, 1)  # products with each other, and what the residual has of them
         if not np.isfinite(sums[:, -1]).all():
             without_undefined(jacobian)
             sums = stack @ jacobian.transpose(0, 2, 1)
-        joint, descent = torch.from_numpy(sums[:, :-1]), sums[:, -1]
-        cross = torch.from_numpy(phi @ jacobian.transpose(0, 2, 1))
-        half = torch.linalg.solve_triangular(factor, cross, upper=False)
-        curvature = torch.baddbmm(joint, half.mT, half, alpha=-1).numpy()
-        diagonal = joint.diagonal(dim1=1, dim2=2).numpy()
+        joint, descent = sums[:, :-1], sums[:, -1]
+        cross = phi @ jacobian.transpose(0, 2, 1)
+        curvature = joint - cross.transpose(0, 2, 1) @ _solutions(gram, cross)
+        diagonal = np.einsum("nkk->nk", joint)
         is_finite = np.isfinite(descent).all(axis=1)
         done = numbers[is_finite]
         self._curvature[done, :n_inner, :n_inner] = curvature[is_finite]
@@ -145,10 +142,9 @@ class NormalEquations:
             descent, diagonal = self._descent[mine, :n_inner], self._diagonal[mine, :n_inner]
             system = self._curvature[mine, :n_inner, :n_inner]
             np.einsum("nkk->nk", system)[...] += (damping[part, None] + JITTER) * diagonal
-            factor, info = torch.linalg.cholesky_ex(torch.from_numpy(system))
-            step = _solution(factor, descent)
-            moves = (info.numpy() == 0) & np.isfinite(step).all(axis=1)
+            step = _solution(system, descent)
             along, held = (step * descent).sum(axis=1), damping[part] * (step * step * diagonal).sum(axis=1)
+            moves = (along >= 0) & (along < np.inf)  # as it is where the system is positive definite
             n_rows = self._batch.n_rows
             rests[part] = moves & ~promises(along / n_rows, held / n_rows, least[part])
             trial[part, :n_inner] += np.where(moves[:, None], step, 0.0)
@@ -180,6 +176,18 @@ def _squares(rows: np.ndarray) -> np.ndarray:
     return np.einsum("...n,...n->...", rows, rows)
 
 
-def _solution(factor: torch.Tensor, right: np.ndarray) -> np.ndarray:
-    """With Cholesky factors (n, m, m), for (n, m)."""
-    return torch.cholesky_solve(torch.from_numpy(right)[:, :, None], factor)[:, :, 0].numpy()
+def _solution(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Of systems (n, m, m), for right sides (n, m)."""
+    return _solutions(matrices, right[:, :, None])[:, :, 0]
+
+
+def _solutions(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Of systems (n, m, m), for right sides (n, m, p); not finite where a system is singular.
+
+    By LU decompositions in one call. A Cholesky factor and its solution are two calls of torch, which take three times
+    as long for so few rows.
+    """
+    try:
+        return np.linalg.solve(matrices, right)
+    except np.linalg.LinAlgError:  # one is singular to the last bit
+        return torch.linalg.solve_ex(torch.from_numpy(matrices), torch.from_numpy(right))[0].numpy()
