@@ -44,6 +44,7 @@ from _common import RESULTS, append_record, commit, machine, markdown_table, rea
 BASE = {  # None: the default of EQLRegressor
     "rows": 1_000,
     "features": 2,
+    "outputs": 1,
     "population": None,
     "trials": None,
     "max_time": None,
@@ -57,9 +58,14 @@ VALUES: dict[str, list[int]] = {
     "trials": [1, 10, 100, 300],
     "columns": [10, 100, 1_000, 5_000],
     "limit": [2_000, 100_000, 1_000_000],
+    "outputs": [1, 2, 4],
 }
 CHANGES = {"columns": "features", "limit": "rows"}  # what a sweep changes, where it is not called so
-FIXED: dict[str, dict[str, Any]] = {"columns": {"rows": 200}, "limit": {"features": 50, "max_time": 1.0}}
+FIXED: dict[str, dict[str, Any]] = {
+    "columns": {"rows": 200},
+    "limit": {"features": 50, "max_time": 1.0},
+    "outputs": {"rows": 1_000_000, "features": 20},
+}
 NOISY = {f"noise {noise:g}": {"noise": noise} for noise in (0.0, 0.05)}
 TABLES = ("positive, law", "positive, noise", "centred, law", "centred, noise")
 VARIANTS = dict.fromkeys(VALUES, NOISY) | {"columns": {table: {"table": table} for table in TABLES}}
@@ -78,15 +84,15 @@ def make_data(point: Record, rows: int, noise: float, seed: int):
     if point["table"] == "two of all":
         X = rng.uniform(-2, 2, size=(rows, features))
         a, b = X[:, 0], X[:, min(1, features - 1)]
-        y = 2.5 * a * b + 1.5 * b**2
+        y = np.stack([2.5 * a * b + (1.5 + k) * b**2 for k in range(point["outputs"])], axis=1)
     else:
         columns, what = point["table"].split(", ")
         X = rng.uniform(1, 5, size=(rows, features)) if columns == "positive" else rng.normal(size=(rows, features))
         a, b, c = X[:, np.random.default_rng(point["seed"]).choice(features, 3, replace=False)].T
         y = rng.normal(size=rows) if what == "noise" else 3 * a * b / c if columns == "positive" else 2 * a * b + c
     if noise:
-        y = y + rng.normal(scale=noise * np.sqrt(np.mean(y**2)), size=rows)
-    return X, y
+        y = y + rng.normal(size=y.shape) * noise * np.sqrt(np.mean(y**2, axis=0))
+    return X, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def forget_peak() -> None:

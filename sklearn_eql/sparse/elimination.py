@@ -113,6 +113,7 @@ def simplify(archive: Archive, problem: Problem, max_size: int, deadline: Deadli
     Adds what it finds to the archive. Each round is one batch; there are at most `max_size` of them.
     """
     done: set[tuple] = set()
+    known: set[tuple] = set()  # children of former rounds, whoever their parents were
     width = _WIDTH
     for _ in range(max_size):
         ranked = archive.ranked()
@@ -121,12 +122,14 @@ def simplify(archive: Archive, problem: Problem, max_size: int, deadline: Deadli
         parents = [r for r in ranked[:width] if r.structure.key not in done]
         if not parents or deadline.passed:
             return
-        children: dict[tuple, Structure] = {}
+        children: list[Structure] = []
         for parent in parents:
             done.add(parent.structure.key)
             for child in smaller(parent.structure, problem.primitives):
-                children.setdefault(child.key, child)
-        archive.add(fit_in_two_stages(list(children.values()), problem, _FIRST_STEPS, _FURTHER_STEPS))
+                if child.key not in known:
+                    known.add(child.key)
+                    children.append(child)
+        archive.add(fit_in_two_stages(children, problem, _FIRST_STEPS, _FURTHER_STEPS))
 
 
 def defined_part(equation: Equation, problem: Problem) -> Equation:
