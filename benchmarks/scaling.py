@@ -1,4 +1,5 @@
-"""Time and memory of a fit as the work grows: rows, features, population, trials, columns of wide tables, a time limit.
+"""Time and memory of a fit as the work grows: rows, features, population, trials, columns of wide tables, a time limit,
+several outputs.
 
     python benchmarks/scaling.py                              # all sweeps, clean and noisy, 3 seeds per point
     python benchmarks/scaling.py --sweeps rows --values 100 1000 10000 --repeats 1
@@ -12,6 +13,8 @@ the paper's functions.
 "columns" is about wide tables: 200 rows, positive columns (uniform on [1, 5]) with ``y = 3*a*b/c``, or columns around
 zero (Gaussian) with ``y = 2*a*b + c``, of three columns drawn at random; or a Gaussian y that depends on none of them,
 for which "error" says how much noise was taken for a law (1 for none: the error of the zero function is 1).
+"outputs" is about several targets, ``2.5*x0*x1 + (1.5 + k)*x1**2`` for k = 0, 1, ..., of twenty columns on a million
+rows.
 "limit" is the first law with 50 features under ``max_time=1``, for the rows given: both clocks should show about a
 second, or a second more.
 
