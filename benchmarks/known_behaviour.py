@@ -139,7 +139,7 @@ def _named(known: Known, constraints: Sequence) -> list:
     return renamed
 
 
-def _behaviour(laws: Sequence[Known], seeds: Sequence[int]) -> None:
+def _behaviour(laws: Sequence[Known], seeds: Sequence[int], n_generations: int) -> None:
     print("| law | found | error | seconds | first law | found, known | error | seconds | first law |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     for known in laws:
@@ -149,12 +149,13 @@ def _behaviour(laws: Sequence[Known], seeds: Sequence[int]) -> None:
             X = known.rows(_ROWS, rng)
             truth = known.values(X)
             y = truth + _NOISE * truth.std() * rng.normal(size=len(X))
-            without.append(_fitted(known, X, y, seed))
-            having.append(_fitted(known, X, y, seed, constraints=_named(known, known.constraints)))
+            brief = {"n_generations": n_generations}
+            without.append(_fitted(known, X, y, seed, **brief))
+            having.append(_fitted(known, X, y, seed, **brief, constraints=_named(known, known.constraints)))
         print(f"| `{known.law}` | {_cells(without)} | {_cells(having)} |", flush=True)
 
 
-def _losses(seeds: Sequence[int]) -> None:
+def _losses(seeds: Sequence[int], n_generations: int) -> None:
     print("| law | noise | loss | found | error | seconds | first law |")
     print("|---|---|---|---|---|---|---|", flush=True)
     heavy = [(known, "heavy", ("squared_error", "huber", "absolute_error")) for known in _HEAVY]
@@ -170,7 +171,7 @@ def _losses(seeds: Sequence[int]) -> None:
                     y = rng.poisson(truth).astype(float)
                 else:
                     y = truth + _NOISE * truth.std() * rng.standard_t(_DEGREES, size=len(X))
-                fits.append(_fitted(known, X, y, seed, loss=loss))
+                fits.append(_fitted(known, X, y, seed, loss=loss, n_generations=n_generations))
             print(f"| `{known.law}` | {noise} | {loss} | {_cells(fits)} |", flush=True)
 
 
@@ -178,13 +179,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["behaviour", "losses"])
     parser.add_argument("--seeds", type=int, default=1, help="data sets of each law")
+    parser.add_argument("--generations", type=int, default=60, help="of each search")
     parser.add_argument("--laws", type=int, nargs="*", help="numbers of the laws, from 0; all by default")
     options = parser.parse_args()
     seeds = range(options.seeds)
     if options.what == "losses":
-        _losses(seeds)
+        _losses(seeds, options.generations)
     else:
-        _behaviour([_BEHAVIOUR[i] for i in options.laws or range(len(_BEHAVIOUR))], seeds)
+        _behaviour([_BEHAVIOUR[i] for i in options.laws or range(len(_BEHAVIOUR))], seeds, options.generations)
 
 
 if __name__ == "__main__":
