@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--encoding", metavar="NAME", help="of the text, such as latin-1 (default: found out)")
     parser.add_argument("--dropna", action="store_true", help="leave out rows with empty cells in the columns used")
     parser.add_argument("--functions", nargs="+", metavar="NAME", help="a preset, or names such as: id square sin")
+    parser.add_argument("--form", metavar="TEXT", help="what is known of the law, such as: 'f(x)*exp(-k*t) + c'")
     parser.add_argument(
         "--selection", help="how one equation is picked: best, accurate, simple, extrapolation or validation"
     )
@@ -208,6 +209,13 @@ def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series, groups: pd.
     given["y_unit"] = options.y_unit
     given["units"] = None if options.units is None else _units(options.units, list(X.columns))
     given["dimensionless_constants"] = options.dimensionless_constants or None
+    if options.form is not None:
+        from sklearn_eql.symbolic.text import expression_of
+
+        try:
+            given["form"] = expression_of(options.form)
+        except ValueError as error:
+            raise _InputError(f"--form {error}") from None
     model = EQLRegressor(verbose=1, **{name: value for name, value in given.items() if value is not None})
     with contextlib.redirect_stdout(sys.stderr):  # stdout carries the result only
         return model.fit(X, y) if groups is None else model.fit(X, y, groups=groups)

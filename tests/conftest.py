@@ -106,8 +106,9 @@ class KnownLaw(BaseEstimator, RegressorMixin):
     For code that only reads results, so that its tests take no time and do not depend on what a search finds.
     """
 
-    def __init__(self, functions="default", selection="best", max_time=None, random_state=None, verbose=0):
+    def __init__(self, functions="default", form=None, selection="best", max_time=None, random_state=None, verbose=0):
         self.functions = functions
+        self.form = form
         self.selection = selection
         self.max_time = max_time
         self.random_state = random_state

@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import sympy
 
 import sklearn_eql
 from sklearn_eql.__main__ import main
@@ -102,6 +103,7 @@ def test_options_reach_the_estimator_and_others_keep_its_defaults(csv, stub):
     assert features == ["size"]
     assert params == {
         "functions": "default",
+        "form": None,
         "selection": "simple",
         "max_time": 5.0,
         "random_state": 7,
@@ -320,3 +322,17 @@ def test_units_go_to_the_estimator(csv, monkeypatch, known_law, fails):
     assert "COLUMN=UNIT" in fails(csv, "--target", "y", "--features", "size", "--units", "size")
     run(csv, "--target", "y", "--features", "size", "--units", "size=m", "--y-unit", "s", "--dimensionless-constants")
     assert calls == [({"size": "m"}, "s", True)]
+
+
+def test_what_is_known_of_the_law_is_read_from_text(csv, stub):
+    run(csv, "--target", "y", "--drop", "label", "--form", "f(size)*exp(-k*`other one`) + 2")
+    size, other, k = map(sympy.Symbol, ("size", "other one", "k"))
+    assert stub[0][0]["form"] == sympy.Function("f")(size) * sympy.exp(-k * other) + 2
+
+
+def test_mistakes_in_the_form_are_told_with_their_place(csv, fails):
+    answer = fails(csv, "--target", "y", "--drop", "label", "--form", "a*size^2")
+    assert "--form at character" in answer
+    assert "powers are written with **" in answer
+    answer = fails(csv, "--target", "y", "--drop", "label", "--form", "f(k)*size")
+    assert "form: f(k) reads no feature, expected some of size, other one" in answer

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 import sympy
 
+from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.forms.fitted import FittedForm, fitted_from_record
 from sklearn_eql.forms.form import Form, read_form
-from sklearn_eql.forms.search import FormResult
+from sklearn_eql.forms.search import FormResult, search_form
+from sklearn_eql.laws.cross_validation import Rows
+from sklearn_eql.laws.law import Law
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.search.settings import SearchSettings
 from sklearn_eql.symbolic.export import to_sympy
 
 
@@ -31,12 +36,55 @@ def form_of(expr: Any, features: Sequence[str], n_rows: int, primitives: Mapping
         form = read_form(expr, features, primitives)
     except (TypeError, ValueError) as error:
         raise type(error)(f"form: {error}") from error
-    if form.occurrences:
-        raise ValueError(f"form: unknown functions ({', '.join(form.arities)}) are not searched for yet.")
     if len(form.constants) > n_rows:
         raise ValueError(
             f"form: {len(form.constants)} constants ({', '.join(form.constants)}) cannot be told from {n_rows} rows, "
             "expected at most one per row. Give more rows, or numbers in place of some of them."
+        )
+    return form
+
+
+def check_alone(estimator: Any, groups: Any) -> None:
+    """Raise ValueError for a form or guesses beside what they do not go with."""
+    given = [name for name in ("form", "guesses") if getattr(estimator, name) is not None]
+    if given and groups is not None:
+        raise ValueError(f"{given[0]} and groups: constants of a form are those of all rows. Give one of the two.")
+    if len(given) > 1:
+        raise ValueError("form and guesses: a guess is a whole law. Give one of the two.")
+
+
+def guesses_of(guesses: Any, features: Sequence[str], primitives: Mapping[str, Primitive]) -> list[Form]:
+    """What the parameter `guesses` says, checked before any work starts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `form`; a guess has no unknown functions.
+    """
+    return [_guess(i, expr, features, primitives) for i, expr in enumerate(guesses or ())]
+
+
+def fitted_guesses(
+    guesses: Sequence[Form], rows: Rows, settings: SearchSettings, seed: int, deadline: float
+) -> list[Law]:
+    """Laws of guesses, their constants fitted: where a search starts. Those that no rows support are left out."""
+    found: list[Law] = []
+    for form in guesses:
+        if len(form.constants) <= len(rows[1]):
+            with suppress(AllTrialsFailedError):
+                found += search_form(form, *rows, settings, (), seed, deadline).front
+    return found
+
+
+def _guess(i: int, expr: Any, features: Sequence[str], primitives: Mapping[str, Primitive]) -> Form:
+    try:
+        form = read_form(expr, features, primitives)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"guesses[{i}]: {error}") from error
+    if form.occurrences:
+        raise ValueError(
+            f"guesses[{i}]: {expr} has unknown functions ({', '.join(form.arities)}). A guess is a law; use form= for "
+            "what is known in part."
         )
     return form
 

@@ -38,7 +38,7 @@ from sklearn_eql.estimators._constraints import constrained, read_constraints, s
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
-from sklearn_eql.estimators._form import FormReader, form_of, keep_forms
+from sklearn_eql.estimators._form import FormReader, check_alone, fitted_guesses, form_of, guesses_of, keep_forms
 from sklearn_eql.estimators._groups import GroupReader, fit_groups
 from sklearn_eql.estimators._held_out import HELD_OUT, search_with_rows_held_out
 from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
@@ -153,6 +153,9 @@ class EQLRegressor(
         Whether constants have no units, because all that have some are among the features: laws are then sought
         between products of the features without units, which are fewer. Else every constant that is fitted may have any
         unit, but exponents, and ones that are not written, have none.
+    guesses : list of sympy.Expr or None, default=None
+        Laws that the search starts from, their constants fitted: numbers of an expression, and symbols that are no
+        feature, which may be anything. Not with `form`.
     n_generations : int, default=60
         Generations at most.
     patience : int, default=12
@@ -256,6 +259,7 @@ class EQLRegressor(
         "units": [Mapping, Sequence, None],
         "y_unit": [str, Mapping, Sequence, None],
         "dimensionless_constants": ["boolean"],
+        "guesses": [list, tuple, None],
         "n_generations": [Interval(Integral, 0, None, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "n_islands": [Interval(Integral, 1, None, closed="left")],
@@ -296,6 +300,7 @@ class EQLRegressor(
         units: Mapping[str, Unit] | Sequence[Unit] | None = None,
         y_unit: Unit | Sequence[Unit] = None,
         dimensionless_constants: bool = False,
+        guesses: Sequence[sympy.Expr] | None = None,
         n_generations: int = 60,
         patience: int = 12,
         n_islands: int = 1,
@@ -332,6 +337,7 @@ class EQLRegressor(
         self.units = units
         self.y_unit = y_unit
         self.dimensionless_constants = dimensionless_constants
+        self.guesses = guesses
         self.n_generations = n_generations
         self.patience = patience
         self.n_islands = n_islands
@@ -412,7 +418,8 @@ class EQLRegressor(
         self._units = self._known_units(variables, names)
         if self._units is not None and groups is not None:
             raise ValueError("units and groups: laws of groups are not checked for units. Give one of the two.")
-
+        check_alone(self, groups)
+        self._guesses = guesses_of(self.guesses, variables, settings.primitives)
         self._form = form_of(self.form, variables, len(X[kept]), settings.primitives)
         known = read_constraints(self.constraints, variables, settings, self.form)
         searched = searched_columns(X, known)
@@ -557,6 +564,8 @@ class EQLRegressor(
     ) -> SearchResult:
         """Search under the loss; `counts` are the copies that each row stands for, where that matters."""
         find = search if self._form is None else partial(search_form, self._form)
+        if self._form is None:
+            initial = [*initial, *fitted_guesses(self._guesses, rows, settings, seed, until)]
         if self.loss == "huber":
             return robust_search(*rows, counts, settings, initial, seed, until, self.epsilon, find)
         if (loss := loss_of(self.loss)) is not None:

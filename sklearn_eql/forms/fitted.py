@@ -15,7 +15,7 @@ from sklearn_eql.laws.finishing import as_law
 from sklearn_eql.laws.judging import Table
 from sklearn_eql.laws.law import Law, equation_from_record
 from sklearn_eql.parametric.errors import covariance
-from sklearn_eql.parametric.fit import ParametricFit, fit_constants
+from sklearn_eql.parametric.fit import ParametricFit, fit_constants, linearise
 from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.symbolic.constants import recognise, simplest_first
@@ -27,6 +27,7 @@ _N_ERRORS = 3.0  # half width of the interval that a constant is known to lie in
 _ROUNDING = 1e-9  # relative; as well as the constants of exact laws are known
 _SHARP = 1e-4  # relative half width above which a constant of the form is a measurement, whatever it is near to
 _WIDEST = 0.05  # the same for a constant of a function that was found
+_DUST = 1e-13  # of the target: what a constant adds to it is rounding
 _SAME_LOSS = 1e-9  # relative
 
 
@@ -107,12 +108,14 @@ def recognised(law: ParametricLaw, rows: GroupedRows, values: np.ndarray, n_name
     fit = replace(fit, losses=np.array([left]))
     errors = covariance(law, rows, fit, primitives).shared_errors
     resolution = max(_ROUNDING, table.scaling.resolution)
+    parts = linearise(law, rows, values, np.empty((1, 0)), primitives).by_shared * values
+    dust = np.linalg.norm(parts, axis=0) < _DUST * np.linalg.norm(rows.y * np.sqrt(rows.weight))
     chosen: dict[int, float] = {}
     widths = np.maximum(_N_ERRORS * errors, resolution * np.abs(values))
     for k in np.argsort(widths / np.maximum(np.abs(values), 1e-300), kind="stable").tolist():
         if given[k] or not math.isfinite(widths[k]):
             continue
-        if widths[k] >= abs(values[k]) and relative <= table.scaling.exact:
+        if dust[k] or (widths[k] >= abs(values[k]) and relative <= table.scaling.exact):
             chosen[k] = 0.0
         elif widths[k] <= abs(values[k]) * (_SHARP if k < n_named else _WIDEST):
             near = simplest_first(values[k], widths[k])

@@ -76,14 +76,25 @@ class Form:
 
     def with_functions(self, functions: Mapping[str, sympy.Lambda]) -> sympy.Expr:
         """The whole expression, with functions in place of the unknown ones."""
-        written = {}
-        for place in self.occurrences:
-            function = functions[place.function]
-            value = function.expr
-            for variable, order in zip(function.variables, place.orders, strict=True):
-                value = value.diff(variable, order) if order else value
-            written[place.symbol] = value.xreplace(dict(zip(function.variables, place.args, strict=True)))
+        written = {place.symbol: _value(place, functions[place.function]) for place in self.occurrences}
         return self.expr.xreplace(written)
+
+    def with_some(self, functions: Mapping[str, sympy.Lambda]) -> Form:
+        """The form with some of its unknown functions known: what is left to be found.
+
+        Symbols of these functions that are not their arguments are constants of the new form.
+        """
+        places = tuple(place for place in self.occurrences if place.function not in functions)
+        written = {p.symbol: _value(p, functions[p.function]) for p in self.occurrences if p.function in functions}
+        expr = self.expr.xreplace(written)
+        used = {s.name for s in expr.free_symbols} | {
+            s.name for p in places for arg in p.args for s in arg.free_symbols
+        }
+        used -= {place.symbol.name for place in places} | set(self.features)
+        constants = [name for name in self.constants if name in used]
+        constants += sorted(used - set(constants), key=_by_number)
+        arities = {name: arity for name, arity in self.arities.items() if name not in functions}
+        return Form(expr, self.features, tuple(constants), arities, places, self.positive)
 
     def variables(self, name: str) -> tuple[sympy.Symbol, ...]:
         """What the arguments of an unknown function are called: as the features where it is a function of these.
@@ -100,6 +111,14 @@ class Form:
 
     def _uses(self, letter: str) -> bool:
         return any(re.fullmatch(re.escape(letter) + r"\d*", name) for name in (*self.features, *self.constants))
+
+
+def _value(place: Occurrence, function: sympy.Lambda) -> sympy.Expr:
+    """What a known function, or its derivative, is at a place."""
+    value = function.expr
+    for variable, order in zip(function.variables, place.orders, strict=True):
+        value = value.diff(variable, order) if order else value
+    return value.xreplace(dict(zip(function.variables, place.args, strict=True)))
 
 
 def symbol(name: str) -> sympy.Symbol:

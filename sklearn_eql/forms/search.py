@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from sklearn_eql._threads import single_threaded
 from sklearn_eql.exceptions import AllTrialsFailedError
+from sklearn_eql.forms.backfitting import FunctionSearch
 from sklearn_eql.forms.constants import best_constants
 from sklearn_eql.forms.fitted import FittedForm, law_of, recognised, with_positive_constants
 from sklearn_eql.forms.form import Form
-from sklearn_eql.laws.judging import Table
+from sklearn_eql.forms.joint import combined
+from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
 from sklearn_eql.laws.law import Law, shortlist
 from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.search.settings import SearchResult, SearchSettings
@@ -21,6 +23,8 @@ from sklearn_eql.sparse.problem import Scaling
 from sklearn_eql.sparse.rows import RowView
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.symbolic.equation import Equation
+
+_N_FINISHED = 6  # combinations of functions that are fitted to all rows, and of which constants are recognised
 
 
 @dataclass(frozen=True)
@@ -62,33 +66,67 @@ def search_form(
     scaling = Scaling.of(X, y, settings.scale, settings.resolution, sample_weight)
     table = Table(X, y, sample_weight, scaling, settings.primitives, seed, deadline, settings.device)
     rows = GroupedRows.of(X[:], y, sample_weight)
+    n_iter, otherwise = 1, StopReason.STARTS
     with single_threaded():
-        found = [_with_constants(form, rows, table, seed, deadline)]
-    laws = {law_of(fitted, form.expr, form.features, table): fitted for fitted in found if fitted is not None}
-    laws.pop(None, None)
+        if form.occurrences:
+            laws, n_iter, otherwise = _with_functions(form, rows, table, settings, seed, deadline)
+        else:
+            laws = _with_constants(form, rows, table, seed, deadline)
     if not laws:
         raise AllTrialsFailedError(
-            "No constants were found with which the form is finite on every row. Check the form and the rows for "
-            "logarithms and roots of negative numbers and for divisions by zero, or raise max_time."
+            "No constants and functions were found with which the form is finite on every row. Check the form and the "
+            "rows for logarithms and roots of negative numbers and for divisions by zero, or raise max_time."
         )
     front = shortlist(laws, len(table.y))
     best = min(front, key=lambda law: law.description_length(len(table.y)))
     if table.is_met(best.equation):
         reason = StopReason.EXACT
     else:
-        reason = StopReason.MAX_TIME if time.time() > deadline else StopReason.STARTS
+        reason = StopReason.MAX_TIME if time.time() > deadline else otherwise
     fitted = {law.equation: laws[law] for law in front}
-    return FormResult(front, reason, 1, [best.relative_loss], len(table.y), False, fitted=fitted)
+    return FormResult(front, reason, n_iter, [best.relative_loss], len(table.y), False, fitted=fitted)
 
 
-def _with_constants(form: Form, rows: GroupedRows, table: Table, seed: int, deadline: float) -> FittedForm | None:
-    """A form without unknown functions, its constants fitted; None where it is not finite on the rows."""
+def _with_constants(form: Form, rows: GroupedRows, table: Table, seed: int, deadline: float) -> dict[Law, FittedForm]:
+    """A form without unknown functions, its constants fitted; nothing where it is not finite on the rows."""
     primitives, law = table.primitives, form.law(table.primitives)
     floor = table.scaling.exact * float(rows.weight.sum()) * float(np.var(rows.y)) / 100
     values, loss = best_constants(form, law, rows, primitives, seed=seed, floor=floor, deadline=deadline)
     if not np.isfinite(loss):
-        return None
-    named = range(len(law.names))
-    values = with_positive_constants(law, rows, values, loss, primitives, named)
-    values = recognised(law, rows, values, len(law.names), table)
-    return FittedForm(law, tuple(values.tolist()), len(law.names))
+        return {}
+    values = with_positive_constants(law, rows, values, loss, primitives, range(len(values)))
+    values = recognised(law, rows, values, len(values), table)
+    fitted = FittedForm(law, tuple(values.tolist()), len(values))
+    found = law_of(fitted, form.expr, form.features, table)
+    return {} if found is None else {found: fitted}
+
+
+def _with_functions(
+    form: Form, rows: GroupedRows, table: Table, settings: SearchSettings, seed: int, deadline: float
+) -> tuple[dict[Law, FittedForm], int, StopReason]:
+    """Laws of a form with unknown functions, how many searches that took, and why they ended.
+
+    Where there are many rows, all is searched for on a sample of them, and the best are then fitted to all.
+    """
+    few, judge = rows, table
+    counted = np.flatnonzero(rows.weight)
+    if len(counted) > SAMPLE_ROWS:
+        counted = np.sort(np.random.default_rng(seed).choice(counted, SAMPLE_ROWS, replace=False))
+    if len(counted) < len(rows.y):
+        few = GroupedRows.of(rows.X[counted], rows.y[counted], rows.weight[counted])
+        judge = Table(few.X, few.y, few.weight, table.scaling, table.primitives, seed, deadline, settings.device)
+    searching = FunctionSearch(form, few, judge, settings, seed, deadline)
+    laws: dict[Law, FittedForm] = {}
+    for combination in searching.run()[:_N_FINISHED]:
+        named = combination.values[: len(form.constants)]
+        choice, first = [], len(named)
+        for candidate in combination.candidates:
+            last = first + len(candidate.values)
+            choice.append(replace(candidate, values=combination.values[first:last]))
+            first = last
+        final = combined(form, choice, named, rows, table, final=True)
+        if final is not None and final.found not in laws:
+            laws[final.found] = final.described(len(named), table.primitives)
+    best = min(laws, key=lambda law: law.description_length(len(few.y)), default=None)
+    is_noise = best is not None and searching.leaves_noise(best)
+    return laws, searching.n_searches, StopReason.NOISE if is_noise else StopReason.PATIENCE

@@ -21,7 +21,13 @@ _TINY = 1e-12
 
 
 def spread_starts(
-    form: Form, law: ParametricLaw, X: np.ndarray, y: np.ndarray, n_starts: int, primitives, rng: np.random.Generator
+    form: Form,
+    law: ParametricLaw | None,
+    X: np.ndarray,
+    y: np.ndarray,
+    n_starts: int,
+    primitives,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Values of all constants, ``(n_starts, n_constants)``: those in which the law is linear are zero.
 
@@ -39,7 +45,8 @@ def spread_starts(
         starts[at_data, form.constants.index(name)] = rng.choice(values, size=int(at_data.sum()))
     starts[:1], starts[1:2] = 0.0, 1.0
     starts[2:3] = 10.0**sizes
-    starts[:, np.array(law.linear, dtype=bool)] = 0.0
+    if law is not None:
+        starts[:, np.array(law.linear, dtype=bool)] = 0.0
     return starts
 
 

@@ -85,7 +85,7 @@ def test_mistakes_in_a_form_are_said_before_the_search(table):
         EQLRegressor(form=a * sympy.Symbol("T")).fit(X, y)
     with pytest.raises(ValueError, match=r"3 constants .* cannot be told from 2 rows"):
         EQLRegressor(form=DECAY).fit(X[:2], y[:2])
-    with pytest.raises(AllTrialsFailedError, match="No constants were found"):
+    with pytest.raises(AllTrialsFailedError, match="No constants and functions were found"):
         EQLRegressor(form=a * sympy.log(-1 - x)).fit(X, y)
 
 
@@ -96,3 +96,30 @@ def test_the_constants_of_a_form_have_errors_under_their_names():
     table = EQLRegressor(form=a * sympy.exp(-k * x0), random_state=0).fit(X, y).constants_
     assert sorted(table.index) == ["a", "k"]
     assert table["low"]["k"] < 0.7319 < table["high"]["k"]
+
+
+def test_forms_do_not_go_with_groups_units_or_guesses(table):
+    X, y = table
+    with pytest.raises(ValueError, match="form"):
+        EQLRegressor(form=DECAY).fit(X, y, groups=np.arange(60) % 2)
+    with pytest.raises(ValueError, match="units and form"):
+        EQLRegressor(form=DECAY, units={"x": {"m": 1}}).fit(X, y)
+    with pytest.raises(ValueError, match="form and guesses"):
+        EQLRegressor(form=DECAY, guesses=[x]).fit(X, y)
+
+
+def test_a_guess_is_where_the_search_starts(table):
+    X, y = table
+    model = EQLRegressor(guesses=[a * x**2 * sympy.exp(-k * t) + b], n_families=0, n_generations=0, random_state=0)
+    assert model.fit(X, y).stop_reason_ == "exact"
+    np.testing.assert_allclose(model.predict(X), y, rtol=1e-9)
+
+
+def test_mistakes_in_guesses_are_said_before_the_search(table):
+    X, y = table
+    with pytest.raises(ValueError, match=r"'guesses' parameter .* must be an instance of 'list'"):
+        EQLRegressor(guesses=x).fit(X, y)
+    with pytest.raises(TypeError, match=r"guesses\[1\]: got the text 'x'"):
+        EQLRegressor(guesses=[x, "x"]).fit(X, y)
+    with pytest.raises(ValueError, match=r"guesses\[0\]: .* has unknown functions \(f\)"):
+        EQLRegressor(guesses=[sympy.Function("f")(x)]).fit(X, y)
