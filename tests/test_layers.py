@@ -13,7 +13,7 @@ PACKAGE = Path(sklearn_eql.__file__).parent
 FLOORS = [  # from the ground up; what stands on one floor does not know of each other
     {"exceptions", "stopping", "progress", "vision", "_threads", "_garbage", "_devices", "_display"},
     {"primitives", "datasets", "plotting", "reading", "callbacks"},
-    {"symbolic"},
+    {"symbolic", "pages"},
     {"networks", "sparse", "parametric"},
     {"laws", "scan", "training", "uncertainty", "constraints", "units"},
     {"language"},

@@ -15,6 +15,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql.estimators._law_exports import LawExports
+from sklearn_eql.estimators._law_pictures import LawPictures
 from sklearn_eql.laws.coverage import coverage
 from sklearn_eql.laws.law import Law, law_from_record, scores
 from sklearn_eql.laws.standing import Standing, standing_from_record
@@ -45,7 +46,7 @@ def unchanged_on_failure(fit: Callable) -> Callable:
     return guarded
 
 
-class EquationReader(LawExports):
+class EquationReader(LawExports, LawPictures):
     """Mixin: fitted attributes and methods that read ``self._laws``.
 
     ``_laws`` holds one list of :class:`Law` per output, ``_names`` the names of the variables, ``_single`` whether the

@@ -8,12 +8,14 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql._display import equation_text
-from sklearn_eql.plotting._axes import BLUE, INK, MUTED, ORANGE, new_axes, styled
+from sklearn_eql.plotting._axes import BLUE, MUTED, ORANGE, new_axes, styled
+from sklearn_eql.plotting._labels import broken, plain
+from sklearn_eql.plotting.front import FrontDisplay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LONGEST_LABEL = 44  # characters; beyond that a label hides more than it tells
+_WIDTH = 44  # characters in a line of a legend
 
 
 def plot_equations(estimator: Any, ax: Axes | None = None, *, output: int = 0, precision: int = 3) -> Axes:
@@ -34,52 +36,7 @@ def plot_equations(estimator: Any, ax: Axes | None = None, *, output: int = 0, p
     -------
     ax : matplotlib Axes
     """
-    check_is_fitted(estimator, "equations_")
-    equations, best_index = estimator.equations_, estimator.best_index_
-    if isinstance(equations, list):
-        equations, best_index = equations[output], best_index[output]
-    ax = _axes(ax, figsize=(9.0, 4.8))
-
-    equations = equations.sort_values("complexity")
-    complexity = equations["complexity"].to_numpy(dtype=float)
-    loss = equations["loss"].to_numpy(dtype=float)
-    # An exact law may have a loss of zero, which a logarithmic axis cannot show: it is drawn one decade below the rest.
-    positive = loss[loss > 0]
-    loss = np.where(loss > 0, loss, positive.min() / 10 if positive.size else 1e-16)
-    best = equations.index == best_index
-
-    ax.set_yscale("log")
-    ax.plot(complexity, loss, drawstyle="steps-post", color=MUTED, linewidth=1.2, zorder=1)
-    ax.scatter(complexity[~best], loss[~best], s=36, color=BLUE, zorder=3)
-    ax.scatter(complexity[best], loss[best], s=95, color=ORANGE, edgecolor="white", zorder=4, label="selected")
-    span = max(np.ptp(complexity), 1.0)
-    ax.set_xticks(np.unique(complexity))
-    ax.set_xlim(complexity.min() - 0.06 * span, complexity.max() + 0.95 * span)  # room for the labels on the right
-    lower, upper = loss.min(), loss.max()
-    decades = max(np.log10(upper / lower), 1.0)
-    ax.set_ylim(lower / 10 ** (0.1 * decades), upper * 10 ** (0.12 * decades))
-
-    texts = [_label(equation_text(expr, precision)) for expr in equations["sympy_expr"]]
-    heights = _spread(ax.transAxes.inverted().transform(ax.transData.transform(np.c_[complexity, loss]))[:, 1])
-    for x, value, height, text, selected in zip(complexity, loss, heights, texts, best, strict=True):
-        ax.annotate(
-            text,
-            xy=(x, value),
-            # One column: on a falling front, a line to the right meets no other point.
-            xytext=(complexity.max() + 0.1 * span, height),
-            textcoords=ax.get_xaxis_transform(),  # x in data, y in fractions of the axes
-            va="center",
-            fontsize=9,
-            color=ORANGE if selected else INK,
-            fontweight="bold" if selected else "normal",
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "linestyle": ":", "relpos": (0, 0.5)},
-            zorder=2,
-        )
-    ax.set_xlabel("complexity")
-    ax.set_ylabel("loss")
-    ax.set_title("Equations found: accuracy against complexity", loc="left")
-    ax.legend(loc="lower left", frameon=False)
-    return ax
+    return FrontDisplay.from_estimator(estimator, output=output, precision=precision, ax=ax).ax_
 
 
 def plot_fit(
@@ -136,7 +93,7 @@ def plot_fit(
         raise ValueError("plot_fit: log=True needs positive values in X and y, got some that are not. Use log=False.")
 
     ax = _axes(ax, figsize=(6.4, 4.8) if curve else (5.4, 5.0))
-    law = _label(equation_text(estimator.sympy(index), precision))
+    law = plain(broken(equation_text(estimator.sympy(index), precision), _WIDTH))
     if log:
         ax.set_xscale("log")
         ax.set_yscale("log")
@@ -162,21 +119,3 @@ def plot_fit(
 
 def _axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
     return styled(new_axes(figsize)[0] if ax is None else ax)
-
-
-def _label(text: str) -> str:
-    """Short enough to read, and free of the dollar signs that would start a formula."""
-    short = text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 3] + "..."
-    return short.replace("$", r"\$")
-
-
-def _spread(heights: np.ndarray, gap: float = 0.06) -> np.ndarray:
-    """Heights (fractions of the axes, one per label, falling) moved down as little as keeps `gap` between them."""
-    placed = heights.copy()
-    for i in range(1, len(placed)):
-        placed[i] = min(placed[i], placed[i - 1] - gap)
-    # Labels pushed below the axes take the whole stack up again, from the bottom.
-    for i in range(len(placed) - 1, -1, -1):
-        floor = 0.04 if i == len(placed) - 1 else placed[i + 1] + gap
-        placed[i] = max(placed[i], floor)
-    return placed

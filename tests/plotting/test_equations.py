@@ -52,7 +52,7 @@ def test_labels_do_not_overlap_where_losses_are_alike(model):
     model.equations_["loss"] = [1.0, 0.999, 0.998]
     ax = plot_equations(model)
     heights = sorted(text.get_position()[1] for text in ax.texts)
-    assert np.diff(heights).min() > 0.05
+    assert np.diff(heights).min() > 0.04  # of the axes: a line
 
 
 def test_plot_equations_draws_one_output_of_several(model):

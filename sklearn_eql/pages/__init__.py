@@ -1,0 +1,1 @@
+"""Fitted estimators in HTML: what notebooks show of them, and reports."""

@@ -1,0 +1,70 @@
+"""How the loss fell in a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_eql.plotting._axes import BLUE, INK, MUTED, ORANGE, new_axes, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROUNDING = 1e-32  # what a loss of zero is drawn as: the square of the rounding of float64
+
+
+class LossCurveDisplay:
+    """Best loss after each step of a fit. Make it by `from_estimator`.
+
+    Parameters
+    ----------
+    losses : mapping of str to array-like of shape (n_steps,)
+        One curve for each output.
+    stop_reason : str, optional
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    """
+
+    def __init__(self, *, losses: Mapping[str, Any], stop_reason: str = "") -> None:
+        self.losses = {name: np.asarray(loss, dtype=float) for name, loss in losses.items()}
+        self.stop_reason = stop_reason
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> LossCurveDisplay:
+        """Draw ``loss_curve_`` of a fitted estimator, such as :class:`~sklearn_eql.EQLRegressor`."""
+        check_is_fitted(estimator, "loss_curve_")
+        curves, reason = estimator.loss_curve_, getattr(estimator, "stop_reason_", "")
+        if not len(curves) or np.ndim(curves[0]) == 0:
+            curves = [curves]
+        reason = reason if isinstance(reason, str) else ", ".join(reason)
+        return cls(losses={f"y{i}": curve for i, curve in enumerate(curves)}, stop_reason=reason).plot(ax=ax)
+
+    def plot(self, ax: Axes | None = None) -> LossCurveDisplay:
+        """Draw into the axes, or into a new figure."""
+        ax = styled(new_axes((6.4, 3.6))[0] if ax is None else ax)
+        from matplotlib.ticker import MaxNLocator
+
+        ax.set_yscale("log")
+        longest = max(map(len, self.losses.values()))
+        for (name, loss), color in zip(self.losses.items(), cycle((BLUE, ORANGE, INK, MUTED))):
+            drawn = np.where(loss > 0, loss, _ROUNDING)
+            marker = "o" if longest < 60 else ""
+            steps = 1 + np.arange(len(loss))
+            ax.plot(steps, drawn, color=color, linewidth=1.6, marker=marker, markersize=4, label=name, zorder=3)
+        ax.set_xlim(0.5, max(longest + 0.5, 2.5))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if len(self.losses) > 1:
+            ax.legend(frameon=False)
+        ax.set(xlabel="step", ylabel="best loss, relative")
+        if self.stop_reason:
+            ax.set_title(f"ended: {self.stop_reason}", loc="right", fontsize=10, color=MUTED)
+        ax.set_title("Loss in the fit", loc="left")
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
