@@ -32,7 +32,9 @@ class Progress:
     left : float
         Seconds until `max_time` is over; infinite without.
     output : int
-        Which output of several, and which island of a search.
+        Which output of several.
+    island : int or None
+        Which island of a search of several.
     tell : callable or None
         Writes the best law so far; it takes some milliseconds, so `law` asks for it only when it is read.
     """
@@ -44,6 +46,7 @@ class Progress:
     seconds: float = 0.0
     left: float = math.inf
     output: int = 0
+    island: int | None = None
     tell: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -54,9 +57,10 @@ class Progress:
     @property
     def where(self) -> str:
         """Stage and step in words."""
+        island = "" if self.island is None else f"island {self.island}, "
         if self.n_steps:
-            return f"{self.stage}, step {self.step:,} of {self.n_steps:,}"
-        return f"{self.stage} {self.step:,}" if self.step else self.stage
+            return f"{island}{self.stage}, step {self.step:,} of {self.n_steps:,}"
+        return f"{island}{self.stage} {self.step:,}" if self.step else f"{island}{self.stage}"
 
 
 Watcher = Callable[[Progress], object]
@@ -94,6 +98,7 @@ class Watched:
         step: int = 0,
         n_steps: int | None = None,
         tell: Callable[[], str] | None = None,
+        island: int | None = None,
     ) -> None:
         """Tell all watchers.
 
@@ -103,7 +108,8 @@ class Watched:
             One of them answered with something true.
         """
         now = time.time()
-        progress = Progress(stage, float(loss), step, n_steps, now - self.start, self.deadline - now, self.output, tell)
+        times = (now - self.start, self.deadline - now)
+        progress = Progress(stage, float(loss), step, n_steps, *times, self.output, island, tell)
         answers = [bool(watcher(progress)) for watcher in self.watchers]
         if any(answers):
             self.stopped = True

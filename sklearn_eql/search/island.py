@@ -40,7 +40,7 @@ def search_island(
     deadline: Deadline,
 ) -> list[EvolutionResult]:
     """The ladder (on the first island), then evolution from what it found if that is no law yet."""
-    report = None if writer is None else report_to(settings.watched, writer)
+    report = None if writer is None else report_to(settings.watched, writer, island if settings.n_islands > 1 else None)
     evolution = settings.evolution
     runs: list[EvolutionResult] = []
     try:

@@ -49,12 +49,12 @@ class LawWriter:
                 return ""
 
 
-def report_to(watched: Watched, writer: LawWriter) -> Report:
-    """A report of a search of structures."""
+def report_to(watched: Watched, writer: LawWriter, island: int | None = None) -> Report:
+    """A report of a search of structures, on one island of several or the only one."""
     variance = writer.problem.variance or 1.0
 
     def report(stage: int | str, leader: FitResult) -> None:
         name, step = ("generation", stage) if isinstance(stage, int) else (stage, 0)
-        watched(name, leader.loss / variance, step, tell=lambda: writer.text(leader.structure))
+        watched(name, leader.loss / variance, step, tell=lambda: writer.text(leader.structure), island=island)
 
     return report

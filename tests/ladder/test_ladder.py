@@ -370,7 +370,7 @@ def test_an_interruption_inside_the_ladder_is_told_by_the_regressor(monkeypatch)
 
 def test_the_families_are_told_on_stderr_if_asked_for(capsys):
     regressor(verbose=1).fit(X[:, :2], X[:, 0] / X[:, 1])
-    assert "island 0, power law: relative loss" in capsys.readouterr().err
+    assert "EQLRegressor: power law: loss" in capsys.readouterr().err
 
 
 def test_a_time_limit_holds_inside_the_ladder(monkeypatch, clock):
