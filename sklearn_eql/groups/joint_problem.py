@@ -73,7 +73,14 @@ class JointProblem(Problem):
 
         The loss of structures that are no good for the lead is infinite.
         """
-        lead = super().fit(structures, max_iter)
+        return self._jointly(super().fit(structures, max_iter), max_iter)
+
+    def fit_further(self, results: Sequence[FitResult], max_iter: int) -> list[FitResult]:
+        """As :meth:`Problem.fit_further`, with the mean loss of all groups."""
+        return self._jointly(super().fit_further(results, max_iter), max_iter)
+
+    def _jointly(self, lead: list[FitResult], max_iter: int) -> list[FitResult]:
+        """What is fitted to the lead, with the mean loss of all groups."""
         if not self.others:
             return lead
         lengths = [self._length(r.form, r.loss) for r in lead]
@@ -96,7 +103,7 @@ class JointProblem(Problem):
         found = [np.array([r.loss for r in lead])]
         fitted: list[list[Structure]] = [[r.structure for r in lead]]
         for group in self.others:
-            results = self._fitted(group, fitted[0], max_iter)
+            results = self._fitted_to(group, fitted[0], max_iter)
             found.append(np.array([r.loss for r in results]))
             fitted.append([r.structure for r in results])
         losses = np.array(found)
@@ -119,11 +126,11 @@ class JointProblem(Problem):
         best = [fitted[g][k] for g in np.argsort(own)[:_N_NEIGHBOURS].tolist()]
         starts = [*best, *(jittered(best[0], rng) for _ in range(_N_JITTERED))]
         for g in worse:
-            for result in self._fitted(self.others[g - 1], starts, max_iter):
+            for result in self._fitted_to(self.others[g - 1], starts, max_iter):
                 if result.loss < losses[g, k]:
                     losses[g, k], fitted[g][k] = result.loss, result.structure
 
-    def _fitted(self, group: GroupRows, structures: Sequence[Structure], max_iter: int) -> list[FitResult]:
+    def _fitted_to(self, group: GroupRows, structures: Sequence[Structure], max_iter: int) -> list[FitResult]:
         return levenberg_marquardt(
             structures,
             self.primitives,
