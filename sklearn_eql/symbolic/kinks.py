@@ -1,7 +1,7 @@
 """Kinks in other words: ``min``, ``max`` and ``abs`` are one function in three ways, of which the shortest is printed.
 
 ``a + b - min(a, b)`` is ``max(a, b)``, ``max(a, b) - min(a, b)`` is ``abs(a - b)``, ``max(0, x - 2) + 2`` is
-``max(2, x)``.
+``max(2, x)``, and so is ``x - min(0, x - 2)``.
 """
 
 from __future__ import annotations
@@ -42,10 +42,15 @@ def _rewritten(equation: Equation, position: int) -> Iterator[tuple[Unit, Affine
     yield Unit("abs", (_sum(a, _sum(b, (), -1.0)),)), _sum(_sum(a, b), (), 0.5), half
     source = equation.n_features + 1 + position
     for form in equation.forms():
-        terms = dict(form)
-        if terms.get(source) and terms.get(0):  # the constant beside it goes inside
-            shift = ((0, terms[0] / terms[source]),)
-            yield Unit(name, (_sum(a, shift), _sum(b, shift))), _sum(shift, (), -1.0), 1.0
+        c = dict(form).get(source)
+        if not c:
+            continue
+        beside = tuple((s, other / c) for s, other in form if s < source)
+        for shift in dict.fromkeys((tuple(term for term in beside if term[0] == 0), beside)):  # it goes inside
+            if shift and c > 0:
+                yield Unit(name, (_sum(a, shift), _sum(b, shift))), _sum(shift, (), -1.0), 1.0
+            elif shift:  # x - min(0, x - 2) is max(x, 2)
+                yield Unit(_OTHER[name], (_sum(a, shift, -1.0), _sum(b, shift, -1.0))), _sum(shift, (), -1.0), -1.0
 
 
 def _sum(a: Affine, b: Affine, factor: float = 1.0) -> Affine:

@@ -18,7 +18,7 @@ what is equal even then is decided by the order of the candidates, which is fixe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, combinations, permutations, product
 from operator import attrgetter
 
@@ -73,13 +73,23 @@ def spellings(equation: Equation, primitives: Mapping[str, Primitive], X: torch.
         algebra = Algebra(X, primitives, two_valued)
         if two_valued and not algebra.values:
             continue
-        for form in (equation, *with_kinks_rewritten(equation, primitives)):
-            try:
-                found.append(Speller(algebra).equation(form))
-            except (OverflowError, ZeroDivisionError):  # coefficients near the ends of float64 stay where they are
-                continue
+        first = _spelled((equation, *with_kinks_rewritten(equation, primitives)), algebra)
+        # In front of a common factor, what stands beside a kink is another sum than before.
+        again = [form for spelled in first[:1] for form in with_kinks_rewritten(spelled, primitives)]
+        found += [*first, *_spelled(again, algebra)]
     found.append(canonicalize(equation, primitives))
     return sorted(dict.fromkeys(found), key=lambda e: price(e, primitives))
+
+
+def _spelled(forms: Iterable[Equation], algebra: Algebra) -> list[Equation]:
+    """The spelling of each; of none whose coefficients are near the ends of float64, which stay where they are."""
+    found = []
+    for form in forms:
+        try:
+            found.append(Speller(algebra).equation(form))
+        except (OverflowError, ZeroDivisionError):
+            continue
+    return found
 
 
 class Speller:

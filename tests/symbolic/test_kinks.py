@@ -30,6 +30,8 @@ def law_of(text):
         ("2*Max(x, 0) - x", "Abs(x)"),
         ("Max(x - 1.5, 0) + 1.5", "Max(3/2, x)"),
         ("-Max(-x, -y)", "Min(x, y)"),
+        ("x - Min(0, x - 1.5)", "Max(3/2, x)"),
+        ("y*x + y*Max(0, 1.5 - x)", "y*Max(3/2, x)"),
         ("3*Max(x + 1, y + 1)", "3*Max(x, y) + 3"),
         ("Abs(x)*Abs(x)", "x**2"),
         ("Abs(-3*x**2)", "3*x**2"),
