@@ -15,7 +15,7 @@ from sklearn_eql.laws.finishing import as_law
 from sklearn_eql.laws.judging import Table
 from sklearn_eql.laws.law import Law, equation_from_record
 from sklearn_eql.parametric.errors import covariance
-from sklearn_eql.parametric.fit import ParametricFit, fit_constants, linearise
+from sklearn_eql.parametric.fit import fit_constants, linearise
 from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.symbolic.constants import recognise, simplest_first
@@ -102,18 +102,19 @@ def recognised(law: ParametricLaw, rows: GroupedRows, values: np.ndarray, n_name
     relative = _relative_loss(law, values, table)
     if not math.isfinite(relative):
         return values
-    given = np.array([recognise(value) is not None for value in values])
-    fit = ParametricFit(values, np.empty((1, 0)), np.array([relative]), 0)
-    left = fit_constants(law, rows, values, np.empty((1, 0)), primitives, max_iter=0).squared_error
-    fit = replace(fit, losses=np.array([left]))
-    errors = covariance(law, rows, fit, primitives).shared_errors
+    given = np.array([recognise(value) is not None for value in values], dtype=bool)
+    # Constants that have their number already, as an offset that another function has, are not fitted any more.
+    rest = law.holding({k: float(values[k]) for k in np.flatnonzero(given)})
+    fit = fit_constants(rest, rows, values[~given], np.empty((1, 0)), primitives, max_iter=0)
+    errors = np.full(len(values), np.inf)
+    errors[~given] = covariance(rest, rows, fit, primitives).shared_errors
     resolution = max(_ROUNDING, table.scaling.resolution)
     parts = linearise(law, rows, values, np.empty((1, 0)), primitives).by_shared * values
     dust = np.linalg.norm(parts, axis=0) < _DUST * np.linalg.norm(rows.y * np.sqrt(rows.weight))
     chosen: dict[int, float] = {}
     widths = np.maximum(_N_ERRORS * errors, resolution * np.abs(values))
     for k in np.argsort(widths / np.maximum(np.abs(values), 1e-300), kind="stable").tolist():
-        if given[k] or not math.isfinite(widths[k]):
+        if given[k] or not (dust[k] or math.isfinite(widths[k])):
             continue
         if dust[k] or (widths[k] >= abs(values[k]) and relative <= table.scaling.exact):
             chosen[k] = 0.0
