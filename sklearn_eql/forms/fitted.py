@@ -29,6 +29,7 @@ _SHARP = 1e-4  # relative half width above which a constant of the form is a mea
 _WIDEST = 0.05  # the same for a constant of a function that was found
 _DUST = 1e-13  # of the target: what a constant adds to it is rounding
 _SAME_LOSS = 1e-9  # relative
+_ROUNDING = 1e-24  # of squares: what float64 leaves over
 
 
 @dataclass(frozen=True)
@@ -77,17 +78,38 @@ def fitted_from_record(record: Mapping) -> FittedForm:
     return FittedForm(law, tuple(record["values"]), record["n_named"], functions)
 
 
-def with_positive_constants(
+def with_plain_constants(
     law: ParametricLaw, rows: GroupedRows, values: np.ndarray, loss: float, primitives, named: Sequence[int]
 ) -> np.ndarray:
-    """The same fit with positive constants where their signs do not matter, as that of a width does not."""
+    """The same fit with phases between -pi and pi, and positive constants where their signs do not matter.
+
+    The sign of a width does not matter, nor that of an amplitude or a frequency whose wave has a phase, which then
+    moves by pi or changes its own.
+    """
+
+    limit = max(loss * (1 + _SAME_LOSS), _ROUNDING * float(rows.weight @ rows.y**2))
+
+    def is_same(tried: np.ndarray) -> bool:
+        found = fit_constants(law, rows, tried, np.empty((1, 0)), primitives, max_iter=0)
+        return found.squared_error <= limit and np.allclose(found.shared, tried)
+
     for k in named:
-        if values[k] < 0:
+        if abs(values[k]) > np.pi:
+            tried = values.copy()
+            tried[k] = math.remainder(values[k], 2 * np.pi)
+            values = tried if is_same(tried) else values
+    for k in named:
+        if values[k] >= 0:
+            continue
+        phases = [(j, phase) for j in named if j != k for phase in (values[j] + np.pi, np.pi - values[j], -values[j])]
+        for moved, phase in [(k, -values[k]), *phases]:
             tried = values.copy()
             tried[k] = -tried[k]
-            found = fit_constants(law, rows, tried, np.empty((1, 0)), primitives, max_iter=0)
-            if found.squared_error <= loss * (1 + _SAME_LOSS):
-                values = found.shared
+            if moved != k:
+                tried[moved] = math.remainder(phase, 2 * np.pi)
+            if is_same(tried):
+                values = tried
+                break
     return values
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 
 from sklearn_eql.forms.constants import polished
-from sklearn_eql.forms.fitted import FittedForm, FoundFunction, law_of, recognised, with_positive_constants
+from sklearn_eql.forms.fitted import FittedForm, FoundFunction, law_of, recognised, with_plain_constants
 from sklearn_eql.forms.form import Form
 from sklearn_eql.forms.functions import Candidate
 from sklearn_eql.laws.judging import Table
@@ -90,7 +90,7 @@ def combined(
         values[rest], loss = polished(law.holding(fixed), rows, values[rest], table.primitives)
         if not math.isfinite(loss):
             return None
-        values = with_positive_constants(law, rows, values, loss, table.primitives, range(len(form.constants)))
+        values = with_plain_constants(law, rows, values, loss, table.primitives, range(len(form.constants)))
         values = recognised(law, rows, values, len(form.constants), table)
     fitted = FittedForm(law, tuple(values.tolist()), len(form.constants))
     found = law_of(fitted, expr, form.features, table)

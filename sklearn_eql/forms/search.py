@@ -12,7 +12,7 @@ from sklearn_eql._threads import single_threaded
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.forms.backfitting import FunctionSearch
 from sklearn_eql.forms.constants import best_constants
-from sklearn_eql.forms.fitted import FittedForm, law_of, recognised, with_positive_constants
+from sklearn_eql.forms.fitted import FittedForm, law_of, recognised, with_plain_constants
 from sklearn_eql.forms.form import Form
 from sklearn_eql.forms.joint import combined
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
@@ -94,7 +94,7 @@ def _with_constants(form: Form, rows: GroupedRows, table: Table, seed: int, dead
     values, loss = best_constants(form, law, rows, primitives, seed=seed, floor=floor, deadline=deadline)
     if not np.isfinite(loss):
         return {}
-    values = with_positive_constants(law, rows, values, loss, primitives, range(len(values)))
+    values = with_plain_constants(law, rows, values, loss, primitives, range(len(values)))
     values = recognised(law, rows, values, len(values), table)
     fitted = FittedForm(law, tuple(values.tolist()), len(values))
     found = law_of(fitted, form.expr, form.features, table)
