@@ -25,7 +25,7 @@ from sklearn_eql.stopping import StopReason
 from sklearn_eql.uncertainty.both_axes import Moved, fit_both_axes
 from sklearn_eql.uncertainty.constants import Parameters
 
-_SHARE_OF_TIME = 0.6  # of what is left, for the first search
+_SHARE_OF_TIME = 0.6  # of what is left, for each search
 _UNEQUAL = 2.0  # ratio of effective variances (upper to lower decile) from which the search is repeated
 _MOST_REFITS = 3
 _MOST_LAWS = 40  # that get rows of their own
@@ -103,15 +103,18 @@ def search_measured(
     now = time.time()
     until = deadline if math.isinf(deadline) else now + _SHARE_OF_TIME * (deadline - now)
     result = find((rows.X, rows.y, weight / weight.max()), until)
-    candidates = list(result.front)
+    fronts = [result.front]
     _, moved = rows.onto(_leader(result), primitives, deadline, everything=True)
     if moved is not None and not result.interrupted and time.time() < deadline:
         low, high = np.quantile(moved.variance, (0.1, 0.9))
         if high > _UNEQUAL * low:
             weight = rows.weight / moved.variance
-            result = find((rows.X, rows.y, weight / weight.max()), deadline)
-            candidates += result.front
-    candidates += _recognised_again(result, rows, settings, seed, deadline)
+            now = time.time()
+            until = deadline if math.isinf(deadline) else now + _SHARE_OF_TIME * (deadline - now)
+            result = find((rows.X, rows.y, weight / weight.max()), until)
+            fronts.append(result.front)
+    fronts.append(_recognised_again(result, rows, settings, seed, deadline))
+    candidates = [law for front in reversed(fronts) for law in _shortest_first(front, len(rows.y))]
     return _with_rows_of_their_own(result, candidates, rows, primitives, deadline)
 
 
@@ -146,9 +149,9 @@ def _recognised_again(
 def _with_rows_of_their_own(
     result: SearchResult, candidates: Sequence[Law], rows: Measured, primitives, deadline: float
 ) -> MeasuredResult:
-    """The best of the laws, each fitted with rows moved onto itself."""
+    """The best of the laws, each fitted with rows moved onto itself; those that come first, where time is short."""
     laws: dict[Law, Moved] = {}
-    for law in list(dict.fromkeys(reversed(candidates)))[:_MOST_LAWS]:  # those of the last fit first
+    for law in list(dict.fromkeys(candidates))[:_MOST_LAWS]:
         fitted, moved = rows.onto(law, primitives, deadline)
         if fitted is not None:
             laws[fitted] = moved
@@ -165,6 +168,10 @@ def _with_rows_of_their_own(
         front, reason, result.n_iter, result.loss_curve, len(rows.y), result.interrupted,
         tuple(laws[law] for law in front),
     )  # fmt: skip
+
+
+def _shortest_first(front: Sequence[Law], n_rows: int) -> list[Law]:
+    return sorted(front, key=lambda law: law.description_length(n_rows))
 
 
 def _leader(result: SearchResult) -> Law:
