@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -92,6 +93,7 @@ def test_a_record_holds_the_laws_in_the_names_of_the_user(tmp_path):
 
 
 def test_islands_in_other_processes_are_told_of_by_lines(capfd):
+    get_reusable_executor().shutdown(wait=True)  # workers of an earlier test would write to where its stderr was
     EQLRegressor(n_islands=2, n_jobs=2, verbose=1, **{**FEW, "n_families": 2}).fit(X, ROUGH)
     err = capfd.readouterr().err
     assert "EQLRegressor: island 1, generation " in err
