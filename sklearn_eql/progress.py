@@ -67,6 +67,13 @@ Watcher = Callable[[Progress], object]
 """Called with a :class:`Progress`; a true answer ends the fit, which keeps the best law so far."""
 
 
+@dataclass
+class _Stop:
+    """Whether a watcher of a fit wanted no more."""
+
+    wanted: bool = False
+
+
 class Watched:
     """The watchers of one fit.
 
@@ -82,14 +89,30 @@ class Watched:
         self.start, self.deadline = time.time(), deadline
         self.names: tuple[str, ...] = ()  # of the variables, as laws are written
         self.output = 0
-        self.stopped = False
+        self._stop = _Stop()
 
-    def elsewhere(self) -> Watched:
-        """For another process: those who have something to say there, each by its method ``elsewhere()``."""
-        copies = (watcher.elsewhere() for watcher in self.watchers if hasattr(watcher, "elsewhere"))
-        watched = Watched(tuple(copies), self.deadline)
+    def of_output(self, output: int) -> Watched:
+        """The same watchers, told of one output."""
+        watched = self.told_by(self.watchers)
+        watched.output, watched._stop = output, self._stop
+        return watched
+
+    def told_by(self, watchers: Sequence[Watcher]) -> Watched:
+        """Other watchers of the same fit."""
+        watched = Watched(watchers, self.deadline)
         watched.start, watched.names, watched.output = self.start, self.names, self.output
         return watched
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a watcher wanted no more."""
+        return self._stop.wanted
+
+    def tell(self, progress: Progress) -> bool:
+        """Tell all watchers; whether one of them wants no more."""
+        answers = [bool(watcher(progress)) for watcher in self.watchers]
+        self._stop.wanted |= any(answers)
+        return any(answers)
 
     def __call__(
         self,
@@ -110,7 +133,5 @@ class Watched:
         now = time.time()
         times = (now - self.start, self.deadline - now)
         progress = Progress(stage, float(loss), step, n_steps, *times, self.output, island, tell)
-        answers = [bool(watcher(progress)) for watcher in self.watchers]
-        if any(answers):
-            self.stopped = True
+        if self.tell(progress):
             raise StopFit

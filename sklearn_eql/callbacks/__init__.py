@@ -3,7 +3,7 @@
 Each is given as ``callbacks=[...]`` of an estimator: a callable on :class:`~sklearn_eql.progress.Progress` that answers
 whether the fit is to end. Any function will do. Those that have methods ``begin(estimator)`` and ``end(estimator)`` are
 also told when a fit begins, and when it is over: then `estimator` is the fitted one, or None if the fit failed. Where a
-search is spread over processes, only this one's part of it is reported.
+search is spread over processes of this machine, they are told of all of it, from a thread.
 """
 
 from sklearn_eql.callbacks.conditions import StopWhen

@@ -43,12 +43,6 @@ class ProgressDisplay:
         if self._display is None:
             self._display = _Lines(name)
 
-    def elsewhere(self) -> ProgressDisplay:
-        """For a process of several: plain lines."""
-        display = ProgressDisplay(live=False)
-        display._display = _Lines(self._display.name if self._display else "sklearn_eql")
-        return display
-
     def __call__(self, progress: Progress) -> None:
         if self._display is not None:
             self._display.show(progress)

@@ -46,6 +46,34 @@ def unchanged_on_failure(fit: Callable) -> Callable:
     return guarded
 
 
+def laws_table(
+    laws: list[Law],
+    names: list[str],
+    primitives: Mapping[str, Primitive],
+    stands: list[Standing] | None = None,
+    ranges: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """The table of `equations_`; `ranges` (2, n_variables) are those of the training rows, where they are known."""
+    expressions = [to_sympy(law.equation, names, primitives) for law in laws]
+    table = pd.DataFrame(
+        {
+            "complexity": [law.complexity for law in laws],
+            "loss": [law.loss for law in laws],
+            "score": scores(laws),
+            "equation": [str(expression) for expression in expressions],
+            "sympy_expr": pd.Series(expressions, dtype=object),
+            "trial": [law.trial for law in laws],
+        }
+    )
+    if ranges is not None:
+        table["coverage"] = [coverage(law.equation, ranges, primitives) for law in laws]
+    for name in (field.name for field in fields(Standing)):
+        values = [getattr(standing, name) for standing in stands or ()]
+        if values and values[0] is not None:  # known of all laws, or of none
+            table[name] = values
+    return table
+
+
 class EquationReader(LawExports, LawPictures):
     """Mixin: fitted attributes and methods that read ``self._laws``.
 
@@ -178,25 +206,8 @@ class EquationReader(LawExports, LawPictures):
         primitives: Mapping[str, Primitive] | None = None,
     ) -> pd.DataFrame:
         # A fit that is not over yet has primitives that are not the estimator's, and no ranges.
-        vocabulary = self._primitives() if primitives is None else primitives
-        expressions = [to_sympy(law.equation, names, vocabulary) for law in laws]
-        table = pd.DataFrame(
-            {
-                "complexity": [law.complexity for law in laws],
-                "loss": [law.loss for law in laws],
-                "score": scores(laws),
-                "equation": [str(expression) for expression in expressions],
-                "sympy_expr": pd.Series(expressions, dtype=object),
-                "trial": [law.trial for law in laws],
-            }
-        )
-        if primitives is None and self._ranges is not None:
-            table["coverage"] = [coverage(law.equation, self._ranges, self._primitives()) for law in laws]
-        for name in (field.name for field in fields(Standing)):
-            values = [getattr(standing, name) for standing in stands or ()]
-            if values and values[0] is not None:  # known of all laws, or of none
-                table[name] = values
-        return table
+        ranges = self._ranges if primitives is None else None
+        return laws_table(laws, names, self._primitives() if primitives is None else primitives, stands, ranges)
 
     def _primitives(self) -> dict[str, Primitive]:
         """Vocabulary of the equations: the built-in functions and those the user passed."""

@@ -8,7 +8,6 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 from typing import ClassVar
@@ -24,57 +23,44 @@ from sklearn_eql._devices import generation_size
 from sklearn_eql.estimators._check_parameters import check_sizes
 from sklearn_eql.estimators._check_table import (
     check_varies,
-    copies,
-    merge_duplicates,
-    n_given,
     read_rows,
     read_table,
     read_weight,
     resolution_of,
 )
 from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
-from sklearn_eql.estimators._constants_reader import curvatures, with_chi_square
 from sklearn_eql.estimators._constraints import constrained, read_constraints, searched_columns
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
-from sklearn_eql.estimators._form import FormReader, check_alone, fitted_guesses, form_of, guesses_of, keep_forms
+from sklearn_eql.estimators._form import FormReader, check_alone, form_of, guesses_of, keep_forms
 from sklearn_eql.estimators._groups import GroupReader, fit_groups
-from sklearn_eql.estimators._held_out import HELD_OUT, search_with_rows_held_out
-from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
-from sklearn_eql.estimators._measurement_errors import MeasurementErrors, check_compatible, read_errors
+from sklearn_eql.estimators._kept_laws import keep_laws
+from sklearn_eql.estimators._measurement_errors import check_compatible, read_errors
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
+from sklearn_eql.estimators._output_fit import FitTask, OutputFit
+from sklearn_eql.estimators._outputs import fit_outputs
 from sklearn_eql.estimators._profile import ProfileReader
 from sklearn_eql.estimators._stability import StabilityReader
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import proposals_of
 from sklearn_eql.exceptions import OutlierWarning
-from sklearn_eql.forms.search import search_form
 from sklearn_eql.language.proposals import Proposals
 from sklearn_eql.language.writer import Writer
-from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
-from sklearn_eql.laws.losses import LOSSES, check_targets, loss_of
-from sklearn_eql.laws.selection import RULES, select, simplest_cross_validated
-from sklearn_eql.laws.standing import Standing, standings
+from sklearn_eql.laws.losses import LOSSES, check_targets
+from sklearn_eql.laws.selection import RULES
 from sklearn_eql.networks.penalties import Penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
 from sklearn_eql.progress import Watcher
 from sklearn_eql.reading.arrays import plain
 from sklearn_eql.search.dense_trials import GradientSettings
 from sklearn_eql.search.evolution import EvolutionSettings
-from sklearn_eql.search.in_units import search
-from sklearn_eql.search.robust import robust_rows, robust_search
-from sklearn_eql.search.settings import SearchResult, SearchSettings
-from sklearn_eql.search.under_loss import rows_under, search_under
-from sklearn_eql.stopping import StopReason
+from sklearn_eql.search.settings import SearchSettings
 from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.schedule import SCHEDULES, Phase
-from sklearn_eql.uncertainty.curvature import Curvature
 from sklearn_eql.units.dimensions import TableUnits
 from sklearn_eql.units.reading import Unit, check_reachable, read_units
-
-_CV_SHARE, _CV_SECONDS = 0.2, 10.0  # of max_time, kept for cross-validation
 
 
 class EQLRegressor(
@@ -178,14 +164,15 @@ class EQLRegressor(
     batch_size : int or None, default=None
         Gradient search: rows per step; all by default.
     max_time : float or None, default=None
-        Seconds for `fit`; when they are over, the best equation so far is kept.
+        Seconds for `fit`; when they are over, the best equation so far is kept. Of several outputs each has its share.
     device : str, default="auto"
         "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1". There the ladder, the evolution, judging and
         refinement fit structures together, all pairs of functions are judged, and networks are trained. Proposals,
         single laws on few rows and everything symbolic stay on the CPU, where they take less time. With a seed, the
         law is the same every time on one device, and may be another one on another.
     n_jobs : int or None, default=None
-        Processes for islands, through joblib. Results do not depend on it.
+        Processes for several outputs, else for islands, through joblib. Results do not depend on it, unless `max_time`
+        is over before a search has ended.
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
         Progress on stderr if not 0: see :class:`~sklearn_eql.callbacks.ProgressDisplay`.
@@ -435,21 +422,17 @@ class EQLRegressor(
             rows = measured.weighed(0, (searched, y, weight))
             fit_groups(self, rows, groups, settings, int(seeds[0]), deadline, variables)
             return self
-        outcomes = []
+        task = FitTask(
+            self.loss, self.epsilon, self.selection, variables, self._ranges, measured, folds, self._form, self._guesses
+        )
+        fits = []
         for k, (column, seed, laws) in enumerate(zip(targets.T, seeds.tolist(), before, strict=True)):
             limited = constrained(settings, known, self._ranges, column[kept])
             if self._units is not None:
                 limited = replace(limited, units=self._units[k])
             initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
-            self._watched.output = k
-            result, best, stands, sure = self._fit_output(
-                k, (searched, column, weight), measured, folds, limited, initial, seed, deadline, variables
-            )
-            if any(earlier.result.interrupted for earlier in outcomes):
-                result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
-            if result.interrupted:
-                deadline = time.time()  # the other outputs get no search, but an equation all the same
-            outcomes.append(Outcome(result, best, stands, sure))
+            fits.append(OutputFit(task, k, (searched, column, weight), limited, initial, seed))
+        outcomes = fit_outputs(fits, self.n_jobs, self.n_islands, self._watched, deadline)
         keep_laws(self, outcomes, variables, y.ndim == 1)
         keep_forms(self, [outcome.result for outcome in outcomes])
         if self.loss == "squared_error" and measured.x is None:
@@ -490,99 +473,6 @@ class EQLRegressor(
         """
         check_is_fitted(self)
         return self._with_std(self._with_constants(read_rows(self, X), groups, index), index, return_std)
-
-    def _fit_output(
-        self,
-        k: int,
-        given: Rows,
-        measured: MeasurementErrors,
-        folds: Folds | None,
-        settings: SearchSettings,
-        initial: Sequence[Law],
-        seed: int,
-        deadline: float,
-        variables,
-    ) -> tuple[SearchResult, int, list[Standing], list[Curvature | None]]:
-        """Search for output `k`; the result, the selected row, how the laws stand beside it, and their curvatures."""
-        as_given, given = given, measured.weighed(k, given)
-        counts = copies(*given) if self.loss == "huber" else None
-        X, y, weight = merge_duplicates(*given)
-        if weight is not None:
-            weight = (
-                weight / weight.max()
-            )  # the same for three copies of a row as for a weight of three, to the last bit
-        rows, best = (X, y, weight), None
-        until = deadline
-        if folds is not None and math.isfinite(deadline):
-            until -= max(0.0, min(_CV_SHARE * (deadline - time.time()), _CV_SECONDS))
-        if measured.x is not None:
-            find = partial(self._search, counts=None, settings=settings, initial=initial, seed=seed)
-            result, rows = measured.search(k, as_given, lambda part, end: find(part, until=end), settings, seed, until)
-            y, searched = rows[1], rows
-        elif self.selection in HELD_OUT and not (self.selection == "validation" and folds):
-            find = partial(self._search, settings=settings, initial=initial, seed=seed, until=until)
-            epsilon = self.epsilon if self.loss == "huber" else None
-            result, best, searched = search_with_rows_held_out(
-                self.selection, find, rows, counts, settings, seed, epsilon, deadline, loss_of(self.loss)
-            )
-        else:
-            result, searched = self._search(rows, counts, settings, initial, seed, until), rows
-        if self.loss == "huber":
-            robust = (result, settings, self.epsilon)
-            rows, searched = robust_rows(rows, *robust), robust_rows(searched, *robust)
-            folds = None if folds is None else replace(folds, rows=robust_rows(given, *robust))
-        elif (loss := loss_of(self.loss)) is not None:
-            rows, searched = (rows_under(loss, part, result, settings) for part in (rows, searched))
-            folds = None if folds is None else replace(folds, rows=rows_under(loss, given, result, settings))
-        losses = errors = None
-        if folds is not None:
-            try:
-                losses, errors = folds.losses(result, k, rows, settings, seed, deadline)
-            except KeyboardInterrupt:
-                losses = errors = np.full(len(result.front), np.nan)
-                result = replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
-        if best is None:
-            best = self._select(result, losses, errors, variables)
-        result, marks = with_rivals(result, best, searched, settings.primitives, deadline)
-        n_rows = round(n_given(given) * len(searched[1]) / len(y))
-        sure = curvatures(
-            result, best, searched, settings.primitives,
-            n_rows=n_rows, resolution=settings.resolution, scale=measured.scale(given, (X, y, weight)),
-            deadline=deadline,
-        )  # fmt: skip
-        stands = standings(result.front, result.n_rows, marks, losses, errors)
-        return result, best, with_chi_square(stands, sure, result.front), sure
-
-    def _search(
-        self,
-        rows: Rows,
-        counts: np.ndarray | None,
-        settings: SearchSettings,
-        initial: Sequence[Law],
-        seed: int,
-        until: float,
-    ) -> SearchResult:
-        """Search under the loss; `counts` are the copies that each row stands for, where that matters."""
-        find = search if self._form is None else partial(search_form, self._form)
-        if self._form is None:
-            initial = [*initial, *fitted_guesses(self._guesses, rows, settings, seed, until)]
-        if self.loss == "huber":
-            return robust_search(*rows, counts, settings, initial, seed, until, self.epsilon, find)
-        if (loss := loss_of(self.loss)) is not None:
-            return search_under(loss, *rows, settings, initial, seed, until, find)
-        return find(*rows, settings, initial, seed, until)
-
-    def _select(
-        self, result: SearchResult, losses: np.ndarray | None, errors: np.ndarray | None, variables: list[str]
-    ) -> int:
-        table = None
-        if self.selection == "validation" and losses is not None:
-            chosen = simplest_cross_validated(losses, errors)
-            if chosen is not None:
-                return chosen
-        if callable(self.selection):
-            table = self._table(result.front, variables, standings(result.front, result.n_rows, None, losses, errors))
-        return select(self.selection, result.front, result.n_rows, table)
 
     def _settings(self, resolution: float) -> SearchSettings:
         units = resolve_functions(self.functions)

@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from joblib import effective_n_jobs
 
 from sklearn_eql._garbage import known_objects_left_alone
 from sklearn_eql._threads import single_threaded
@@ -24,7 +23,7 @@ from sklearn_eql.search.dense_trials import train_trials
 from sklearn_eql.search.evolution import EvolutionResult
 from sklearn_eql.search.framing import SUBNORMAL, framed, frames_to_try, is_readable
 from sklearn_eql.search.island import search_island
-from sklearn_eql.search.jobs import Task, in_parallel, in_turn
+from sklearn_eql.search.jobs import Task, jobs_for
 from sklearn_eql.search.reports import LawWriter
 from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.sparse.archive import Archive
@@ -156,25 +155,24 @@ def _search_in(
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
     before = [reframed(law.equation, frame, settings.primitives) for law in initial]
     starts = [_scaled_structure(equation, scaling, settings.primitives) for equation in before if equation is not None]
-    parallel = _n_tasks(settings) > 1 and effective_n_jobs(settings.n_jobs) > 1
-    if parallel and settings.watched:
-        settings = replace(settings, watched=settings.watched.elsewhere())
-    writer = LawWriter(problem, frame, settings.watched.names) if settings.watched else None
-    tasks = _tasks(problem, judge, settings, starts, seeds, writer)
-    run = partial(in_parallel, n_jobs=settings.n_jobs) if parallel else in_turn
     histories: list[list[EvolutionResult]] = []  # per task, its searches in order
     interrupted = False
-    try:
-        with closing(run(tasks, search_until)) as results:
-            for history in results:
-                histories.append(history)
-                interrupted |= history[-1].stop_reason == StopReason.INTERRUPTED
-                if history[-1].stop_reason in (StopReason.EXACT, StopReason.NOISE):
-                    break
-    except KeyboardInterrupt:
-        if not histories:
-            raise
-        interrupted = True
+    with jobs_for(_n_tasks(settings), settings.n_jobs, settings.watched) as jobs:
+        settings = replace(settings, watched=jobs.watched)
+        writer = LawWriter(problem, frame, jobs.watched.names) if jobs.watched else None
+        tasks = _tasks(problem, judge, settings, starts, seeds, writer)
+        try:
+            with closing(jobs.results(tasks, search_until, _was_interrupted)) as results:
+                for history in results:
+                    histories.append(history)
+                    interrupted |= _was_interrupted(history)
+                    confirmed = history[-1].stop_reason in (StopReason.EXACT, StopReason.NOISE)
+                    if confirmed or (interrupted and not jobs.spread):
+                        break
+        except KeyboardInterrupt:
+            if not histories:
+                raise
+            interrupted = True
     with single_threaded():
         laws, stopped = _collect([run for history in histories for run in history], table, judge, deadline)
     interrupted |= stopped
@@ -197,6 +195,10 @@ def _search_in(
     n_iter = sum(run.n_generations for history in histories for run in history)
     loss_curve = [loss for run in best for loss in run.loss_curve]
     return SearchResult(laws, reason, n_iter, loss_curve, len(table.y), interrupted)
+
+
+def _was_interrupted(history: list[EvolutionResult]) -> bool:
+    return history[-1].stop_reason == StopReason.INTERRUPTED
 
 
 def _n_tasks(settings: SearchSettings) -> int:
@@ -225,9 +227,9 @@ def _tasks(
     starts: list[Structure],
     seeds: list[int],
     writer: LawWriter | None,
-) -> list[Task]:
+) -> list[Task[list[EvolutionResult]]]:
     """What there is to run, each until the deadline it is given."""
-    tasks: list[Task] = []
+    tasks: list[Task[list[EvolutionResult]]] = []
     if settings.method in ("evolution", "auto"):
         tasks += [partial(search_island, problem, judge, settings, starts, i, s, writer) for i, s in enumerate(seeds)]
     if settings.method in ("gradient", "auto"):

@@ -1,55 +1,111 @@
-"""Tasks of a search in turn, or spread over jobs: results in order, and all of them after Ctrl-C."""
+"""Tasks in turn, or spread over jobs: results in order, all of them also after Ctrl-C, and word of how they go."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
 
+from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_eql.search.evolution import EvolutionResult
-from sklearn_eql.stopping import Deadline, StopReason, flag_of_interruption, interruption_ignored
+from sklearn_eql._garbage import known_objects_left_alone
+from sklearn_eql._threads import single_threaded
+from sklearn_eql.progress import Watched
+from sklearn_eql.search.relay import following, relayed
+from sklearn_eql.stopping import Deadline, flag_of_interruption, interruption_ignored
 
-Task = Callable[[Deadline], list[EvolutionResult]]  # one search after the other, until a deadline
-
-
-def in_turn(tasks: Sequence[Task], until: float) -> Iterator[list[EvolutionResult]]:
-    """Results of all tasks in this thread, where Ctrl-C is an exception inside the task, which returns what it has."""
-    for task in tasks:
-        history = task(Deadline(until))
-        yield history
-        if history[-1].stop_reason == StopReason.INTERRUPTED:
-            return
+Result = TypeVar("Result")
+Task = Callable[[Deadline], Result]  # work until a deadline
 
 
-def in_parallel(tasks: Sequence[Task], until: float, n_jobs: int | None) -> Iterator[list[EvolutionResult]]:
-    """Results of all tasks in order, computed by joblib. Where one is interrupted the others end, too.
+class Jobs(Protocol):
+    """Where tasks are done.
 
-    Ctrl-C reaches this process, which asks the workers for their results; see :mod:`sklearn_eql.stopping`. So they are
-    asked where no further result is wanted: joblib would end the processes themselves, and warn of it.
+    Attributes
+    ----------
+    watched : Watched or None
+        Whom the tasks are to tell how they go.
+    spread : bool
+        Whether several are done at the same time.
     """
-    with flag_of_interruption() as flag:
-        jobs = (delayed(_in_worker)(task, Deadline(until, str(flag)), os.getpid()) for task in tasks)
+
+    watched: Watched | None
+    spread: bool
+
+    def results(
+        self, tasks: Sequence[Task[Result]], until: float, interrupted: Callable[[Result], bool]
+    ) -> Iterator[Result]:
+        """Results in order. Once one is `interrupted`, the time of the others is over."""
+
+
+@contextmanager
+def jobs_for(n_tasks: int, n_jobs: int | None, watched: Watched | None) -> Iterator[Jobs]:
+    """Where that many tasks are done: spread over jobs if there is more than one of both."""
+    if n_tasks < 2 or effective_n_jobs(n_jobs) < 2:
+        yield _InTurn(watched)
+        return
+    # Threads share what these two set for the whole process, so it is set before the first begins.
+    with single_threaded(), known_objects_left_alone(), flag_of_interruption() as flag, following(watched, flag):
+        yield _Spread(None if watched is None else relayed(watched, flag), n_jobs, flag)
+
+
+@dataclass(frozen=True)
+class _InTurn:
+    """In this thread, where Ctrl-C is an exception inside the task, which returns what it has."""
+
+    watched: Watched | None
+    spread = False
+
+    def results(
+        self, tasks: Sequence[Task[Result]], until: float, interrupted: Callable[[Result], bool]
+    ) -> Iterator[Result]:
+        for task in tasks:
+            result = task(Deadline(until))
+            yield result
+            if interrupted(result):
+                until = time.time()
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """By joblib. Ctrl-C reaches this process, which asks the workers for their results (`sklearn_eql.stopping`).
+
+    So they are asked where no further result is wanted: joblib would end the processes themselves, and warn of it.
+    """
+
+    watched: Watched | None
+    n_jobs: int | None
+    flag: Path
+    spread = True
+
+    def results(
+        self, tasks: Sequence[Task[Result]], until: float, interrupted: Callable[[Result], bool]
+    ) -> Iterator[Result]:
+        jobs = (delayed(_in_worker)(task, Deadline(until, str(self.flag)), os.getpid()) for task in tasks)
         with interruption_ignored():
-            results = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs")(jobs)
+            results = Parallel(n_jobs=self.n_jobs, return_as="generator", pre_dispatch="n_jobs")(jobs)
         try:
-            for history in results:
-                if history[-1].stop_reason == StopReason.INTERRUPTED:
-                    flag.touch()
-                yield history
+            for result in results:
+                if interrupted(result):
+                    self.flag.touch()
+                yield result
         except GeneratorExit:
-            flag.touch()
+            self.flag.touch()
             for _ in results:
                 pass
             raise
         except BrokenExecutor as error:
-            if not flag.exists():
+            if not self.flag.exists():
                 raise
             raise KeyboardInterrupt from error  # a worker that was none of ours yet got the Ctrl-C, too
 
 
-def _in_worker(task: Task, deadline: Deadline, parent: int) -> list[EvolutionResult]:
+def _in_worker(task: Task[Result], deadline: Deadline, parent: int) -> Result:
     with nullcontext() if os.getpid() == parent else interruption_ignored():
         return task(deadline)
