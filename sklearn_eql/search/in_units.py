@@ -38,6 +38,8 @@ _MOST_COEFFICIENTS = 120  # of a law in the features, of which spellings are sou
 _FEW_COLUMNS = 2  # without units: where there are more, one search takes all the time
 _MOST_GROUPS = 2  # factors of the target that are tried
 
+_ENDED = (StopReason.EXACT, StopReason.SAMPLE, StopReason.NOISE)  # with a law that fits the units
+
 _ADVICE = {
     True: "set dimensionless_constants=False, or add constants that have units as features",
     False: "a one that is not written has no unit, so give a constant of nature that is one as a feature",
@@ -57,8 +59,8 @@ def search(
     given = (X, y, sample_weight)
     if settings.units is None:
         return islands.search(*given, settings, initial, seed, deadline)
-    admission = all_of([settings.admission, UnitsAdmission(settings.units, settings.primitives)])
-    settings = replace(settings, admission=admission)
+    known_form, fits = settings.admission, UnitsAdmission(settings.units, settings.primitives)
+    settings = replace(settings, admission=all_of([known_form, fits]))
     found: list[Law] = []
     table, is_confirmed = None, True
     searches = settings.families or settings.evolution.n_generations  # else laws are given, and refitted only
@@ -88,19 +90,26 @@ def search(
         is_confirmed &= result.stop_reason == StopReason.NOISE
     if found and is_confirmed:
         return replace(result, front=shortlist(found, result.n_rows))
-    last = None
-    try:
-        last = islands.search(*given, settings, [*initial, *found], seed, deadline)
-        front = [_priced(law, settings) for law in _honest(last.front, given, settings, seed, deadline)]
-    except AllTrialsFailedError:
-        front = []
-    if not found and not front:
+    front: list[Law] = []
+    ended = result if found else None
+    freely = replace(settings, units=None, admission=known_form, printable=fits)
+    for limits in (freely, settings):  # what leads to a law need not fit the units
+        try:
+            last = islands.search(*given, limits, [*initial, *found, *front], seed, deadline)
+        except AllTrialsFailedError:
+            continue
+        front += [_priced(law, settings) for law in _honest(last.front, given, settings, seed, deadline)]
+        if front:
+            ended = last
+        is_over = last.stop_reason in _ENDED or last.interrupted or time.time() > deadline
+        if is_over and (found or front):
+            break
+    if ended is None or not (found or front):
         raise AllTrialsFailedError(
             f"No law was found that fits the units and is finite on every row. Check units and y_unit; "
             f"{_ADVICE[settings.units.dimensionless_constants]}, or give more time or functions."
         )
     laws = shortlist([*found, *front], len(y))
-    ended = last or result
     met = laws[-1].level <= laws[-1].exact
     reason = StopReason.PATIENCE if ended.stop_reason == StopReason.EXACT and not met else ended.stop_reason
     return replace(ended, front=laws, stop_reason=reason)

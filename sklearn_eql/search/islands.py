@@ -15,6 +15,7 @@ from sklearn_eql._garbage import known_objects_left_alone
 from sklearn_eql._threads import single_threaded
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.ladder.climb import LADDER
+from sklearn_eql.ladder.residual_tests import is_white
 from sklearn_eql.laws.finishing import by_promise, finish, rerank
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
 from sklearn_eql.laws.law import Law, shortlist
@@ -26,6 +27,7 @@ from sklearn_eql.search.island import search_island
 from sklearn_eql.search.jobs import Task, jobs_for
 from sklearn_eql.search.reports import LawWriter
 from sklearn_eql.search.settings import SearchResult, SearchSettings
+from sklearn_eql.sparse.admission import all_of
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.columns import Columns
 from sklearn_eql.sparse.elimination import eliminating
@@ -150,7 +152,8 @@ def _search_in(
     )
     problem = with_rows(max_rows=settings.max_rows)
     judge = with_rows(max_rows=max(settings.max_rows, SAMPLE_ROWS))
-    asked = (settings.admission, None if demands is None else demands.of_printed.in_units(*units))
+    printable = all_of([settings.admission, settings.printable])
+    asked = (printable, None if demands is None else demands.of_printed.in_units(*units))
     table = Table(X, y, sample_weight, scaling, settings.primitives, seed, deadline, settings.device, *asked)
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
     before = [reframed(law.equation, frame, settings.primitives) for law in initial]
@@ -176,25 +179,33 @@ def _search_in(
     with single_threaded():
         laws, stopped = _collect([run for history in histories for run in history], table, judge, deadline)
     interrupted |= stopped
-    met = any(table.is_met(law.equation) for law in laws)
+    best = min(histories, key=lambda history: min((run.loss_curve[-1:] or (math.inf,))[0] for run in history))
+    ended = StopReason.INTERRUPTED if interrupted else best[-1].stop_reason
+    reason = _reason_for(ended, laws, table, None if settings.printable is None else judge)
     if frame is not None:
         laws = shortlist([framed(law, frame, given, settings.primitives) for law in laws], len(table.y))
     if demands is not None:
         laws = [law for law in laws if demands.confirms(law.equation)]
-    if not laws and not (demands is settings.admission is None):
+    if not laws and not (demands is printable is None):
         raise AllTrialsFailedError(_nothing_admitted([run for history in histories for run in history], problem))
     if not laws:
         raise AllTrialsFailedError(
             "No trial ended with a law that is finite on every row. Check X and y for extreme values, allow more "
             "functions (functions='default'), or raise n_trials, n_generations or max_time."
         )
-    best = min(histories, key=lambda history: min((run.loss_curve[-1:] or (math.inf,))[0] for run in history))
-    reason = StopReason.INTERRUPTED if interrupted else best[-1].stop_reason
-    if reason == StopReason.EXACT and not met:
-        reason = StopReason.SAMPLE
     n_iter = sum(run.n_generations for history in histories for run in history)
     loss_curve = [loss for run in best for loss in run.loss_curve]
     return SearchResult(laws, reason, n_iter, loss_curve, len(table.y), interrupted)
+
+
+def _reason_for(ended: StopReason, laws: Sequence[Law], table: Table, judge: Problem | None) -> StopReason:
+    """Why a search is over that ended as it did, for laws that are printed; `judge` where it found others as well."""
+    if ended == StopReason.EXACT and not any(table.is_met(law.equation) for law in laws):
+        return StopReason.SAMPLE if judge is None else StopReason.PATIENCE
+    if ended == StopReason.NOISE and judge is not None:
+        structures = (_scaled_structure(law.equation, table.scaling, table.primitives) for law in laws)
+        return ended if any(is_white(structure, judge) for structure in structures) else StopReason.PATIENCE
+    return ended
 
 
 def _was_interrupted(history: list[EvolutionResult]) -> bool:
@@ -264,6 +275,8 @@ def _collect(runs: list[EvolutionResult], table: Table, judge: Problem, deadline
         chosen = [*ranked[:_FINISHED_EXACT], *shorter[-_N_SHORTER:]]
     else:
         merged = rerank(merged, table, _N_RERANKED, deadline)
-        promising = by_promise(merged, table, deadline)[:_FINISHED_NOISY]
-        chosen = [*promising, *merged.ranked()[:_FINISHED_NOISY], *merged.front()]
+        promising = by_promise(merged, table, deadline)
+        printable = [r for r in promising if table.admission is None or table.admission.admits(r.structure)]
+        likely = [*printable[:_FINISHED_NOISY], *promising[:_FINISHED_NOISY]]
+        chosen = [*likely, *merged.ranked()[:_FINISHED_NOISY], *merged.front()]
     return finish({r.structure.key: r for r in chosen}.values(), table, deadline)

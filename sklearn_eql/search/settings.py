@@ -42,6 +42,7 @@ class SearchSettings:
     watched: Watched | None = None  # those who are told how the search goes
     proposals: Proposals | None = None  # laws that a network writes, among the first families of the ladder
     admission: Admission | None = None  # which structures may be laws; all by default
+    printable: Admission | None = None  # which laws may be printed, whatever led to them; all by default
     demands: Demands | None = None  # how laws must behave; anyhow by default
     units: TableUnits | None = None  # of columns and target, where they are known
 
