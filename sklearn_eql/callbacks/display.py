@@ -83,19 +83,20 @@ def _time(progress: Progress) -> str:
 
 
 class _Lines:
-    """A line every few seconds, and where something has changed."""
+    """A line every few seconds of each output and island, and where something has changed."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._next = 0.0
-        self._lowest = math.inf
+        self._shown: dict[tuple, tuple[float, float]] = {}  # when the next line is due, and the lowest loss
 
     def show(self, progress: Progress) -> None:
         """A line, if it is time for one."""
+        of = progress.output, progress.island
+        due, lowest = self._shown.get(of, (0.0, math.inf))
         is_last = progress.step == progress.n_steps
-        if time.monotonic() < self._next and not progress.loss < self._lowest / 10 and not is_last:
+        if time.monotonic() < due and not progress.loss < lowest / 10 and not is_last:
             return
-        self._next, self._lowest = time.monotonic() + _LOG_SECONDS, min(self._lowest, progress.loss)
+        self._shown[of] = time.monotonic() + _LOG_SECONDS, min(lowest, progress.loss)
         law = progress.law
         _say(f"{self.name}: {progress.where}: loss {progress.loss:.3g}, {_time(progress)}{law and ': '}{law}")
 

@@ -2,8 +2,9 @@
 
 Where constants have no units, the table is first written without units (:mod:`sklearn_eql.units.groups`): fewer
 columns, in which no law can break the units. The laws that are found there are rewritten in the features. Where none is
-confirmed, to be exact or to leave nothing but noise, the ordinary search follows, which starts from these and is asked
-for laws that fit the units only.
+confirmed, to be exact or to leave nothing but noise, the ordinary search follows, starting from these. On its way to a
+law it may pass others that break the units, with terms that drop out later, or powers that are not round yet; those
+that are printed fit them. Where that confirms none either, it is repeated among structures that fit the units only.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ _MOST_COEFFICIENTS = 120  # of a law in the features, of which spellings are sou
 _FEW_COLUMNS = 2  # without units: where there are more, one search takes all the time
 _MOST_GROUPS = 2  # factors of the target that are tried
 
-_ENDED = (StopReason.EXACT, StopReason.SAMPLE, StopReason.NOISE)  # with a law that fits the units
+Given = tuple[np.ndarray | RowView, np.ndarray, np.ndarray | None]  # X, y, sample_weight
+_ENDED = (StopReason.EXACT, StopReason.SAMPLE, StopReason.NOISE, StopReason.INTERRUPTED)
 
 _ADVICE = {
     True: "set dimensionless_constants=False, or add constants that have units as features",
@@ -59,63 +61,73 @@ def search(
     given = (X, y, sample_weight)
     if settings.units is None:
         return islands.search(*given, settings, initial, seed, deadline)
-    known_form, fits = settings.admission, UnitsAdmission(settings.units, settings.primitives)
-    settings = replace(settings, admission=all_of([known_form, fits]))
-    found: list[Law] = []
-    table, is_confirmed = None, True
+    fits = UnitsAdmission(settings.units, settings.primitives)
+    strictly = replace(settings, admission=all_of([settings.admission, fits]))
+    freely = replace(settings, units=None, printable=fits)
     searches = settings.families or settings.evolution.n_generations  # else laws are given, and refitted only
     known = groups_of(settings.units, X[:], y, sample_weight) if searches else []
     if known and not known[0].columns:
-        return _only_law(known[0], _table_of(*given, settings, seed, deadline), deadline)
-    known = known[: _MOST_GROUPS if known and len(known[0].columns) <= _FEW_COLUMNS else 1]
-    share = _SHARE_OF_MANY if known and len(known[0].columns) > 1 else _SHARE_OF_TIME
-    until = time.time() + share * (deadline - time.time()) if math.isfinite(deadline) else deadline
-    for groups in known:
-        last = until
-        if groups is not known[-1] and math.isfinite(until):
-            last = time.time() + _SHARE_OF_ONE * (until - time.time())
+        return _only_law(known[0], _table_of(*given, strictly, seed, deadline), deadline)
+    first = _between_groups(known, given, strictly, seed, deadline) if known else None
+    if first is not None and first.stop_reason in _ENDED:
+        return first
+    found, last = ([], None) if first is None else (first.front, first)
+    for limits in (freely, strictly):  # what leads to a law need not fit the units
         try:
-            result = _in_groups(groups, *given, settings, seed, last)
-        except AllTrialsFailedError:
-            is_confirmed = False
-            continue
-        table = table or _table_of(*given, settings, seed, deadline)
-        order = sorted(result.front, key=lambda law: law.description_length(result.n_rows))
-        for law in order:
-            rewritten = None if found and time.time() > until else _in_features(law, groups, table)
-            if rewritten is not None:
-                found.append(_priced(rewritten, settings))
-        if found and result.stop_reason in (StopReason.EXACT, StopReason.INTERRUPTED):
-            return replace(result, front=shortlist(found, result.n_rows))
-        is_confirmed &= result.stop_reason == StopReason.NOISE
-    if found and is_confirmed:
-        return replace(result, front=shortlist(found, result.n_rows))
-    front: list[Law] = []
-    ended = result if found else None
-    freely = replace(settings, units=None, admission=known_form, printable=fits)
-    for limits in (freely, settings):  # what leads to a law need not fit the units
-        try:
-            last = islands.search(*given, limits, [*initial, *found, *front], seed, deadline)
+            result = islands.search(*given, limits, [*initial, *found], seed, deadline)
         except AllTrialsFailedError:
             continue
-        front += [_priced(law, settings) for law in _honest(last.front, given, settings, seed, deadline)]
+        front = [_priced(law, settings) for law in _honest(result.front, given, strictly, seed, deadline)]
         if front:
-            ended = last
-        is_over = last.stop_reason in _ENDED or last.interrupted or time.time() > deadline
-        if is_over and (found or front):
+            found, last = [*found, *front], result
+        is_over = result.stop_reason in _ENDED or time.time() > deadline
+        if is_over and found:
             break
-    if ended is None or not (found or front):
+    if last is None:
         raise AllTrialsFailedError(
             f"No law was found that fits the units and is finite on every row. Check units and y_unit; "
             f"{_ADVICE[settings.units.dimensionless_constants]}, or give more time or functions."
         )
-    laws = shortlist([*found, *front], len(y))
+    laws = shortlist(found, len(y))
     met = laws[-1].level <= laws[-1].exact
-    reason = StopReason.PATIENCE if ended.stop_reason == StopReason.EXACT and not met else ended.stop_reason
-    return replace(ended, front=laws, stop_reason=reason)
+    reason = StopReason.PATIENCE if last.stop_reason == StopReason.EXACT and not met else last.stop_reason
+    return replace(last, front=laws, stop_reason=reason)
 
 
-def _honest(laws: list[Law], given: tuple, settings: SearchSettings, seed: int, deadline: float) -> list[Law]:
+def _between_groups(
+    known: list[Groups], given: Given, settings: SearchSettings, seed: int, deadline: float
+) -> SearchResult | None:
+    """Laws between columns without units, in the features; confirmed where each search is. None without any."""
+    known = known[: _MOST_GROUPS if len(known[0].columns) <= _FEW_COLUMNS else 1]
+    share = _SHARE_OF_MANY if len(known[0].columns) > 1 else _SHARE_OF_TIME
+    until = time.time() + share * (deadline - time.time()) if math.isfinite(deadline) else deadline
+    table = _table_of(*given, settings, seed, deadline)
+    found: list[Law] = []
+    last, is_confirmed = None, True
+    for groups in known:
+        end = until
+        if groups is not known[-1] and math.isfinite(until):
+            end = time.time() + _SHARE_OF_ONE * (until - time.time())
+        try:
+            result = _in_groups(groups, *given, settings, seed, end)
+        except AllTrialsFailedError:
+            is_confirmed = False
+            continue
+        for law in sorted(result.front, key=lambda law: law.description_length(result.n_rows)):
+            rewritten = None if found and time.time() > until else _in_features(law, groups, table)
+            if rewritten is not None:
+                found.append(_priced(rewritten, settings))
+                last = result
+        if found and result.stop_reason in (StopReason.EXACT, StopReason.INTERRUPTED):
+            return replace(result, front=shortlist(found, result.n_rows))
+        is_confirmed &= result.stop_reason == StopReason.NOISE
+    if last is None:
+        return None
+    reason = last.stop_reason if is_confirmed else StopReason.PATIENCE
+    return replace(last, front=shortlist(found, last.n_rows), stop_reason=reason)
+
+
+def _honest(laws: list[Law], given: Given, settings: SearchSettings, seed: int, deadline: float) -> list[Law]:
     """Those that fit the units as they are said most shortly.
 
     Constants that may have units make room for tricks: ``sqrt(2)*sqrt(x**2/2 + x*t + t**2/2)`` is ``x + t``.
