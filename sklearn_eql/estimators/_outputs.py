@@ -32,7 +32,7 @@ def fit_outputs(
         n_at_once = effective_n_jobs(spread) if jobs.spread else 1
         inner = 1 if jobs.spread else n_jobs
         tasks = [
-            partial(_fit_output, fit, jobs.watched, inner, math.ceil((len(fits) - k) / n_at_once))
+            partial(_fit_output, _unwatched(fit), jobs.watched, inner, math.ceil((len(fits) - k) / n_at_once))
             for k, fit in enumerate(fits)
         ]
         with closing(jobs.results(tasks, deadline, _was_interrupted)) as results:
@@ -41,6 +41,11 @@ def fit_outputs(
                     outcome = replace(outcome, result=interrupted(outcome.result))
                 outcomes.append(outcome)
     return outcomes
+
+
+def _unwatched(fit: OutputFit) -> OutputFit:
+    """As it goes to other processes: watchers stay in this one."""
+    return replace(fit, settings=replace(fit.settings, watched=None))
 
 
 def _fit_output(fit: OutputFit, watched: Watched, n_jobs: int | None, turns: int, deadline: Deadline) -> Outcome:

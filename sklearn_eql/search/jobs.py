@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from joblib import effective_n_jobs
+from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_eql._garbage import known_objects_left_alone
@@ -88,8 +89,11 @@ class _Spread:
         self, tasks: Sequence[Task[Result]], until: float, interrupted: Callable[[Result], bool]
     ) -> Iterator[Result]:
         jobs = (delayed(_in_worker)(task, Deadline(until, str(self.flag)), os.getpid()) for task in tasks)
+        # A backend that has results only when all are there, as Ray's, does not learn that no more are wanted.
+        in_order = get_active_backend()[0].supports_return_generator
         with interruption_ignored():
-            results = Parallel(n_jobs=self.n_jobs, return_as="generator", pre_dispatch="n_jobs")(jobs)
+            run = Parallel(n_jobs=self.n_jobs, return_as="generator" if in_order else "list", pre_dispatch="n_jobs")
+            results = iter(run(jobs))
         try:
             for result in results:
                 if interrupted(result):
