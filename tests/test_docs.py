@@ -16,7 +16,8 @@ from sympy.parsing.sympy_parser import parse_expr
 from sklearn_eql.__main__ import main
 
 ROOT = Path(__file__).parents[1]
-PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if path.exists()]
+_WRITTEN = [path for path in sorted((ROOT / "docs").rglob("*.md")) if "_build" not in path.parts]
+PAGES = [path for path in (ROOT / "README.md", *_WRITTEN) if path.exists()]
 if not PAGES:
     pytest.skip("the documentation is not part of this copy", allow_module_level=True)
 ALL_PAGES = [*PAGES, *(path for path in (ROOT / "CHANGELOG.md", *ROOT.glob("benchmarks/**/*.md")) if path.exists())]

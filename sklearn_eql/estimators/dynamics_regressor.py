@@ -352,7 +352,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
 
         Returns
         -------
-        Y : ndarray of shape (n_series, n_steps_, n_states)
+        Y : ndarray of shape ``(n_series, n_steps_, n_states)``
 
         Raises
         ------
@@ -413,7 +413,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         Parameters
         ----------
         X : array-like of shape (n_series, n_observed + 1, n_states)
-        Y : array-like of shape (n_series, n_steps_, n_states)
+        Y : array-like of shape ``(n_series, n_steps_, n_states)``
         sample_weight : array-like of shape (n_series,), optional
         """
         check_is_fitted(self)

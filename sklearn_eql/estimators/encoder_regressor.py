@@ -282,7 +282,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_items, *item_shape) or (n_samples, n_features), or Dataset
+        X : array-like of shape ``(n_samples, n_items, *item_shape)`` or (n_samples, n_features), or Dataset
             Read batch by batch: a memory-mapped array or a :class:`torch.utils.data.Dataset` may be larger than
             memory. A Dataset returns ``x`` or ``(x, y)`` per index.
         y : array-like of shape (n_samples,)
@@ -364,7 +364,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_items, *item_shape) or (n_samples, n_features), or Dataset
+        X : array-like of shape ``(n_samples, n_items, *item_shape)`` or (n_samples, n_features), or Dataset
 
         Returns
         -------
@@ -380,7 +380,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_items, *item_shape) or (n_samples, n_features), or Dataset
+        X : array-like of shape ``(n_samples, n_items, *item_shape)`` or (n_samples, n_features), or Dataset
         index : int, optional
             Row of `equations_`; the selected one by default.
 
