@@ -46,10 +46,9 @@ def form_of(expr: Any, features: Sequence[str], n_rows: int, primitives: Mapping
 
 def check_alone(estimator: Any, groups: Any) -> None:
     """Raise ValueError for a form or guesses beside what they do not go with."""
-    given = [name for name in ("form", "guesses") if getattr(estimator, name) is not None]
-    if given and groups is not None:
-        raise ValueError(f"{given[0]} and groups: constants of a form are those of all rows. Give one of the two.")
-    if len(given) > 1:
+    if estimator.guesses is not None and groups is not None:
+        raise ValueError("guesses and groups: a search over groups starts from no given laws. Give one of the two.")
+    if estimator.form is not None and estimator.guesses is not None:
         raise ValueError("form and guesses: a guess is a whole law. Give one of the two.")
 
 

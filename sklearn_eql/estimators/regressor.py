@@ -20,6 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql._devices import generation_size
+from sklearn_eql.constraints.reading import Constraints
 from sklearn_eql.estimators._check_parameters import check_sizes
 from sklearn_eql.estimators._check_table import (
     check_varies,
@@ -34,7 +35,8 @@ from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
 from sklearn_eql.estimators._form import FormReader, check_alone, form_of, guesses_of, keep_forms
-from sklearn_eql.estimators._groups import GroupReader, fit_groups
+from sklearn_eql.estimators._group_fit import fit_groups
+from sklearn_eql.estimators._groups import GroupReader
 from sklearn_eql.estimators._kept_laws import keep_laws
 from sklearn_eql.estimators._measurement_errors import check_compatible, read_errors
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
@@ -403,8 +405,6 @@ class EQLRegressor(
         folds = None if self.cv is None else Folds.of(self.cv, X, y, weight)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
         self._units = self._known_units(variables, names)
-        if self._units is not None and groups is not None:
-            raise ValueError("units and groups: laws of groups are not checked for units. Give one of the two.")
         check_alone(self, groups)
         self._guesses = guesses_of(self.guesses, variables, settings.primitives)
         self._form = form_of(self.form, variables, len(X[kept]), settings.primitives)
@@ -419,17 +419,16 @@ class EQLRegressor(
         self._watched.names = tuple(variables)
         self._grouped = None
         if groups is not None:
-            rows = measured.weighed(0, (searched, y, weight))
-            fit_groups(self, rows, groups, settings, int(seeds[0]), deadline, variables)
+            given = [measured.weighed(k, (searched, column, weight)) for k, column in enumerate(targets.T)]
+            limits = [self._limited(settings, known, k, column[kept]) for k, column in enumerate(targets.T)]
+            fit_groups(self, given, groups, limits, folds, seeds.tolist(), deadline, variables, y.ndim == 1)
             return self
         task = FitTask(
             self.loss, self.epsilon, self.selection, variables, self._ranges, measured, folds, self._form, self._guesses
         )
         fits = []
         for k, (column, seed, laws) in enumerate(zip(targets.T, seeds.tolist(), before, strict=True)):
-            limited = constrained(settings, known, self._ranges, column[kept])
-            if self._units is not None:
-                limited = replace(limited, units=self._units[k])
+            limited = self._limited(settings, known, k, column[kept])
             initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
             fits.append(OutputFit(task, k, (searched, column, weight), limited, initial, seed))
         outcomes = fit_outputs(fits, self.n_jobs, self.n_islands, self._watched, deadline)
@@ -513,6 +512,11 @@ class EQLRegressor(
             watched=self._watched if self._watched.watchers else None,
             proposals=self._proposals(),
         )
+
+    def _limited(self, settings: SearchSettings, known: Constraints | None, k: int, y: np.ndarray) -> SearchSettings:
+        """The settings with what is known of output `k`."""
+        limited = constrained(settings, known, self._ranges, y)
+        return limited if self._units is None else replace(limited, units=self._units[k])
 
     def _known_units(self, variables: list[str], outputs: list[str]) -> list[TableUnits] | None:
         """What is measured in what, for each output; None where nothing is known of it."""

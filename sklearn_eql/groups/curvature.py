@@ -16,7 +16,11 @@ from sklearn_eql.uncertainty.curvature import Curvature
 
 
 def shared_curvature(
-    law: GroupLaw, rows: GroupedRows, primitives: Mapping[str, Primitive], resolution: float
+    law: GroupLaw,
+    parameters: Parameters,
+    rows: GroupedRows,
+    primitives: Mapping[str, Primitive],
+    resolution: float,
 ) -> Curvature:
     """Of the numbers of a law; a constant of every group is a degree of freedom less.
 
@@ -24,11 +28,12 @@ def shared_curvature(
     ----------
     law : GroupLaw
         Of features and its own constants, without further columns.
+    parameters : Parameters
+        Its numbers.
     rows : GroupedRows
     resolution : float
         Relative rounding error of the target.
     """
-    parameters = Parameters.of(law.equation, primitives)
     numbers = parameters.law
     names = tuple(f"c{k}" for k in range(law.n_own)) + numbers.names
     every = ParametricLaw(numbers.equation, names, (True,) * law.n_own + (False,) * len(numbers.names))

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from sklearn_eql.groups.fitted_form import FittedForm, Rows, refitted
-from sklearn_eql.groups.law import GroupLaw
+from sklearn_eql.groups.law import GroupLaw, NamedConstants, with_columns
 from sklearn_eql.parametric.errors import covariance
+from sklearn_eql.parametric.law import ParametricLaw
+from sklearn_eql.sparse.admission import Admission, n_symbols
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.canonical import canonicalize, free_mask
 from sklearn_eql.symbolic.complexity import equation_complexity
@@ -28,14 +30,34 @@ def on_rows(form: FittedForm, rows: Rows) -> FittedForm:
     return refitted(form.law, form.fit.shared, form.fit.own, rows)
 
 
-def finished(form: FittedForm, rows: Rows, y_unit: float = 1.0) -> GroupLaw | None:
+def finished(
+    form: FittedForm,
+    rows: Rows,
+    y_unit: float = 1.0,
+    admission: Admission | None = None,
+    *,
+    as_named: bool = False,
+) -> GroupLaw | None:
     """The law of a form; None where it is undefined on a row.
 
     Own constants that are negative in most groups get the other sign.
+
+    Parameters
+    ----------
+    form : FittedForm
+    rows : Rows
+    y_unit : float
+        Of the target of the rows.
+    admission : Admission, optional
+        At whose prices symbols are.
+    as_named : bool
+        Whether a user wrote the form: it is left as it is, and its constants keep their names and signs.
     """
     if not math.isfinite(form.fit.squared_error):
         return None
-    negative = np.median(form.fit.own, axis=0) < 0 if form.n_own else np.empty(0, dtype=bool)
+    negative = np.zeros(form.n_own, dtype=bool)
+    if not as_named:
+        negative = np.median(form.fit.own, axis=0) < 0 if form.n_own else negative
     places = np.flatnonzero(form.law.own)
     law = form.law.negating(places[negative].tolist())
     fit = replace(form.fit, own=np.where(negative, -form.fit.own, form.fit.own))
@@ -43,7 +65,8 @@ def finished(form: FittedForm, rows: Rows, y_unit: float = 1.0) -> GroupLaw | No
     shared = np.flatnonzero(~np.array(law.own, dtype=bool)).tolist()
     equation = law.holding(dict(zip(shared, fit.shared.tolist(), strict=True))).equation
     columns = np.concatenate([rows.grouped.X, fit.own[rows.grouped.groups]], axis=1)
-    equation = _readable(equation, columns[:: max(1, len(columns) // _SPELLED_ON)], rows)
+    if not as_named:
+        equation = _readable(equation, columns[:: max(1, len(columns) // _SPELLED_ON)], rows)
     canonical = canonicalize(equation, rows.primitives)
     numbers = equation.coefficients()
     known = [constant_bits(abs(value)) or 0.0 for value in numbers if recognise(value) is not None]
@@ -56,13 +79,23 @@ def finished(form: FittedForm, rows: Rows, y_unit: float = 1.0) -> GroupLaw | No
         rows.exact,
         equation_complexity(equation, rows.primitives),
         len({abs(v) for v in fit.shared.tolist() if recognise(v) is None}),
-        structure.n_symbols,
+        n_symbols(structure, admission),
         0,
         sum(known),
         fit.own,
         errors,
         rows.words,
+        named=_named(form) if as_named else None,
     )
+
+
+def _named(form: FittedForm) -> NamedConstants:
+    n = form.law.n_features
+    own, shared = ([k for k, is_own in enumerate(form.law.own) if is_own == kind] for kind in (True, False))
+    equation = with_columns(form.law.equation, [*range(n), *(n + k for k in own), *(n + k for k in shared)])
+    names = tuple(form.law.names[k] for k in shared)
+    law = ParametricLaw(equation, names, (False,) * len(names))
+    return NamedConstants(tuple(form.law.names[k] for k in own), law, tuple(form.fit.shared.tolist()))
 
 
 def _readable(equation: Equation, X: np.ndarray, rows: Rows) -> Equation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,10 @@ _ROUNDS = 3  # of starts from other groups
 _WORSE = 1.5  # a loss by this factor above the median of all groups may be a local optimum
 
 
+def _any_law(_: ParametricLaw) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Rows:
     """Rows with what fits and descriptions need.
@@ -36,6 +40,8 @@ class Rows:
     primitives : mapping of str to Primitive
     deadline : float
         Value of ``time.time()``.
+    admits : callable
+        Which laws may be printed; all by default.
     """
 
     grouped: GroupedRows
@@ -43,6 +49,7 @@ class Rows:
     exact: float
     primitives: Mapping[str, Primitive]
     deadline: float = math.inf
+    admits: Callable[[ParametricLaw], bool] = _any_law
 
     @property
     def n_rows(self) -> int:

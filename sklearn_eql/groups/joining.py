@@ -33,6 +33,8 @@ def with_constants_joined(form: FittedForm, rows: Rows) -> FittedForm:
 def _joined_once(form: FittedForm, rows: Rows) -> FittedForm | None:
     for i, j, sign in _alike(form, rows):
         law = form.law.equating(j, i, sign)
+        if not rows.admits(law):
+            continue
         found = fitted_alone(law, np.delete(form.fit.own, j, axis=1)[None], rows)
         if found.description(rows) < form.description(rows):
             return found

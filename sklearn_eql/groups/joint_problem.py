@@ -79,19 +79,31 @@ class JointProblem(Problem):
         """As :meth:`Problem.fit_further`, with the mean loss of all groups."""
         return self._jointly(super().fit_further(results, max_iter), max_iter)
 
+    def judged(self, results: Sequence[FitResult]) -> list[FitResult]:
+        """What was fitted to the lead elsewhere, with the mean loss of all groups."""
+        return self._jointly(list(results), _BRIEF)
+
     def _jointly(self, lead: list[FitResult], max_iter: int) -> list[FitResult]:
         """What is fitted to the lead, with the mean loss of all groups."""
         if not self.others:
             return lead
         lengths = [self._length(r.form, r.loss) for r in lead]
-        self.shortest[0] = min([*self.shortest, *lengths])
+        every = sorted(range(len(lead)), key=lengths.__getitem__)
+        shortest = next((lengths[i] for i in every if self._behaves(lead[i], lengths[i])), math.inf)
+        self.shortest[0] = min(self.shortest[0], shortest)
         limit = self.shortest[0] + _MARGIN + _MARGIN_PER_ROW * len(self.y)
-        order = sorted((i for i, length in enumerate(lengths) if length <= limit), key=lengths.__getitem__)
+        order = [i for i in every if lengths[i] <= limit]
         losses = self._losses([lead[i] for i in order], max_iter)
         n_rows = np.array([len(self.y), *(group.n_rows for group in self.others)])
         joint = dict(zip(order, (n_rows @ losses / n_rows.sum()).tolist(), strict=True))
         found = [joint.get(i, math.inf) for i in range(len(lead))]
         return [replace(r, loss=x if math.isfinite(x) else math.inf) for r, x in zip(lead, found, strict=True)]
+
+    def _behaves(self, result: FitResult, length: float) -> bool:
+        """Whether a law is one that others are measured by: one that behaves as is asked, if anything is."""
+        if self.behaviour is None or not math.isfinite(length) or length >= self.shortest[0]:
+            return True
+        return not self.behaviour.excess(result.structure, self.primitives)
 
     def _length(self, structure: Structure, loss: float) -> float:
         if not math.isfinite(loss):

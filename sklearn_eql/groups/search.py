@@ -17,20 +17,19 @@ import numpy as np
 from sklearn_eql._garbage import known_objects_left_alone
 from sklearn_eql._threads import single_threaded
 from sklearn_eql.exceptions import AllTrialsFailedError
+from sklearn_eql.groups.asked import Asked
+from sklearn_eql.groups.competition import Competition
 from sklearn_eql.groups.constant_laws import with_laws_of_groups
-from sklearn_eql.groups.finishing import finished, on_rows
-from sklearn_eql.groups.fitted_form import FittedForm, Rows, fitted_alone
-from sklearn_eql.groups.joining import with_constants_joined
+from sklearn_eql.groups.fitted_form import Rows
 from sklearn_eql.groups.joint_problem import GroupRows, JointProblem
-from sklearn_eql.groups.law import GroupLaw
-from sklearn_eql.groups.naming_forms import named
-from sklearn_eql.groups.sharing import with_constants_shared, with_numbers_recognised, without_redundant
+from sklearn_eql.groups.law import GroupLaw, with_more_columns
 from sklearn_eql.ladder.climb import climb
 from sklearn_eql.laws.law import shortlist
 from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.search.evolution import evolve
 from sklearn_eql.search.reports import LawWriter, Report, report_to
 from sklearn_eql.search.settings import SearchResult, SearchSettings
+from sklearn_eql.sparse.admission import all_of
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.columns import Columns
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
@@ -39,17 +38,16 @@ from sklearn_eql.sparse.program import SourceRows
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import Deadline, StopReason
 from sklearn_eql.symbolic.canonical import rescale
-from sklearn_eql.symbolic.equation import Frame
+from sklearn_eql.symbolic.equation import Equation, Frame
 from sklearn_eql.symbolic.frames import FAR, frame_of, in_own_units
+from sklearn_eql.units.admission import UnitsAdmission
 
 _N_PARTS = 8  # groups, those of most rows, that structures are judged on
 _N_LEADS = 3  # groups that a climb begins from
 _SEARCH_SHARE = 0.55  # of the time, for climbs and evolution
 _POOL_SHARE = 0.15  # of the time, for laws with the same constants everywhere
 _MOST_ROWS = 20_000  # on which constants are told apart
-_N_FORMS = 40  # fitted to all groups
-_N_SHARED = 8  # forms of which constants are told apart, beside the front
-_SPELLED_ON = 500  # rows
+_N_FORMS = 40  # fitted to all groups, beside the front
 _N_SEEDS = 32  # structures that evolution starts from
 _GENERATIONS = 3  # the joint evolution has one of this many of the generations: each is fitted to all groups
 
@@ -78,6 +76,9 @@ def search_groups(
     values : ndarray (G,), optional
         Numbers of the groups, of which their constants may be laws.
     """
+    if settings.units is not None:
+        fitting = UnitsAdmission(settings.units, settings.primitives)
+        settings = replace(settings, admission=all_of([settings.admission, fitting]))
     frame = frame_of(np.stack([X.min(axis=0), X.max(axis=0)]), np.array([y.min(), y.max()]), FAR)
     y_unit = 1.0
     if frame is not None:
@@ -85,12 +86,12 @@ def search_groups(
     with single_threaded(), known_objects_left_alone():
         finder = _Finder(X, y, weight, groups, settings, frame, seed, deadline)
         results = finder.run()
-        laws = finder.laws(y_unit)
-        if values is not None:
-            laws = finder.with_laws_of_groups(laws, values)
+        laws = finder.laws(y_unit, values)
     if not laws:
+        asked = settings.admission is not None or settings.demands is not None
         raise AllTrialsFailedError(
-            "No form is finite on every row of every group. Check X and y for extreme values, allow more functions "
+            f"No form {'that obeys the constraints and units ' if asked else ''}is finite on every row of every group. "
+            f"Check X and y for extreme values, {'ask for less, ' if asked else ''}allow more functions "
             "(functions='default'), or raise max_time."
         )
     if frame is not None:
@@ -99,9 +100,8 @@ def search_groups(
     return SearchResult(laws, reason, finder.n_iter, finder.loss_curve, len(y), finder.interrupted)
 
 
-def _in_own_units(law: GroupLaw, frame, X: np.ndarray, groups: np.ndarray) -> GroupLaw:
-    n_own = law.own.shape[1]
-    wide = replace(frame, origins=(*frame.origins, *(0.0,) * n_own), units=(*frame.units, *(1.0,) * n_own))
+def _in_own_units(law: GroupLaw, frame: Frame, X: np.ndarray, groups: np.ndarray) -> GroupLaw:
+    wide = with_more_columns(frame, law.n_own)
     columns = np.concatenate([X, law.own[groups]], axis=1)
     return replace(law, equation=in_own_units(replace(law.equation, frame=wide), columns))
 
@@ -116,6 +116,7 @@ class _Finder:
         self.weight = np.ones(len(y)) if weight is None else weight / weight[weight > 0].mean()
         self.deadline = deadline
         self.scaling = Scaling.of(X, y, settings.scale, settings.resolution, weight)
+        self.demands, self.units = settings.demands, (frame, self.scaling.x, self.scaling.y)
         self.rng = np.random.default_rng(seed)
         self.n_iter, self.loss_curve, self.interrupted = 0, [], False
         self.archives: list[Archive] = []
@@ -206,6 +207,7 @@ class _Finder:
             deadline=until,
             device=self.settings.device,
             admission=self.settings.admission,
+            behaviour=None if self.demands is None else self.demands.of_candidates.in_units(*self.units),
         )
 
     def _joint(self, lead: int, until: float) -> JointProblem:
@@ -218,51 +220,22 @@ class _Finder:
         part = self._plain(np.flatnonzero(self.groups == group), math.inf)
         return GroupRows(SourceRows(part.X, self.settings.primitives), part.y, part.sample_weight)
 
-    def laws(self, y_unit: float) -> list[GroupLaw]:
+    def laws(self, y_unit: float, values: np.ndarray | None) -> list[GroupLaw]:
         """The best forms, with their constants told apart, as laws of all rows."""
-        every = self._rows(np.arange(len(self.y)))
-        few = every if len(self.y) <= _MOST_ROWS else self._rows(self._sample())
-        forms: list[tuple[float, FittedForm]] = []
-        some = self.X[:: max(1, len(self.X) // _SPELLED_ON)]
-        laws: list[GroupLaw] = []
-        try:
-            for structure in self._ranked():
-                if forms and time.time() > self.deadline:
-                    break
-                with np.errstate(all="ignore"):
-                    equation = rescale(
-                        structure.to_equation(), self.scaling.x, self.scaling.y, self.settings.primitives
-                    )
-                found = named(equation, some, self.settings.primitives)
-                if found is None:
-                    continue
-                law, values = found
-                with np.errstate(all="ignore"):
-                    form = fitted_alone(law, values[None], few, self.seed)
-                length = form.description(few) + 4 * structure.n_symbols
-                if math.isfinite(form.fit.squared_error):
-                    forms.append((length, form))
-            forms.sort(key=lambda pair: pair[0])
-            for _, form in forms[:_N_SHARED]:
-                if laws and time.time() > self.deadline:
-                    break
-                with np.errstate(all="ignore"):
-                    form = with_constants_shared(with_constants_joined(without_redundant(form, few), few), few)
-                    form = with_numbers_recognised(form, few)
-                    if every is not few:
-                        form = on_rows(form, every)
-                    law = finished(form, every, y_unit)
-                if law is not None:
-                    laws.append(law)
-        except KeyboardInterrupt:
-            if not laws:
-                raise
-            self.interrupted = True
-        return shortlist(laws, every.n_rows)
+        asked = Asked(self.settings, self.frame)
+        every = self._rows(np.arange(len(self.y)), asked)
+        few = every if len(self.y) <= _MOST_ROWS else self._rows(self._sample(), asked)
+        competition = Competition(asked, every, few, y_unit, self.deadline, self.seed)
+        laws = competition.laws(self._equations())
+        if values is not None:
+            laws = self._with_laws_of_groups(laws, values, every, competition)
+        self.interrupted |= competition.interrupted
+        return laws
 
-    def with_laws_of_groups(self, laws: list[GroupLaw], values: np.ndarray) -> list[GroupLaw]:
+    def _with_laws_of_groups(
+        self, laws: list[GroupLaw], values: np.ndarray, every: Rows, competition: Competition
+    ) -> list[GroupLaw]:
         """The laws, the one of shortest description with laws of the group for its constants, if there are any."""
-        every = self._rows(np.arange(len(self.y)))
         best = min(laws, key=lambda law: law.description_length(every.n_rows), default=None)
         if best is None or not best.n_own:
             return laws
@@ -271,7 +244,15 @@ class _Finder:
         except KeyboardInterrupt:
             self.interrupted = True
             return laws
+        found = competition.obeying(found, best)
         return shortlist([*(law for law in laws if law is not best), best, found], every.n_rows)
+
+    def _equations(self) -> Iterator[tuple[Equation, int]]:
+        """Equations of the archives, with their numbers of symbols, the best first."""
+        for structure in self._ranked():
+            with np.errstate(all="ignore"):
+                equation = rescale(structure.to_equation(), self.scaling.x, self.scaling.y, self.settings.primitives)
+            yield equation, structure.n_symbols
 
     def _sample(self) -> np.ndarray:
         per_group = max(_MOST_ROWS // len(self.sizes), 20)
@@ -281,17 +262,17 @@ class _Finder:
         rank = np.arange(len(order)) - first[self.groups[order]]
         return np.sort(order[rank < per_group])
 
-    def _rows(self, rows: np.ndarray) -> Rows:
+    def _rows(self, rows: np.ndarray, asked: Asked) -> Rows:
         rows = rows[self.weight[rows] > 0]
         weight = self.weight[rows]
         grouped = GroupedRows.of(self.X[rows], self.y[rows], weight, self.groups[rows])
         variance = weighted_variance(self.y[rows], weight) or 1.0
-        return Rows(grouped, variance, self.scaling.exact, self.settings.primitives, self.deadline)
+        return Rows(grouped, variance, self.scaling.exact, self.settings.primitives, self.deadline, admits=asked.admits)
 
     def _ranked(self) -> list[Structure]:
         """Structures of all archives under one judgement, the best first."""
         judge = self._joint(self.order[0], math.inf)
-        merged = Archive(len(judge.y), judge.exact)
+        merged = Archive.of(judge)
         for archive in self.archives:
             members: list[FitResult] = list(
                 {r.structure.key: r for r in [*archive.ranked()[:_N_FORMS], *archive.front()]}.values()

@@ -30,7 +30,7 @@ _SIMPLE_COST = 2.0  # bits: no more than 1/2, 4, 10 or pi
 _DEPENDENT = 1e-9  # of the length of a column that depends on the others
 
 
-def with_constants_shared(form: FittedForm, rows: Rows) -> FittedForm:
+def with_constants_shared(form: FittedForm, rows: Rows, zeros: bool = True) -> FittedForm:
     """The form with as many shared constants as the groups allow.
 
     Parameters
@@ -38,9 +38,11 @@ def with_constants_shared(form: FittedForm, rows: Rows) -> FittedForm:
     form : FittedForm
         Of which all constants are own.
     rows : Rows
+    zeros : bool
+        Whether constants that are zero, to their errors, go.
     """
     while form.n_own:
-        form = _without_zeros(form, rows)
+        form = _without_zeros(form, rows) if zeros else form
         for k in _by_difference(form, rows):
             if (shared := _sharing(form, k, rows)) is not None:
                 form = shared
@@ -62,6 +64,8 @@ def without_redundant(form: FittedForm, rows: Rows) -> FittedForm:
             values = [1.0, 0.0, -1.0, float(np.median(form.fit.own[:, k]))]
             for value in values:
                 law = form.law.holding({k: value})
+                if not rows.admits(law):
+                    continue
                 tried = fitted_alone(law, np.delete(form.fit.own, k, axis=1)[None], rows)
                 if tried.level(rows) <= form.level(rows) * (1 + 1e-6):
                     found = tried
@@ -196,6 +200,8 @@ def _may_be(form: FittedForm, k: int, number: float, rows: Rows) -> bool:
 def _fixed(form: FittedForm, k: int, number: float, rows: Rows) -> FittedForm | None:
     """The form with a number in the place of a constant, others refitted; None where that is no shorter."""
     law = form.law.holding({k: number})
+    if not rows.admits(law):
+        return None
     own, shared = form.fit.own, form.fit.shared
     if form.law.own[k]:
         own = np.delete(own, sum(form.law.own[:k]), axis=1)
@@ -224,14 +230,15 @@ def _used(form: FittedForm, rows: Rows) -> FittedForm:
     return FittedForm(law, fit)
 
 
-def with_numbers_recognised(form: FittedForm, rows: Rows) -> FittedForm:
+def with_numbers_recognised(form: FittedForm, rows: Rows, widest: float = _WIDEST_SIMPLE) -> FittedForm:
     """Numbers such as 1, 1/2 or pi in the place of shared constants, where the errors of the refitted law agree.
 
-    The constants nearest to a number come first.
+    The constants nearest to a number come first. Those are left alone that are known less well than `widest`, the
+    relative half width of the interval in which numbers are looked for.
     """
     refused: set[tuple[str, float]] = set()
     while form.n_shared:
-        options = [o for o in _options(form, rows) if (form.law.names[o[1]], o[2]) not in refused]
+        options = [o for o in _options(form, rows, widest) if (form.law.names[o[1]], o[2]) not in refused]
         for _, k, number in options:
             if (found := _fixed(form, k, number, rows)) is not None:
                 form = found
@@ -242,14 +249,14 @@ def with_numbers_recognised(form: FittedForm, rows: Rows) -> FittedForm:
     return form
 
 
-def _options(form: FittedForm, rows: Rows) -> Sequence[tuple[float, int, float]]:
+def _options(form: FittedForm, rows: Rows, widest: float) -> Sequence[tuple[float, int, float]]:
     """Surprise, constant and number, the most certain first."""
     errors = covariance(form.law, rows.grouped, form.fit, rows.primitives).shared_errors
     found = []
     for i, k in enumerate(_shared_places(form.law)):
         value, error = float(form.fit.shared[i]), float(errors[i])
         tolerance = max(_WIDTH * error, 1e-9 * abs(value)) if math.isfinite(error) else math.nan
-        if not tolerance <= _WIDEST_SIMPLE * abs(value):
+        if not tolerance <= widest * abs(value):
             continue
         near = [
             c for c in simplest_first(value, tolerance) if c.cost <= _SIMPLE_COST or tolerance < _WIDEST * abs(value)

@@ -20,6 +20,7 @@ _EXACT = 1e-20
 
 def constants_of_group(
     equation: Equation,
+    first: int,
     known: np.ndarray,
     X: np.ndarray,
     y: np.ndarray,
@@ -31,14 +32,17 @@ def constants_of_group(
     Parameters
     ----------
     equation : Equation
-        Over the features, then constants; it reads the first `O` of these.
+        Over the features, then constants, of which it reads `O`.
+    first : int
+        Where these begin among the constants.
     known : ndarray (G, O)
         Those of other groups, from which the fit starts.
     X : ndarray (n_samples, n_features);  y, weight : ndarray (n_samples,)
     """
     n_own, n_columns = known.shape[1], equation.n_features - X.shape[1]
     law = ParametricLaw(equation, tuple(f"c{k}" for k in range(n_columns)), (True,) * n_columns)
-    law = law.holding(dict.fromkeys(range(n_own, n_columns), 0.0))
+    others = [k for k in range(n_columns) if not first <= k < first + n_own]
+    law = law.holding(dict.fromkeys(others, 0.0))
     if not n_own:
         return np.empty(0), np.empty(0)
     rows = Rows(GroupedRows.of(X, y, weight), float(np.var(y)) or 1.0, _EXACT, primitives)

@@ -63,10 +63,10 @@ def cross_validated_losses(
         shares.append(float(weight.sum()))
     if not losses:
         return np.full(len(front), np.nan), np.full(len(front), np.nan)
-    return _mean_of_folds(np.array(losses), np.array(shares), unit)
+    return mean_of_folds(np.array(losses), np.array(shares), unit)
 
 
-def _mean_of_folds(losses: np.ndarray, shares: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
+def mean_of_folds(losses: np.ndarray, shares: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean over the folds (K, n_laws), by their weights (K,), and its standard error; nan for a single fold."""
     shares = shares / shares.sum()
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):

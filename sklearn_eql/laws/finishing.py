@@ -118,14 +118,25 @@ def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf)
             if not laws:
                 raise
             interrupted = True
-        front = shortlist(laws.values(), n_rows)
+        front = _fronts(laws.values(), table.most, n_rows)
         front = [law if time.time() > deadline else _with_scales_moved(law, judge) for law in front]
-        front = shortlist(front, n_rows)
+        front = _fronts(front, table.most, n_rows)
         if judge is table:  # on more rows all constants are refitted once more
-            front = shortlist([_with_repeated_constants(law, front, table) for law in front], len(table.y))
+            front = [_with_repeated_constants(law, front, table) for law in front]
         else:
-            front = shortlist(_all_on_all_rows(front, table, deadline), len(table.y))
-    return front, interrupted
+            front = _all_on_all_rows(front, table, deadline)
+    return shortlist(_short(front, table.most), len(table.y)), interrupted
+
+
+def _short(laws: Iterable[Law], most: int | None) -> list[Law]:
+    return [law for law in laws if most is None or law.complexity <= most]
+
+
+def _fronts(laws: Iterable[Law], most: int | None, n_rows: int) -> list[Law]:
+    """The front of those that are short enough, and that of the others, which may become shorter."""
+    laws = list(laws)
+    short = _short(laws, most)
+    return [*shortlist(short, n_rows), *shortlist([law for law in laws if law not in short], n_rows)]
 
 
 def _with_scales_moved(law: Law, table: Table) -> Law:
@@ -175,7 +186,7 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
             other = _tidied(completed, loss, {}, table)
             equation, tidied = min((equation, tidied), other, key=lambda law: price(law[0], primitives))
     law = as_law(equation, tidied, result.trial, table)
-    if law is None or table.admits(law.equation):
+    if law is None or table.admits(law.equation, final=False):
         return law
     if (law := _admitted(as_law(*readable(loose, loss, table), result.trial, table), table)) is not None:
         return law
@@ -192,7 +203,7 @@ def _bent(equation: Equation, trial: int, table: Table) -> Law | None:
 
 def _admitted(law: Law | None, table: Table) -> Law | None:
     """The law, if it may be printed."""
-    return law if law is not None and table.admits(law.equation) else None
+    return law if law is not None and table.admits(law.equation, final=False) else None
 
 
 def _tidied(loose: Equation, loss: float, given: Mapping[int, float], table: Table) -> tuple[Equation, float]:
@@ -220,7 +231,7 @@ def readable(equation: Equation, loss: float, table: Table) -> tuple[Equation, f
     forms = spellings(equation, table.primitives, rows)
     forms += spellings(_without_dust(factored(equation, table.primitives, rows), table), table.primitives, rows)
     for form in sorted(dict.fromkeys(forms), key=lambda e: price(e, table.primitives)):
-        if not table.admits(form):
+        if not table.admits(form, final=False):
             continue
         if (again := _loss(form, table)) > highest:
             again = table.loss_as_printed(form)

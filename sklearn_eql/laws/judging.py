@@ -18,6 +18,7 @@ from sklearn_eql.sparse.behaviour import Behaviour
 from sklearn_eql.sparse.bending import bent
 from sklearn_eql.sparse.description_length import is_unsurprising
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, levenberg_marquardt, standard_errors
+from sklearn_eql.sparse.printed_complexity import least_complexity
 from sklearn_eql.sparse.problem import Scaling, misses, row_tolerance, weighted_variance
 from sklearn_eql.sparse.program import SourceRows
 from sklearn_eql.sparse.rows import BLOCK, RowView, ScaledRows, subset
@@ -107,16 +108,24 @@ class Table:
             device=self.device,
         )
 
-    def admits(self, equation: Equation) -> bool:
-        """Whether a law may be printed as it is: its form is admitted, with its exponents, and it behaves."""
+    @property
+    def most(self) -> int | None:
+        """The largest complexity of a law that is printed; None where any will do."""
+        return None if self.behaviour is None else self.behaviour.max_complexity
+
+    def admits(self, equation: Equation, *, final: bool = True) -> bool:
+        """Whether a law may be printed as it is: its form is admitted, with its exponents, and it behaves.
+
+        If not `final`, laws that are too complex are admitted, too, where they may become shorter.
+        """
         if self.admission is not None and not self.admission.admits(
             Structure.from_equation(equation, ~fixed_in_print(equation, self.primitives))
         ):
             return False
         if self.behaviour is None:
             return True
-        most = self.behaviour.max_complexity
-        if most is not None and equation_complexity(equation, self.primitives) > most:
+        count = equation_complexity if final else least_complexity
+        if self.most is not None and count(equation, self.primitives) > self.most:
             return False
         free = np.zeros(len(equation.coefficients()), dtype=bool)
         return self.behaviour.excess_as_printed(self._scaled(equation, free).to_equation(), self.primitives) == 0

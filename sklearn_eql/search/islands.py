@@ -37,6 +37,7 @@ from sklearn_eql.sparse.rows import RowView, extremes
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import Deadline, StopReason
 from sklearn_eql.symbolic.canonical import free_mask, rescale
+from sklearn_eql.symbolic.complexity import equation_complexity
 from sklearn_eql.symbolic.equation import Equation, Frame
 from sklearn_eql.symbolic.frames import reframed
 
@@ -185,6 +186,8 @@ def _search_in(
     if frame is not None:
         laws = shortlist([framed(law, frame, given, settings.primitives) for law in laws], len(table.y))
     if demands is not None:
+        most = demands.of_printed.max_complexity
+        laws = [law for law in laws if most is None or equation_complexity(law.equation, settings.primitives) <= most]
         laws = [law for law in laws if demands.confirms(law.equation)]
     if not laws and not (demands is printable is None):
         raise AllTrialsFailedError(_nothing_admitted([run for history in histories for run in history], problem))

@@ -285,6 +285,8 @@ class Proposer:
     def _cross(self, editable: EditableStructure, mate: Structure) -> None:
         """Take over some terms of the output of another structure."""
         other = EditableStructure(mate).output
+        if not other:  # a law that is zero
+            return
         editable.output += self.rng.sample(other, self.rng.randint(1, len(other)))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.sparse.printed_complexity import printed_at_best
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.symbolic.equation import Equation, Frame
 
@@ -77,9 +78,11 @@ class Behaviour:
     parts: tuple[Conditions | Approach, ...]
     spread: float  # of the target
     max_complexity: int | None = None  # of a law as it is printed
+    units: tuple[np.ndarray, float] | None = None  # of features and target, in those that laws are printed in
 
     def in_units(self, frame: Frame | None, x_units: np.ndarray, y_unit: float) -> Behaviour:
         """The same for laws of ``frame.inside(X) / x_units`` and ``y / y_unit``."""
+        units = (np.asarray(x_units), y_unit)
         if frame is not None:
             y_unit = y_unit * frame.y_unit
         moved = []
@@ -90,7 +93,7 @@ class Behaviour:
                 moved.append(replace(part, points=points, value=part.value / y_unit))
             else:
                 moved.append(replace(part, points=points, low=part.low / y_unit, high=part.high / y_unit))
-        return replace(self, parts=tuple(moved), spread=self.spread / y_unit)
+        return replace(self, parts=tuple(moved), spread=self.spread / y_unit, units=units)
 
     @cached_property
     def points(self) -> torch.Tensor:
@@ -103,10 +106,9 @@ class Behaviour:
 
         Powers that will be printed with whole exponents have values for negative numbers already.
         """
-        if self.max_complexity is not None:
-            first = 1 + structure.n_features
-            if sum(0 < s < first for form in structure.forms() for s, _, _ in form) > self.max_complexity:
-                return math.inf  # each of these is read as a variable
+        most = self.max_complexity
+        if most is not None and printed_at_best(structure, most, self.units, primitives) > most:
+            return math.inf
         return self._excess(values_at(structure, self.points, primitives)) if self.parts else 0.0
 
     def excess_as_printed(self, equation: Equation, primitives: Mapping[str, Primitive]) -> float:

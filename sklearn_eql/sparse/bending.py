@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ import torch
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.behaviour import Behaviour, Conditions
+from sklearn_eql.sparse.elimination import shortened
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, residual_jacobian
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
@@ -125,7 +127,10 @@ class _Bending:
 
 
 def bend_leaders(archive: Archive, problem: Problem) -> None:
-    """Bend laws that would lead an archive if they behaved, and keep those that do so then; each law once."""
+    """Bend laws that would lead an archive if they behaved, or shorten them, and keep those that do so then.
+
+    Each law once.
+    """
     if problem.behaviour is None:
         return
     for _ in range(_AT_ONCE):
@@ -135,8 +140,16 @@ def bend_leaders(archive: Archive, problem: Problem) -> None:
         if not rivals or archive.score(rivals[0]) >= bound:
             return
         archive.bent.add(rivals[0].form.key)
+        too_long = math.isinf(rivals[0].excess or 0.0)
+        shorter = shortened(rivals[0].structure, problem) if too_long else None
+        if shorter is not None:
+            archive.keep(replace(shorter, trial=rivals[0].trial))
+            continue
         found = bent(
             rivals[0].structure, problem.behaviour, problem.primitives, problem.X, problem.y, problem.sample_weight
         )
-        if found is not None and problem.supports(found.form, found.loss):
-            archive.keep(FitResult(found.form, found.loss, rivals[0].trial))
+        if found is None:
+            continue
+        [judged] = problem.judged([found])
+        if problem.supports(found.form, judged.loss):
+            archive.keep(FitResult(found.form, judged.loss, rivals[0].trial))

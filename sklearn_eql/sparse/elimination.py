@@ -16,6 +16,7 @@ from sklearn_eql.sparse.description_length import description_length, is_shorter
 from sklearn_eql.sparse.editing import smaller, without_terms
 from sklearn_eql.sparse.in_step import Work, in_step
 from sklearn_eql.sparse.levenberg_marquardt import FitResult, joint_curvature, residual_jacobian
+from sklearn_eql.sparse.printed_complexity import printed_at_best
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.round_exponents import with_round_exponents_fixed
 from sklearn_eql.sparse.structure import Structure
@@ -65,6 +66,31 @@ def eliminating(result: FitResult, problem: Problem) -> Work:
             count //= 2
         else:
             return best
+
+
+def shortened(structure: Structure, problem: Problem) -> FitResult | None:
+    """The law without its least salient terms, so many that it may be printed as short as is asked; None if it cannot.
+
+    Where no number of these is enough, the best of its terms alone. See `printed_at_best`.
+    """
+    most = None if problem.behaviour is None else problem.behaviour.max_complexity
+    if most is None or not structure.n_free:
+        return None
+    order, _ = _elimination(structure, problem)
+    places = _free_places(structure)
+
+    def without(removed: Sequence[int]) -> Structure | None:
+        child = without_terms(structure, [places[k] for k in removed], problem.primitives)
+        if child is None or printed_at_best(child, most, problem.behaviour.units, problem.primitives) > most:
+            return None
+        return child
+
+    fewer = (without(order[:count]) for count in range(1, len(order)))
+    children = [child for child in fewer if child is not None][:1]
+    if not children:
+        alone = (without([other for other in order if other != k]) for k in order)
+        children = [child for child in alone if child is not None]
+    return min(problem.fit(children, _FURTHER_STEPS), key=lambda found: found.loss, default=None)
 
 
 def _free_places(structure: Structure) -> list[tuple[int, int]]:

@@ -210,6 +210,10 @@ class Problem:
         )
         return [r if r.loss == math.inf or self.supports(r.form, r.loss) else replace(r, loss=math.inf) for r in found]
 
+    def judged(self, results: Sequence[FitResult]) -> list[FitResult]:
+        """Fits that were made elsewhere, with the loss by which this problem ranks them."""
+        return list(results)
+
     def considers(self, structure: Structure) -> bool:
         """Whether `fit` fits a structure."""
         return structure.n_free <= self.max_exact and (self.admission is None or self.admission.admits(structure))

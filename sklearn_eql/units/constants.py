@@ -37,6 +37,21 @@ def units_of_constants(law: Equation, units: TableUnits, primitives: Mapping[str
     return [None if dimension is None else written(dimension, units.bases) for dimension in found]
 
 
+def units_of_columns(law: Equation, units: TableUnits, primitives: Mapping[str, Primitive]) -> list[str | None]:
+    """Unit of every column beyond those of the table, such as constants of groups; see `units_of_constants`."""
+    n_more = law.n_features - len(units.features)
+    if units.dimensionless_constants:
+        return [""] * n_more
+    system = LinearSystem(len(units.bases))
+    if not _describe(law, units, primitives, system):
+        return [None] * n_more
+    none = (Fraction(0),) * len(units.bases)
+    for c in range(len(law.coefficients())):
+        system.add({("constant", c): Fraction(1)}, none)  # where nothing speaks against it
+    found = [system.value(("source", 1 + len(units.features) + k)) for k in range(n_more)]
+    return [None if dimension is None else written(dimension, units.bases) for dimension in found]
+
+
 def units_of_parameters(
     law: Equation, units: TableUnits, primitives: Mapping[str, Primitive], which: Sequence[int]
 ) -> list[str | None]:
