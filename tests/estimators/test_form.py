@@ -98,10 +98,8 @@ def test_the_constants_of_a_form_have_errors_under_their_names():
     assert table["low"]["k"] < 0.7319 < table["high"]["k"]
 
 
-def test_forms_do_not_go_with_groups_units_or_guesses(table):
+def test_forms_do_not_go_with_units_or_guesses(table):
     X, y = table
-    with pytest.raises(ValueError, match="form"):
-        EQLRegressor(form=DECAY).fit(X, y, groups=np.arange(60) % 2)
     with pytest.raises(ValueError, match="units and form"):
         EQLRegressor(form=DECAY, units={"x": {"m": 1}}).fit(X, y)
     with pytest.raises(ValueError, match="form and guesses"):
