@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 class StopFit(KeyboardInterrupt):
@@ -37,6 +38,8 @@ class Progress:
         Which island of a search of several.
     tell : callable or None
         Writes the best law so far; it takes some milliseconds, so `law` asks for it only when it is read.
+    front : callable or None
+        The laws so far, simplest first, as the search sees them; it takes some milliseconds for each.
     """
 
     stage: str
@@ -48,6 +51,7 @@ class Progress:
     output: int = 0
     island: int | None = None
     tell: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    front: Callable[[], list[Any]] | None = field(default=None, repr=False, compare=False)
 
     @property
     def law(self) -> str:
@@ -82,10 +86,13 @@ class Watched:
     watchers : sequence of Watcher
     deadline : float
         Value of ``time.time()`` at which the fit is to end.
+    run : object, optional
+        That one of the watchers which keeps more of the fit than it is told.
     """
 
-    def __init__(self, watchers: Sequence[Watcher], deadline: float = math.inf) -> None:
+    def __init__(self, watchers: Sequence[Watcher], deadline: float = math.inf, run: Any = None) -> None:
         self.watchers = tuple(watchers)
+        self.run = run
         self.start, self.deadline = time.time(), deadline
         self.names: tuple[str, ...] = ()  # of the variables, as laws are written
         self.output = 0
@@ -114,6 +121,11 @@ class Watched:
         self._stop.wanted |= any(answers)
         return any(answers)
 
+    def hand(self, what: str, *given: Any) -> None:
+        """Hand what there is of a fit to the run that keeps it, if there is one, by its method of that name."""
+        if self.run is not None:
+            getattr(self.run, what)(*given)
+
     def __call__(
         self,
         stage: str,
@@ -122,6 +134,7 @@ class Watched:
         n_steps: int | None = None,
         tell: Callable[[], str] | None = None,
         island: int | None = None,
+        front: Callable[[], list[Any]] | None = None,
     ) -> None:
         """Tell all watchers.
 
@@ -132,6 +145,6 @@ class Watched:
         """
         now = time.time()
         times = (now - self.start, self.deadline - now)
-        progress = Progress(stage, float(loss), step, n_steps, *times, self.output, island, tell)
+        progress = Progress(stage, float(loss), step, n_steps, *times, self.output, island, tell, front)
         if self.tell(progress):
             raise StopFit

@@ -11,7 +11,7 @@ import sklearn_eql
 
 PACKAGE = Path(sklearn_eql.__file__).parent
 FLOORS = [  # from the ground up; what stands on one floor does not know of each other
-    {"exceptions", "stopping", "progress", "vision", "_threads", "_garbage", "_devices", "_display"},
+    {"exceptions", "stopping", "progress", "plain_files", "vision", "_threads", "_garbage", "_devices", "_display"},
     {"primitives", "datasets", "plotting", "reading", "callbacks"},
     {"symbolic", "pages"},
     {"networks", "sparse", "parametric"},

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 
+from sklearn_eql.dynamics.earlier_laws import EarlierLaws
 from sklearn_eql.dynamics.joint import JointFit, JointProblem, fit, solve_latents
 from sklearn_eql.dynamics.latent_coordinates import standardised
 from sklearn_eql.dynamics.library import (
@@ -22,7 +23,7 @@ from sklearn_eql.dynamics.library import (
 from sklearn_eql.dynamics.runge_kutta import N_ROUGH, mean_velocity
 from sklearn_eql.dynamics.stepwise import discover
 from sklearn_eql.dynamics.varying_coefficients import latents_from_coefficients
-from sklearn_eql.primitives import Primitive
+from sklearn_eql.primitives import PRIMITIVES, Primitive
 
 _MAX_SERIES, _MAX_STEPS = 200, 25  # on which terms are searched for
 _MAX_LATENT_DEGREE = 2  # of the powers of latents in a term: one that enters by another power only is that power itself
@@ -56,6 +57,7 @@ class Motion:
     unit: np.ndarray  # (S,) of the equations' left-hand sides
     problem: JointProblem
     law: JointFit
+    interrupted: bool = False  # whether Ctrl-C ended the search for it
 
     @property
     def cost(self) -> float:
@@ -68,20 +70,36 @@ class Motion:
 
 
 def find_motion(
-    states: np.ndarray, candidates: Sequence[np.ndarray], settings: MotionSettings, seed: int, deadline: float
+    states: np.ndarray,
+    candidates: Sequence[np.ndarray],
+    settings: MotionSettings,
+    seed: int,
+    deadline: float,
+    earlier: EarlierLaws | None = None,
 ) -> Motion:
     """The shortest law that explains `states` (N, K + 1, S), one step ahead, from rough latents, each (N, L).
 
     Small libraries of terms are tried first: products of low degree, then of higher ones, functions of the states
-    where those do not do. So are few latents: the law that is found has as many as it needs, which may be none.
+    where those do not do. So are few latents: the law that is found has as many as it needs, which may be none. Before
+    all of them come the `earlier` laws, if there are any.
     """
     rows, steps = _sample(states, seed)
     best: Motion | None = None
-    for motion in _motions(states[rows][:, steps], [latents[rows] for latents in candidates], settings, deadline):
-        if best is None or motion.cost < best.cost:
-            best = motion
-        if motion.law.loss.max() < _GOOD_LOSS:
-            break
+    some, tried = states[rows][:, steps], []
+    if earlier is not None:
+        candidates = [*candidates, earlier.latents]
+        tried = _from_earlier(some, earlier.latents[rows][:, earlier.used], earlier, settings, deadline)
+    interrupted = False
+    try:
+        for motion in chain(tried, _motions(some, [latents[rows] for latents in candidates], settings, deadline)):
+            if best is None or motion.cost < best.cost:
+                best = motion
+            if motion.law.loss.max() < _GOOD_LOSS:
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+        best = best or _search(some, candidates[0][rows], replace(settings, primitives={}), time.time())
+    best = replace(best, interrupted=interrupted)
     return _on_all(best, states, np.concatenate(candidates, axis=1), rows, settings)
 
 
@@ -93,6 +111,18 @@ def _motions(states, candidates, settings: MotionSettings, deadline: float) -> I
                 yield _search(states, candidates[0], replace(settings, primitives={}), deadline)
                 return
             yield _search(states, latents, library, deadline)
+
+
+def _from_earlier(states, latents, earlier: EarlierLaws, settings: MotionSettings, deadline: float) -> Iterator[Motion]:
+    """The law that earlier ones lead to, with the smallest library that has their terms."""
+    for library in _libraries(settings):
+        motion = _library_problem(states, latents.shape[1], library)
+        found = earlier.coefficients(motion.terms, motion.problem.powers, {**PRIMITIVES, **settings.primitives})
+        if found is not None:
+            found = found * motion.scale[:, None] / motion.unit[:, None, None]
+            first = JointFit(found != 0, found, latents, np.full(len(found), np.inf))
+            yield _search(states, latents, library, deadline, first)
+            return
 
 
 def _starts(states, candidates, n_latents: int, library: MotionSettings) -> Iterator[np.ndarray]:
@@ -155,10 +185,12 @@ def _sample(states: np.ndarray, seed: int) -> tuple[np.ndarray, slice]:
     return rows, slice(0, min(states.shape[1], _MAX_STEPS + 1))
 
 
-def _search(states: np.ndarray, latents: np.ndarray, settings: MotionSettings, deadline: float) -> Motion:
+def _search(
+    states: np.ndarray, latents: np.ndarray, settings: MotionSettings, deadline: float, first: JointFit | None = None
+) -> Motion:
     motion = _library_problem(states, latents.shape[1], settings)
     degrees = np.array([term.degree for term in motion.terms])
-    law = discover(motion.problem, _standard(latents), degrees, settings.max_degree, deadline)
+    law = discover(motion.problem, _standard(latents), degrees, settings.max_degree, deadline, first)
     motion = replace(motion, law=law)
     if latents.shape[1] and time.time() < deadline:
         # With the latents as they are now known, what was added on the way to make up for rough ones is not.
@@ -274,7 +306,7 @@ def _on_all(motion: Motion, states, rough, rows, settings: MotionSettings) -> Mo
     started = carried(rough, motion.law.latents, rows)
     started[rows] = motion.law.latents
     law = replace(motion.law, latents=started)
-    motion = replace(whole, problem=sharp, law=law)
+    motion = replace(whole, problem=sharp, law=law, interrupted=motion.interrupted)
     rate, here = sharp.target * motion.unit, states[:, :-1]
     for _ in range(_CORRECTIONS if settings.form == "ode" else 1):
         problem = sharp

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from sklearn_eql._devices import random_numbers_of
+from sklearn_eql.dynamics.earlier_laws import EarlierLaws
 from sklearn_eql.dynamics.fitted_encoder import FittedEncoder, standardisation, window_tensor
 from sklearn_eql.dynamics.latent_inference import identify
 from sklearn_eql.dynamics.law_cell import LawCell
@@ -86,9 +87,17 @@ class Trained:
 
 
 def train_networks(
-    windows: np.ndarray, states: np.ndarray, settings: FitSettings, seed: int, deadline: float
+    windows: np.ndarray,
+    states: np.ndarray,
+    settings: FitSettings,
+    seed: int,
+    deadline: float,
+    earlier: FittedEncoder | None = None,
 ) -> Trained:
-    """Encoders and cells of all trials; ``windows`` (N, W, S), ``states`` (N, K + 1, S)."""
+    """Encoders and cells of all trials; ``windows`` (N, W, S), ``states`` (N, K + 1, S).
+
+    The first trial starts from an `earlier` encoder, if there is one.
+    """
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_trials + 1).tolist()
     n_states = states.shape[2]
     item_shape = (windows.shape[2], windows.shape[1])
@@ -96,6 +105,8 @@ def train_networks(
     for trial_seed in seeds[1:]:
         with random_numbers_of(trial_seed):
             encoders.append(build_encoder(settings.encoder, item_shape, settings.n_latents))
+    if earlier is not None:
+        encoders[0] = earlier.module().train()
     cell: EQLCell | ReLUCell
     if settings.head == "relu":
         cell = ReLUCell(n_states, settings.n_latents, settings.relu_layers, seeds[1:])
@@ -174,11 +185,16 @@ def _plus_state(equation: Equation, state: int) -> Equation:
 
 
 def best_motion(
-    states: np.ndarray, candidates: Sequence[np.ndarray], settings: FitSettings, seed: int, deadline: float
+    states: np.ndarray,
+    candidates: Sequence[np.ndarray],
+    settings: FitSettings,
+    seed: int,
+    deadline: float,
+    earlier: EarlierLaws | None = None,
 ) -> Motion:
     """The shortest law of motion from any of the `candidates`, latents (N, L) of the best trials."""
     wanted = MotionSettings(settings.form, settings.dt, settings.primitives, settings.max_degree)
-    best = find_motion(states, candidates[:_N_REFINED], wanted, seed, deadline)
+    best = find_motion(states, candidates[:_N_REFINED], wanted, seed, deadline, earlier)
     if settings.latent_scale == "unit":
         scaled = with_standard_latents(best, LATENT_SCALE)
     else:

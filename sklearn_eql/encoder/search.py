@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from sklearn_eql.encoder.adaptation import Candidate, LawChoice
 from sklearn_eql.encoder.heads import Composite
 from sklearn_eql.encoder.latent_laws import front_with, polished, symmetric
 from sklearn_eql.encoder.stages import LATENT_ROWS, Training
+from sklearn_eql.encoder.tied_coefficients import Ties
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.laws.law import Law
 from sklearn_eql.symbolic.equation import Equation
@@ -21,16 +22,20 @@ State = Mapping[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class FoundLaw:
-    """A network with a law as head, and the laws beside it."""
+    """A network with a law as head, and the laws beside it; without any where the head is no law."""
 
     model: Composite
-    front: list[Law]
-    best: int  # row of the front
-    ranges: np.ndarray  # (2, n_features) lowest and highest latents
+    front: list[Law] = field(default_factory=list)
+    best: int = 0  # row of the front
+    ranges: np.ndarray | None = None  # (2, n_features) lowest and highest latents
 
 
 def find_law(
-    training: Training, earlier: State | None, with_linear_form: bool, select: Callable[[list[Law]], int] | None
+    training: Training,
+    earlier: State | None,
+    with_linear_form: bool,
+    select: Callable[[list[Law]], int] | None,
+    keep: Callable[[FoundLaw], None] | None = None,
 ) -> FoundLaw:
     """Train encoder and head, choose a law, and train the encoder on with it.
 
@@ -43,18 +48,27 @@ def find_law(
         Whether a linear form of the latents is tried before a dense head.
     select : callable or None
         The user's choice, from laws to a row; else laws are compared with the encoder adapted to each.
+    keep : callable, optional
+        Gets what there is before the last and longest training.
     """
-    primitives = training.settings.search.primitives
     candidate = _candidate(training, earlier, with_linear_form, select)
     law, state = candidate.law, candidate.state
     ties = LawChoice(training).ties(law, state)
-    model = training.train_with_law(ties.applied(law.equation), ties, state)
+    law = ties.applied(law.equation)
+    if keep is not None:
+        keep(_judged(training, training.law_model(law, ties, state), ties, candidate.others))
+    return _judged(training, training.train_with_law(law, ties, state), ties, candidate.others)
+
+
+def _judged(training: Training, model: Composite, ties: Ties, others: Sequence[Law]) -> FoundLaw:
+    """The law of a model on the latents of its encoder, constants recognised, beside other laws of these."""
+    primitives = training.settings.search.primitives
     rows = training.some(np.arange(len(training.y)), LATENT_ROWS)
     latents, y = training.latents(model, rows), training.y[rows]
     found = model.head.equation()
     ties = symmetric(found, latents, y, primitives, ties, training.delta)  # now symmetries show more clearly
     chosen = polished(found, ties, latents, y, primitives, training.delta)
-    front, best = front_with(chosen, candidate.others, latents, y, primitives)
+    front, best = front_with(chosen, others, latents, y, primitives)
     return FoundLaw(model, front, best, np.stack([latents.min(axis=0), latents.max(axis=0)]))
 
 

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql.estimators._law_exports import LawExports
 from sklearn_eql.estimators._law_pictures import LawPictures
+from sklearn_eql.estimators._run_directory import RunReader
 from sklearn_eql.laws.coverage import coverage
 from sklearn_eql.laws.law import Law, law_from_record, scores
 from sklearn_eql.laws.standing import Standing, standing_from_record
@@ -74,7 +75,7 @@ def laws_table(
     return table
 
 
-class EquationReader(LawExports, LawPictures):
+class EquationReader(RunReader, LawExports, LawPictures):
     """Mixin: fitted attributes and methods that read ``self._laws``.
 
     ``_laws`` holds one list of :class:`Law` per output, ``_names`` the names of the variables, ``_single`` whether the

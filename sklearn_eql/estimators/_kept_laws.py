@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from sklearn_eql.estimators._constants_reader import ConstantsReader
 from sklearn_eql.exceptions import SearchInterruptedWarning
 from sklearn_eql.laws.cross_validation import Rows
+from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.standing import Standing, rivals
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.search.settings import SearchResult
+from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.uncertainty.curvature import Curvature
 
@@ -24,6 +25,21 @@ class Outcome:
     best: int
     stands: list[Standing]
     curvatures: list[Curvature | None]
+
+
+def laws_before(
+    estimator: ConstantsReader, settings: SearchSettings, n_features: int, n_outputs: int
+) -> list[list[Law]]:
+    """Laws of the fit before that start this one, one list per output; none of other columns, or functions gone."""
+    before = estimator._laws if estimator.warm_start and hasattr(estimator, "_laws") else []
+    if len(before) != n_outputs:
+        return [[] for _ in range(n_outputs)]
+    return [[law for law in laws if _is_usable(law, settings, n_features)] for laws in before]
+
+
+def _is_usable(law: Law, settings: SearchSettings, n_features: int) -> bool:
+    names = {unit.primitive for unit in law.equation.units}
+    return law.equation.n_features == n_features and names <= settings.primitives.keys()
 
 
 def with_rivals(

@@ -40,6 +40,7 @@ def fit_outputs(
                 if any(_was_interrupted(earlier) for earlier in outcomes):
                     outcome = replace(outcome, result=interrupted(outcome.result))
                 outcomes.append(outcome)
+                watched.hand("found", fits[len(outcomes) - 1].number, outcome.result.front)
     return outcomes
 
 

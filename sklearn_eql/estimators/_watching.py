@@ -9,6 +9,7 @@ from functools import wraps
 from typing import Any
 
 from sklearn_eql.callbacks import ProgressDisplay
+from sklearn_eql.estimators._run_directory import RunDirectory
 from sklearn_eql.progress import Progress, Watched, Watcher
 
 CALLBACKS = [Sequence, None]
@@ -24,7 +25,8 @@ def watched_fit(fit: Callable) -> Callable:
     @wraps(fit)
     def told(self, *args, **kwargs):
         deadline = math.inf if self.max_time is None else time.time() + self.max_time
-        self._watched = watched = Watched(watchers_of(self), deadline)
+        run = [] if self.run_dir is None else [RunDirectory(self.run_dir)]
+        self._watched = watched = Watched([*watchers_of(self), *run], deadline, *run)
         begun: list[Watcher] = []
         fitted = None
         try:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from numbers import Integral, Real
+from os import PathLike
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_eql._threads import single_threaded
 from sklearn_eql.dynamics import stages as fitting
 from sklearn_eql.dynamics.diagnosis import notes
+from sklearn_eql.dynamics.earlier_laws import EarlierLaws
 from sklearn_eql.dynamics.fitted_encoder import FittedEncoder
 from sklearn_eql.dynamics.fitted_relu import FittedReLU
 from sklearn_eql.dynamics.latent_inference import identify
@@ -42,6 +46,7 @@ from sklearn_eql.training.rollouts import RecurrentSettings
 from sklearn_eql.training.schedule import ROLLOUT_SCHEDULES, Phase, RolloutPhase, resolve_phases
 
 _PARTS = {"_encoder": FittedEncoder, "_relu": FittedReLU}  # kept as plain values in a pickle
+_SECONDS_AFTER_CTRL_C = 10.0  # for the law, where the training of networks was cut short
 _EXPLODED_FACTOR = 1e12  # times the largest state of the training series
 
 
@@ -61,6 +66,14 @@ class _Found:
     relu: FittedReLU | None = None
     horizon: int = 0
     notes: list[tuple[str, type[Warning]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What a fit starts from."""
+
+    encoder: FittedEncoder | None = None
+    laws: EarlierLaws | None = None
 
 
 class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, CallbackSupportMixin, BaseEstimator):
@@ -129,6 +142,11 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
     callbacks : sequence of callable, or None, default=None
         Called with a :class:`~sklearn_eql.callbacks.Progress` while the fit runs; a true answer ends it. See
         :mod:`sklearn_eql.callbacks`.
+    warm_start : bool, default=False
+        Start from the encoder and the laws of the previous fit.
+    run_dir : str or path-like, default=None
+        Directory in which the fit is kept after each of its stages, and from which `from_run` opens it again. Made if
+        it is not there.
 
     Attributes
     ----------
@@ -197,6 +215,8 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "callbacks": CALLBACKS,
+        "warm_start": ["boolean"],
+        "run_dir": [str, PathLike, None],
     }
 
     def __init__(
@@ -228,6 +248,8 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         callbacks: Sequence[Watcher] | None = None,
+        warm_start: bool = False,
+        run_dir: str | PathLike | None = None,
     ) -> None:
         self.encoder = encoder
         self.n_latents = n_latents
@@ -255,6 +277,8 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         self.random_state = random_state
         self.verbose = verbose
         self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.run_dir = run_dir
 
     @fit_context(prefer_skip_nested_validation=True)
     @watched_fit
@@ -314,24 +338,23 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         step_scale = np.sqrt(np.mean(np.diff(states, axis=1) ** 2, axis=(0, 1)))
         step_scale[step_scale == 0] = 1.0
         all_names = [*names, *self._latent_names()]
+        self._watched.hand("checked", self)
+        take_over = partial(
+            _take_over, settings=settings, names=all_names, states=states, n_rows=X.shape[1], step_scale=step_scale
+        )
+
+        def keep(found: _Found) -> None:
+            if self._watched.run is not None:
+                now = replace(found, stop_reason=StopReason.INTERRUPTED, interrupted=True)
+                self._watched.hand("keep", take_over(copy.copy(self), now))
+
         with single_threaded():
-            found = self._find(windows, states, step_scale, all_names, settings, seed, deadlines)
+            found = self._find(windows, states, step_scale, all_names, settings, seed, deadlines, self._before(X), keep)
 
         # Everything that a fit leaves behind is set from here on: one that fails leaves the estimator as it was.
-        self._laws, self._best = found.laws, found.best
-        self._encoder, self._relu, self._horizon = found.encoder, found.relu, found.horizon
-        self.latents_, self.latents_used_ = found.latents, found.used
-        self.n_iter_, self.loss_curve_ = found.n_iter, found.loss_curve
-        self.stop_reason_, self.interrupted_ = found.stop_reason, found.interrupted
+        take_over(self, found)
         if found.interrupted and self._watched.stopped:
             self.stop_reason_, self.interrupted_ = StopReason.CALLBACK, False
-        self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
-        self._form, self._dt = self.form, float(self.dt or 1.0)
-        self._names, self._single = all_names, False
-        self.n_states_ = self.n_features_in_ = X.shape[2]
-        self.n_steps_, self._n_rows = Y.shape[1], X.shape[1]
-        self._step_scale = step_scale
-        self._largest = float(np.abs(states).max())
         if self.interrupted_:
             warnings.warn(
                 "fit was interrupted; the best law found until then was kept (interrupted_ is True). Set max_time "
@@ -429,13 +452,36 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         check_is_fitted(self)
         return np.array(self._names[self.n_states_ :], dtype=object)
 
+    def _before(self, X: np.ndarray) -> _Before:
+        """What `warm_start` starts from: of a fit to series of the same shape, and of the same kind of law."""
+        if not (self.warm_start and hasattr(self, "_laws")) or self._relu is not None or not self._laws:
+            return _Before()
+        n_latents = len(self._names) - self.n_states_
+        if (self.n_states_, self._n_rows, n_latents) != (*X.shape[:0:-1], self.n_latents):
+            return _Before()
+        encoder = self._encoder if self._encoder is not None and self._encoder.encoder == self.encoder else None
+        if (self._form, self._dt) != (self.form, float(self.dt or 1.0)):
+            return _Before(encoder)
+        with np.errstate(all="ignore"):
+            latents = self._latents(X)
+        return _Before(encoder, EarlierLaws(self._chosen(None), latents, self.latents_used_))
+
     def _find(
-        self, windows, states, step_scale, names: list[str], settings: fitting.FitSettings, seed: int, deadlines
+        self,
+        windows,
+        states,
+        step_scale,
+        names: list[str],
+        settings: fitting.FitSettings,
+        seed: int,
+        deadlines,
+        before: _Before,
+        keep: Callable[[_Found], None],
     ) -> _Found:
-        """Train networks where they are needed, and find the law."""
+        """Train networks where they are needed, and find the law; `keep` gets what there is after each stage."""
         trained, encoders, found = None, {}, _Found()
         if self.n_latents or self.head == "relu" or not self.refine:
-            trained = fitting.train_networks(windows, states, settings, seed, deadlines[0])
+            trained = fitting.train_networks(windows, states, settings, seed, deadlines[0], before.encoder)
             found.n_iter, found.loss_curve = trained.result.n_steps, trained.result.loss_curve
             found.stop_reason = trained.result.stopped
             found.interrupted = trained.result.stopped == StopReason.INTERRUPTED
@@ -452,16 +498,21 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
                 laws = fitting.trained_laws(trained, best, states, found.latents, settings)
                 self._choose(found, laws, states, names, settings)
             return found
+        if found.interrupted:  # the law is looked for all the same
+            deadlines = [min(deadline, time.time() + _SECONDS_AFTER_CTRL_C) for deadline in deadlines]
+        elif trained is not None and trained.order and self._watched.run is not None:
+            best = trained.order[0]
+            now = replace(found, encoder=encoders[best], latents=encoders[best](windows))
+            laws = fitting.trained_laws(trained, best, states, now.latents, settings)
+            self._choose(now, laws, states, names, settings)
+            keep(now)
         try:
-            self._refine(found, windows, states, step_scale, encoders, names, settings, seed, deadlines)
+            self._refine(
+                found, windows, states, step_scale, encoders, names, settings, seed, deadlines, before.laws, keep
+            )
         except KeyboardInterrupt:
             if not found.laws:
-                if trained is None or not trained.order or self.form == "ode":
-                    raise
-                best = trained.order[0]
-                found.encoder, found.latents = encoders[best], encoders[best](windows)
-                laws = fitting.trained_laws(trained, best, states, found.latents, settings)
-                self._choose(found, laws, states, names, settings)
+                raise
             found.interrupted, found.stop_reason = True, StopReason.INTERRUPTED
         return found
 
@@ -476,10 +527,15 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         settings: fitting.FitSettings,
         seed,
         deadlines,
+        before: EarlierLaws | None,
+        keep: Callable[[_Found], None],
     ) -> None:
         # Without an encoder that reads latents, series may still obey one law.
         candidates = [encoders[t](windows) for t in encoders] or [np.zeros((len(states), self.n_latents))]
-        motion = fitting.best_motion(states, candidates, settings, seed, deadlines[1])
+        motion = fitting.best_motion(states, candidates, settings, seed, deadlines[1], before)
+        if motion.interrupted:
+            found.interrupted, found.stop_reason = True, StopReason.INTERRUPTED
+            deadlines = [time.time()] * 3
         found.latents, found.used = motion.law.latents, motion.law.used_latents(motion.problem)
         if found.used.any() and not encoders:
             raise self._diverged()
@@ -498,6 +554,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
             started = encoders[next(iter(encoders))]
             size = self.batch_size or len(windows)
             found.encoder = started.taught(windows, found.latents, 0, len(windows), seed, deadlines[2])
+            keep(found)
             found.encoder = fitting.taught_encoder(
                 started, cell, windows, states, found.latents, step_scale, size, seed, deadlines[2], settings.device
             )
@@ -640,3 +697,29 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         tags.target_tags.multi_output = True
         tags.non_deterministic = self.max_time is not None
         return tags
+
+
+def _take_over(
+    estimator: EQLDynamicsRegressor,
+    found: _Found,
+    *,
+    settings: fitting.FitSettings,
+    names: list[str],
+    states: np.ndarray,
+    n_rows: int,
+    step_scale: np.ndarray,
+) -> EQLDynamicsRegressor:
+    """Set the attributes that a fit leaves behind."""
+    estimator._laws, estimator._best = found.laws, found.best
+    estimator._encoder, estimator._relu, estimator._horizon = found.encoder, found.relu, found.horizon
+    estimator.latents_, estimator.latents_used_ = found.latents, found.used
+    estimator.n_iter_, estimator.loss_curve_ = found.n_iter, found.loss_curve
+    estimator.stop_reason_, estimator.interrupted_ = found.stop_reason, found.interrupted
+    estimator._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
+    estimator._form, estimator._dt = estimator.form, float(estimator.dt or 1.0)
+    estimator._names, estimator._single = names, False
+    estimator.n_states_ = estimator.n_features_in_ = states.shape[2]
+    estimator.n_steps_, estimator._n_rows = states.shape[1] - 1, n_rows
+    estimator._step_scale = step_scale
+    estimator._largest = float(np.abs(states).max())
+    return estimator

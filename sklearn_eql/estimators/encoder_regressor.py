@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from numbers import Integral, Real
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -21,7 +24,7 @@ from sklearn_eql.encoder.augment import Transform
 from sklearn_eql.encoder.heads import Composite, relu_head
 from sklearn_eql.encoder.items import Items, read_items, read_more_items
 from sklearn_eql.encoder.latent_classes import latent_prototypes
-from sklearn_eql.encoder.search import find_law
+from sklearn_eql.encoder.search import FoundLaw, find_law
 from sklearn_eql.encoder.stages import LOSSES, Training, latents_of, values_of
 from sklearn_eql.estimators._check_parameters import check_latents, check_sizes
 from sklearn_eql.estimators._check_table import check_varies
@@ -127,6 +130,9 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         :mod:`sklearn_eql.callbacks`.
     warm_start : bool, default=False
         Start from the encoder of the previous fit.
+    run_dir : str or path-like, default=None
+        Directory in which the fit is kept while it runs, and from which `from_run` opens it again. The state of
+        training is in it as well, as with `checkpoint`. Made if it is not there.
     on_undefined : {"raise", "nan", "clip"}, default="raise"
         What `predict` does with samples on which the law is undefined or overflows. "raise": a ValueError that names
         the first. "nan": NaN for these samples. "clip": latents of such samples are moved into the range that `fit`
@@ -202,6 +208,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         "verbose": ["verbose"],
         "callbacks": CALLBACKS,
         "warm_start": ["boolean"],
+        "run_dir": [str, os.PathLike, None],
         "on_undefined": [StrOptions({"raise", "nan", "clip"})],
     }
 
@@ -239,6 +246,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         verbose: int = 0,
         callbacks: Sequence[Watcher] | None = None,
         warm_start: bool = False,
+        run_dir: str | os.PathLike | None = None,
         on_undefined: str = "raise",
     ) -> None:
         self.encoder = encoder
@@ -272,6 +280,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         self.verbose = verbose
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.run_dir = run_dir
         self.on_undefined = on_undefined
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -316,8 +325,10 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         wanted = {"encoder": self.encoder, "n_latents": self.n_latents, "n_classes": self.n_classes}
         with torch.random.fork_rng(devices=[]):
             build_encoder(item_shape=items.item_shape, **wanted)  # complains before any work starts
-        checkpoint = Checkpoint(self.checkpoint, self._identity(items, y))
+        checkpoint = Checkpoint(self._checkpoint_path(), self._identity(items, y))
         seed = checkpoint.stage("seed", lambda: drawn)  # that of the run that is taken up
+        earlier = checkpoint.stage("earlier encoder", lambda: earlier)
+        self._watched.hand("checked", self)
         watch = Watch(deadline, report=self._report if self._watched.watchers else None)
         training = Training(
             items,
@@ -331,19 +342,18 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         )
         try:
             if self.head == "relu":
-                model, laws, best = training.train_relu(earlier), [], []
+                found = FoundLaw(training.train_relu(earlier))
             else:
-                found = find_law(training, earlier, self.linear_steps > 0, self._selected_by_user(training))
-                model, laws, best = found.model, [found.front], [found.best]
-                self._ranges = found.ranges
+                keep = None
+                if self._watched.run is not None:
+                    keep = partial(self._keep_in_run, training, items, scale, wanted)
+                found = find_law(training, earlier, self.linear_steps > 0, self._selected_by_user(training), keep)
         except FloatingPointError as error:
             raise AllTrialsFailedError(
                 f"Training diverged in {error}: the loss is not finite. Lower learning_rate (now "
                 f"{self.learning_rate:g}) or the rates of the schedule, or choose functions that grow less fast."
             ) from error
-        self._laws, self._best = laws, best
-        self._own = {name: p for name, p in settings.search.primitives.items() if PRIMITIVES.get(name) != p}
-        self._keep(model, training, items, scale, wanted)
+        self._take_over(found, training, items, scale, wanted)
         asked = watch.interrupted and self._watched.stopped  # a callback, and not Ctrl-C
         self.interrupted_ = watch.interrupted and not asked
         ended = StopReason.MAX_TIME if time.time() > deadline else training.ended
@@ -417,8 +427,12 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
 
         return chosen
 
-    def _keep(self, model: Composite, training: Training, items: Items, scale: float, wanted: dict) -> None:
+    def _take_over(self, found: FoundLaw, training: Training, items: Items, scale: float, wanted: dict) -> None:
         """Fitted attributes: arrays and plain values."""
+        model, has_law = found.model, bool(found.front)
+        self._laws, self._best = ([found.front], [found.best]) if has_law else ([], [])
+        self._ranges = found.ranges
+        self._own = {n: p for n, p in training.settings.search.primitives.items() if PRIMITIVES.get(n) != p}
         self._names, self._single = [f"z{i}" for i in range(training.n_features)], True
         self._wanted = wanted
         self._encoder_state = parameters_of(model.encoder)
@@ -432,6 +446,13 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         self._rebuilt = None
         rebuilt = self._model()  # as a copy would have it
         self.prototypes_ = None if self.n_classes is None else latent_prototypes(rebuilt)
+
+    def _keep_in_run(self, training: Training, items: Items, scale: float, wanted: dict, found: FoundLaw) -> None:
+        """Keep the estimator as it would be if the fit ended here."""
+        there = copy.copy(self)
+        there._take_over(found, training, items, scale, wanted)
+        there.stop_reason_, there.interrupted_ = str(StopReason.INTERRUPTED), True
+        self._watched.hand("keep", there)
 
     def _model(self) -> Composite:
         """The trained network, rebuilt from arrays once; on the CPU."""
@@ -460,7 +481,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
 
     def _identity(self, items: Items, y: np.ndarray) -> dict[str, str]:
         """What a checkpoint has to agree with: parameters that matter, and a digest of the data."""
-        free = {"checkpoint", "max_time", "device", "verbose", "n_items", "item_shape", "on_undefined"}
+        free = {"checkpoint", "run_dir", "warm_start", "max_time", "device", "verbose", "callbacks"}
+        free |= {"n_items", "item_shape", "on_undefined"}
         if not isinstance(self.random_state, Integral):
             free.add("random_state")
         given = {name: value for name, value in self.get_params(deep=False).items() if name not in free}
@@ -470,6 +492,11 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         some = np.unique(np.linspace(0, len(items) - 1, 16).astype(int))
         digest.update(items.take(some).numpy().tobytes())
         return {**texts, "data": digest.hexdigest()[:16]}
+
+    def _checkpoint_path(self) -> str | os.PathLike | None:
+        if self.checkpoint is None and self.run_dir is not None:
+            return Path(self.run_dir) / "checkpoint"
+        return self.checkpoint
 
     def _report(self, name: str, step: int, n_steps: int, loss: float) -> None:
         self._watched(name, loss, step, n_steps)

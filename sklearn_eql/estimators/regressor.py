@@ -37,19 +37,19 @@ from sklearn_eql.estimators._folds import Folds
 from sklearn_eql.estimators._form import FormReader, check_alone, form_of, guesses_of, keep_forms
 from sklearn_eql.estimators._group_fit import fit_groups
 from sklearn_eql.estimators._groups import GroupReader
-from sklearn_eql.estimators._kept_laws import keep_laws
+from sklearn_eql.estimators._kept_laws import keep_laws, laws_before
 from sklearn_eql.estimators._measurement_errors import check_compatible, read_errors
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
 from sklearn_eql.estimators._output_fit import FitTask, OutputFit
 from sklearn_eql.estimators._outputs import fit_outputs
 from sklearn_eql.estimators._profile import ProfileReader
+from sklearn_eql.estimators._run_directory import TableOfFit
 from sklearn_eql.estimators._stability import StabilityReader
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import proposals_of
 from sklearn_eql.exceptions import OutlierWarning
 from sklearn_eql.language.proposals import Proposals
 from sklearn_eql.language.writer import Writer
-from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.losses import LOSSES, check_targets
 from sklearn_eql.laws.selection import RULES
 from sklearn_eql.networks.penalties import Penalty
@@ -183,6 +183,9 @@ class EQLRegressor(
         answer; the best law so far is kept. See :mod:`sklearn_eql.callbacks`.
     warm_start : bool, default=False
         Start the search from the equations of the previous fit.
+    run_dir : str, path-like or None, default=None
+        Directory in which the fit keeps its laws while it searches, once a second at most, and from which `from_run`
+        opens it again. Made if it is not there. One fit at a time: that of a killed fit is refused to another one.
     group_laws : bool or "auto", default="auto"
         Whether constants of groups may be laws of the group's number (`group_laws_`). "auto": where `groups` are
         floats, at least 8 different ones.
@@ -267,6 +270,7 @@ class EQLRegressor(
         "verbose": ["verbose"],
         "callbacks": CALLBACKS,
         "warm_start": ["boolean"],
+        "run_dir": [str, PathLike, None],
         "group_laws": ["boolean", StrOptions({"auto"})],
         "on_undefined": [StrOptions({"raise", "nan", "clip"})],
     }
@@ -308,6 +312,7 @@ class EQLRegressor(
         verbose: int = 0,
         callbacks: Sequence[Watcher] | None = None,
         warm_start: bool = False,
+        run_dir: str | PathLike | None = None,
         group_laws: bool | str = "auto",
         on_undefined: str = "raise",
     ) -> None:
@@ -345,6 +350,7 @@ class EQLRegressor(
         self.verbose = verbose
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.run_dir = run_dir
         self.group_laws = group_laws
         self.on_undefined = on_undefined
 
@@ -411,12 +417,11 @@ class EQLRegressor(
         known = read_constraints(self.constraints, variables, settings, self.form)
         searched = searched_columns(X, known)
 
-        before = self._laws if self.warm_start and hasattr(self, "_laws") else []
-        if len(before) != targets.shape[1]:
-            before = [[]] * targets.shape[1]
+        before = laws_before(self, settings, X.shape[1], targets.shape[1])
         self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
         self._ranges = np.stack([X[kept].min(axis=0), X[kept].max(axis=0)])
         self._watched.names = tuple(variables)
+        self._watched.hand("checked", self, TableOfFit.of(variables, y))
         self._grouped = None
         if groups is not None:
             given = [measured.weighed(k, (searched, column, weight)) for k, column in enumerate(targets.T)]
@@ -427,9 +432,8 @@ class EQLRegressor(
             self.loss, self.epsilon, self.selection, variables, self._ranges, measured, folds, self._form, self._guesses
         )
         fits = []
-        for k, (column, seed, laws) in enumerate(zip(targets.T, seeds.tolist(), before, strict=True)):
+        for k, (column, seed, initial) in enumerate(zip(targets.T, seeds.tolist(), before, strict=True)):
             limited = self._limited(settings, known, k, column[kept])
-            initial = [law for law in laws if _is_usable(law, settings, X.shape[1])]
             fits.append(OutputFit(task, k, (searched, column, weight), limited, initial, seed))
         outcomes = fit_outputs(fits, self.n_jobs, self.n_islands, self._watched, deadline)
         keep_laws(self, outcomes, variables, y.ndim == 1)
@@ -538,9 +542,3 @@ class EQLRegressor(
         tags.target_tags.multi_output = True
         tags.non_deterministic = self.max_time is not None
         return tags
-
-
-def _is_usable(law: Law, settings: SearchSettings, n_features: int) -> bool:
-    """Whether a law of an earlier fit can start this search: the same columns, functions that still exist."""
-    names = {unit.primitive for unit in law.equation.units}
-    return law.equation.n_features == n_features and names <= settings.primitives.keys()

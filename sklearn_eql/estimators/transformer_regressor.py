@@ -29,13 +29,15 @@ from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Int
 from sklearn_eql.estimators._constants_reader import curvatures
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
-from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, with_rivals
+from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, laws_before, with_rivals
 from sklearn_eql.estimators._profile import ProfileReader
+from sklearn_eql.estimators._run_directory import TableOfFit
 from sklearn_eql.estimators._stability import StabilityReader
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import AUTO, check_readable, proposals_of
 from sklearn_eql.language.writer import Writer
 from sklearn_eql.laws.cross_validation import Rows
+from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import select
 from sklearn_eql.laws.standing import standings
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
@@ -83,6 +85,11 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
     callbacks : sequence of callable, or None, default=None
         Called with a :class:`~sklearn_eql.callbacks.Progress` while the fit runs; a true answer ends it. See
         :mod:`sklearn_eql.callbacks`.
+    warm_start : bool, default=False
+        Judge the equations of the previous fit as well, and go on from these.
+    run_dir : str, path-like or None, default=None
+        Directory in which the fit keeps its laws while it searches, once a second at most, and from which `from_run`
+        opens it again. Made if it is not there. One fit at a time: that of a killed fit is refused to another one.
     on_undefined : {"raise", "nan", "clip"}, default="raise"
         What `predict` does with rows on which the law is undefined, as in :class:`~sklearn_eql.EQLRegressor`.
 
@@ -120,6 +127,8 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "callbacks": CALLBACKS,
+        "warm_start": ["boolean"],
+        "run_dir": [str, PathLike, None],
         "on_undefined": [StrOptions({"raise", "nan", "clip"})],
     }
 
@@ -135,6 +144,8 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         callbacks: Sequence[Watcher] | None = None,
+        warm_start: bool = False,
+        run_dir: str | PathLike | None = None,
         on_undefined: str = "raise",
     ) -> None:
         self.weights = weights
@@ -146,6 +157,8 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
         self.random_state = random_state
         self.verbose = verbose
         self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.run_dir = run_dir
         self.on_undefined = on_undefined
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -192,15 +205,19 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
         self._own = {}
         self._ranges = np.stack([X[kept].min(axis=0), X[kept].max(axis=0)])
         self._watched.names = tuple(variables)
+        self._watched.hand("checked", self, TableOfFit.of(variables, y))
         outcomes: list[Outcome] = []
-        for column, seed in zip(targets.T, seeds.tolist(), strict=True):
-            outcome = self._fit_output((X, column, weight), settings, seed, deadline, variables)
+        before = laws_before(self, settings, X.shape[1], targets.shape[1])
+        for k, (column, seed) in enumerate(zip(targets.T, seeds.tolist(), strict=True)):
+            self._watched.output = k
+            outcome = self._fit_output((X, column, weight), settings, before[k], seed, deadline, variables)
             if any(earlier.result.interrupted for earlier in outcomes):
                 result = replace(outcome.result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
                 outcome = replace(outcome, result=result)
             if outcome.result.interrupted:
                 deadline = time.time()
             outcomes.append(outcome)
+            self._watched.hand("found", k, outcome.result.front)
         keep_laws(self, outcomes, variables, y.ndim == 1)
         return self
 
@@ -230,12 +247,18 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
         return self._with_std(read_rows(self, X), index, return_std)
 
     def _fit_output(
-        self, given: Rows, settings: SearchSettings, seed: int, deadline: float, variables: list[str]
+        self,
+        given: Rows,
+        settings: SearchSettings,
+        initial: Sequence[Law],
+        seed: int,
+        deadline: float,
+        variables: list[str],
     ) -> Outcome:
         X, y, weight = merge_duplicates(*given)
         weight = None if weight is None else weight / weight.max()
         find = fitted_laws if self.refine else laws_as_written
-        result = find(X, y, weight, settings, seed, deadline)
+        result = find(X, y, weight, settings, initial, seed, deadline)
         table = None
         if callable(self.selection):
             stands = standings(result.front, result.n_rows, None)

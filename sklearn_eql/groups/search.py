@@ -177,7 +177,8 @@ class _Finder:
     def _report(self, problem: Problem) -> Report | None:
         if self.settings.watched is None:
             return None
-        return report_to(self.settings.watched, LawWriter(problem, self.frame, self.settings.watched.names))
+        writer = LawWriter(problem, self.frame, self.settings.watched.names)
+        return report_to(self.settings.watched, writer, has_front=False)
 
     def _keep(self, archive: Archive, curve) -> None:
         self.archives.append(archive)

@@ -65,7 +65,7 @@ def climb(
     families: Sequence[Family] = LADDER,
     seeds: Sequence[Structure] = (),
     deadline: Deadline = NEVER,
-    report: Callable[[str, FitResult], None] | None = None,
+    report: Callable[[str, Sequence[FitResult]], None] | None = None,
 ) -> Climb:
     """Try families in order until a law is confirmed: exact, or short and with nothing but noise left over.
 
@@ -83,7 +83,7 @@ def climb(
     deadline : Deadline
         No family starts after it.
     report : callable, optional
-        Called with a family's name and the best member so far.
+        Called with a family's name and all members by score.
 
     Rows where a column is zero are left out where they are few, and only the laws that are found are fitted to them.
     """
@@ -139,7 +139,7 @@ def _climb(
     seeds: Sequence[Structure],
     n_rows: int,
     deadline: Deadline,
-    report: Callable[[str, FitResult], None] | None,
+    report: Callable[[str, Sequence[FitResult]], None] | None,
 ) -> Climb:
     """A climb on given rows, of `n_rows` that there are."""
     archive = Archive.of(judge)
@@ -174,10 +174,11 @@ def _climb(
             if not archive.members:
                 continue
             bend_leaders(archive, judge)
-            leader = archive.ranked()[0]
+            ranked = archive.ranked()
+            leader = ranked[0]
             curve.append(leader.loss)
             if report:
-                report(family.name, leader)
+                report(family.name, ranked)
             if archive.behaves(leader) and (confirmed := verdict.on(leader, archive.score(leader))):
                 reason = confirmed
                 # With nearly as many coefficients as rows, the families that are scanned may hold a shorter law.

@@ -16,7 +16,8 @@ from sklearn_eql.laws.judging import SAMPLE_ROWS, TIDY_STEPS, Table
 from sklearn_eql.laws.law import SAME_LOSS, Law, shortlist
 from sklearn_eql.laws.repeated_constants import with_repeated_constants
 from sklearn_eql.laws.scales import with_scales_moved
-from sklearn_eql.sparse.admission import n_symbols
+from sklearn_eql.primitives import Primitive
+from sklearn_eql.sparse.admission import Admission, n_symbols
 from sklearn_eql.sparse.archive import Archive
 from sklearn_eql.sparse.bending import bent
 from sklearn_eql.sparse.description_length import description_length
@@ -294,20 +295,42 @@ def _on_all_rows(law: Law, table: Table) -> Law | None:
 
 
 def as_law(equation: Equation, loss: float, trial: int, table: Table) -> Law | None:
+    unit = table.variance * table.scaling.y * table.scaling.y
+    return law_of(equation, loss, trial, unit, table.scaling.exact, table.primitives, table.admission)
+
+
+def law_of(
+    equation: Equation,
+    loss: float,
+    trial: int,
+    unit: float,
+    exact: float,
+    primitives: Mapping[str, Primitive],
+    admission: Admission | None,
+) -> Law | None:
+    """An equation in the user's units as a law, of a relative loss; None where it is not finite.
+
+    Parameters
+    ----------
+    unit : float
+        Of the loss: the variance of y.
+    exact : float
+        Relative loss below which a law is exact.
+    """
     values = equation.coefficients()
     if not (np.isfinite(values).all() and math.isfinite(loss)):
         return None
-    free = free_mask(equation, table.primitives)
-    canonical = canonicalize(equation, table.primitives)
+    free = free_mask(equation, primitives)
+    canonical = canonicalize(equation, primitives)
     bits = [constant_bits(abs(value)) or 0.0 for value in values if recognise(value) is not None]
     return Law(
         equation,
-        loss * table.variance * table.scaling.y * table.scaling.y,  # infinite, not an error, for y of 1e200
+        loss * unit,  # infinite, not an error, for y of 1e200
         loss,
-        table.scaling.exact,
-        equation_complexity(equation, table.primitives),
+        exact,
+        equation_complexity(equation, primitives),
         len({abs(value) for value in values[free].tolist() if recognise(value) is None}),  # some may stand there twice
-        n_symbols(Structure.from_equation(canonical, free_mask(canonical, table.primitives)), table.admission),
+        n_symbols(Structure.from_equation(canonical, free_mask(canonical, primitives)), admission),
         trial,
         sum(bits),
     )

@@ -8,7 +8,7 @@ fits replace the hundreds of thousands of evaluations that genetic programming s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -53,7 +53,7 @@ def evolve(
     seeds: Iterable[Structure] = (),
     archive: Archive | None = None,
     deadline: Deadline = NEVER,
-    report: Callable[[int, FitResult], None] | None = None,
+    report: Callable[[int, Sequence[FitResult]], None] | None = None,
 ) -> EvolutionResult:
     """Search until an exact law is confirmed, progress ends, or time is up.
 
@@ -70,7 +70,7 @@ def evolve(
     deadline : Deadline
         No generation starts after it.
     report : callable, optional
-        Called with the generation's number and the best member so far.
+        Called with the generation's number and all members by score.
     """
     rng = Random(seed)
     proposer = Proposer(problem, rng)
@@ -110,7 +110,7 @@ def evolve(
             if archive.behaves(leader) and archive.score(leader) < best_score - 1.0:
                 best_score, best_at = archive.score(leader), generation
             if report:
-                report(generation, leader)
+                report(generation, ranked)
         simplify(archive, problem, settings.max_size, deadline)
     except KeyboardInterrupt:
         if not archive.members:

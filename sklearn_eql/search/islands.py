@@ -163,7 +163,7 @@ def _search_in(
     interrupted = False
     with jobs_for(_n_tasks(settings), settings.n_jobs, settings.watched) as jobs:
         settings = replace(settings, watched=jobs.watched)
-        writer = LawWriter(problem, frame, jobs.watched.names) if jobs.watched else None
+        writer = LawWriter(problem, frame, jobs.watched.names, printable) if jobs.watched else None
         tasks = _tasks(problem, judge, settings, starts, seeds, writer)
         try:
             with closing(jobs.results(tasks, search_until, _was_interrupted)) as results:

@@ -35,7 +35,8 @@ class Relay:
 
     def __call__(self, progress: Progress) -> bool:
         if self.tells:
-            entry = {name: value for name, value in asdict(replace(progress, tell=None)).items() if name != "tell"}
+            entry = asdict(replace(progress, tell=None, front=None))
+            del entry["tell"], entry["front"]
             if progress.loss != self._lowest:  # printing a law takes milliseconds
                 self._lowest, entry["law"] = progress.loss, progress.law
             own = Path(self.flag).with_name(f"{os.getpid()}-{threading.get_ident()}.jsonl")
@@ -45,8 +46,12 @@ class Relay:
 
 
 def relayed(watched: Watched, flag: Path) -> Watched:
-    """For tasks elsewhere on this machine: `following` passes on what they tell; they end where the flag exists."""
-    return watched.told_by((Relay(str(flag), bool(watched.watchers)),))
+    """For tasks elsewhere on this machine: `following` passes on what they tell; they end where the flag exists.
+
+    Watchers with a method ``elsewhere()`` are told there as well.
+    """
+    there = (watcher.elsewhere() for watcher in watched.watchers if hasattr(watcher, "elsewhere"))
+    return watched.told_by((Relay(str(flag), bool(watched.watchers)), *there))
 
 
 @contextmanager

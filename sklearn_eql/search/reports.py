@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sklearn_eql._display import equation_text
+from sklearn_eql.laws.finishing import law_of
+from sklearn_eql.laws.law import SAME_LOSS, Law
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.progress import Watched
+from sklearn_eql.sparse.admission import Admission
 from sklearn_eql.sparse.levenberg_marquardt import FitResult
 from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
@@ -20,8 +24,8 @@ from sklearn_eql.symbolic.graph import OutOfRangeError
 
 _DIGITS = 3  # of constants, significant
 
-Report = Callable[[int | str, FitResult], None]
-"""``report(stage, leader)``: a generation by its number, a family of the ladder by its name."""
+Report = Callable[[int | str, Sequence[FitResult]], None]
+"""``report(stage, ranked)``: a generation by its number, a family of the ladder by its name; members by score."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class LawWriter:
     problem: Problem
     frame: Frame | None
     names: tuple[str, ...]
+    printable: Admission | None = None  # which laws are for the user; all by default
 
     @property
     def primitives(self) -> Mapping[str, Primitive]:
@@ -48,13 +53,40 @@ class LawWriter:
             except OutOfRangeError:
                 return ""
 
+    def laws(self, ranked: Sequence[FitResult]) -> list[Law]:
+        """The front of some members, by size, each as the rows of the search see it."""
+        level, found = math.inf, []
+        behaving = [result for result in ranked if not result.excess] or ranked
+        if self.printable is not None:
+            behaving = [result for result in behaving if self.printable.admits(result.structure)]
+        for result in sorted(behaving, key=lambda r: (r.form.size, r.loss)):
+            if max(result.loss, self.problem.exact) < level * (1 - SAME_LOSS):
+                level = max(result.loss, self.problem.exact)
+                found.append(self._law(result))
+        return [law for law in found if law is not None]
 
-def report_to(watched: Watched, writer: LawWriter, island: int | None = None) -> Report:
-    """A report of a search of structures, on one island of several or the only one."""
+    def _law(self, result: FitResult) -> Law | None:
+        problem, variance = self.problem, self.problem.variance or 1.0
+        unit = variance * problem.y_unit * problem.y_unit * (1.0 if self.frame is None else self.frame.y_unit**2)
+        given = (result.loss / variance, result.trial, unit, problem.exact / variance)
+        with np.errstate(all="ignore"):
+            try:
+                law = rescale(result.structure.to_equation(), problem.x_units, problem.y_unit, self.primitives)
+                return law_of(replace(law, frame=self.frame), *given, self.primitives, problem.admission)
+            except OutOfRangeError:
+                return None
+
+
+def report_to(watched: Watched, writer: LawWriter, island: int | None = None, has_front: bool = True) -> Report:
+    """A report of a search of structures, on one island of several or the only one.
+
+    Without a front where its structures are no laws of all rows, but have constants that differ between groups.
+    """
     variance = writer.problem.variance or 1.0
 
-    def report(stage: int | str, leader: FitResult) -> None:
+    def report(stage: int | str, ranked: Sequence[FitResult]) -> None:
         name, step = ("generation", stage) if isinstance(stage, int) else (stage, 0)
-        watched(name, leader.loss / variance, step, tell=lambda: writer.text(leader.structure), island=island)
+        tell, front = (lambda: writer.text(ranked[0].structure)), (lambda: writer.laws(ranked))
+        watched(name, ranked[0].loss / variance, step, tell=tell, island=island, front=front if has_front else None)
 
     return report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn_eql._threads import single_threaded
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.laws.finishing import as_law
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
-from sklearn_eql.laws.law import shortlist
+from sklearn_eql.laws.law import Law, shortlist
 from sklearn_eql.search.islands import search
 from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.sparse.columns import Columns
@@ -28,16 +29,17 @@ def fitted_laws(
     y: np.ndarray,
     sample_weight: np.ndarray | None,
     settings: SearchSettings,
+    initial: Sequence[Law],
     seed: int,
     deadline: float,
 ) -> SearchResult:
-    """As :func:`~sklearn_eql.search.islands.search`, with the laws of ``settings.proposals`` and no others.
+    """As :func:`~sklearn_eql.search.islands.search`, with `initial` laws and those of ``settings.proposals``.
 
     Once more laws are written for what the best of them leaves over.
     """
     no_generations = replace(settings.evolution, n_generations=0)
     alone = replace(settings, method="evolution", n_families=0, evolution=no_generations, n_islands=1)
-    result = search(X, y, sample_weight, alone, (), seed, deadline)
+    result = search(X, y, sample_weight, alone, initial, seed, deadline)
     if result.stop_reason in _ENDED_BY_ITSELF:
         return replace(result, stop_reason=StopReason.MAX_TIME if time.time() > deadline else StopReason.WRITTEN)
     return result
@@ -48,10 +50,13 @@ def laws_as_written(
     y: np.ndarray,
     sample_weight: np.ndarray | None,
     settings: SearchSettings,
+    initial: Sequence[Law],
     seed: int,
     deadline: float = math.inf,
 ) -> SearchResult:
-    """The laws of ``settings.proposals`` as the network writes them, judged on all rows; `trial` is the place of each.
+    """The laws of ``settings.proposals`` as the network writes them; `trial` is the place of each.
+
+    They and the `initial` ones are judged on all rows as they are.
 
     Raises
     ------
@@ -65,7 +70,9 @@ def laws_as_written(
     table = Table(X, y, sample_weight, scaling, settings.primitives, seed, deadline, settings.device)
     with single_threaded(), np.errstate(all="ignore"):
         written = settings.proposals.laws(X[rows], y[rows], likeliest)
-        judged = [(law.equation, table.loss(law.equation), place) for place, law in enumerate(written)]
+        given = [(law.equation, place) for place, law in enumerate(written)]
+        given += [(law.equation, law.trial) for law in initial]
+        judged = [(equation, table.loss(equation), place) for equation, place in given]
         laws = [as_law(*entry, table) for entry in judged if math.isfinite(entry[1])]
     front = shortlist([law for law in laws if law is not None], len(y))
     if not front:
