@@ -11,14 +11,24 @@ import pytest
 import sympy
 from equal_laws import same_law
 from sklearn.base import clone
+from written_laws import StubWriter
 
-from sklearn_eql import EQLRegressor, Phase, Primitive
+from sklearn_eql import (
+    EQLDynamicsRegressor,
+    EQLEncoderRegressor,
+    EQLRegressor,
+    Phase,
+    Primitive,
+    RolloutPhase,
+    SymbolicTransformerRegressor,
+)
 from sklearn_eql.constraints import Monotone, NotNested
 from sklearn_eql.estimators._run_directory import RunDirectory
 from sklearn_eql.progress import Progress
 
 X = np.random.default_rng(0).uniform(1, 3, (60, 2))
 ROUGH = np.sin(3 * X[:, 0]) * X[:, 1] + 0.3 * np.random.default_rng(1).normal(size=60)
+X0 = sympy.Symbol("x0")
 FEW = {"n_families": 2, "n_generations": 1, "random_state": 0}
 LEAST = {**FEW, "n_families": 1}
 
@@ -64,7 +74,7 @@ def killed(tmp_path_factory):
 def test_a_fit_that_was_ended_is_opened_with_the_laws_of_the_moment(killed):
     opened = EQLRegressor.from_run(killed)
     assert (opened.stop_reason_, opened.interrupted_) == (["interrupted"] * 2, True)
-    assert same_law(opened.sympy_expr_[0], sympy.Symbol("x0") ** 2)
+    assert same_law(opened.sympy_expr_[0], X0**2)
     assert opened.equations_[1]["loss"].min() < np.var(ROUGH)
     np.testing.assert_allclose(opened.predict(X)[:, 0], X[:, 0] ** 2)
     assert opened.predict(X).shape == (60, 2)
@@ -78,7 +88,7 @@ def test_a_fit_that_was_ended_goes_on_and_is_no_others(killed):
             other.fit(X, y)
     found = opened.equations_[1]["loss"].min()
     opened.set_params(warm_start=True).fit(X, y)
-    assert same_law(opened.sympy_expr_[0], sympy.Symbol("x0") ** 2)  # which no search has found here
+    assert same_law(opened.sympy_expr_[0], X0**2)  # which no search has found here
     assert opened.equations_[1]["loss"].min() <= found * 1.01
     assert not EQLRegressor.from_run(killed).interrupted_
     opened.set_params(warm_start=False).fit(X, y)  # its own run, which it may begin anew
@@ -191,3 +201,89 @@ def test_groups_are_kept(tmp_path):
     opened = EQLRegressor.from_run(tmp_path)
     pd.testing.assert_frame_equal(opened.group_constants_, model.group_constants_)
     np.testing.assert_array_equal(opened.predict(X, groups=labels), model.predict(X, groups=labels))
+
+
+ITEMS = np.random.default_rng(0).normal(size=(80, 2, 3))
+SUMS = ITEMS.sum(axis=(1, 2))
+SHORT = {
+    "encoder": "mlp",
+    "functions": ["id"],
+    "n_hidden_layers": 1,
+    "linear_steps": 20,
+    "max_iter": 20,
+    "n_generations": 0,
+    "random_state": 0,
+}
+
+
+def test_an_encoder_is_kept_with_its_law_and_goes_on_to_the_bit(tmp_path, monkeypatch):
+    whole = EQLEncoderRegressor(**SHORT).fit(ITEMS, SUMS)
+
+    def killed(progress):
+        if progress.stage == "law":
+            raise Killed
+
+    monkeypatch.setattr("sklearn_eql.training.minibatch._CHECK_EVERY", 10)
+    with pytest.raises(Killed):
+        EQLEncoderRegressor(**SHORT, run_dir=tmp_path, callbacks=[killed]).fit(ITEMS, SUMS)
+    opened = EQLEncoderRegressor.from_run(tmp_path)
+    assert (opened.stop_reason_, opened.interrupted_) == ("interrupted", True)
+    assert opened.predict(ITEMS).shape == (80,)
+    opened.set_params(warm_start=True).fit(ITEMS, SUMS)
+    np.testing.assert_array_equal(opened.predict(ITEMS), whole.predict(ITEMS))
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    np.testing.assert_array_equal(EQLEncoderRegressor.from_run(tmp_path).predict(ITEMS), whole.predict(ITEMS))
+
+
+def test_a_run_of_another_estimator_is_refused(killed):
+    with pytest.raises(ValueError, match=r"has a run of EQLRegressor, .* Use EQLRegressor\.from_run"):
+        EQLEncoderRegressor.from_run(killed)
+
+
+@pytest.mark.parametrize("refine", [False, True])
+def test_a_network_that_writes_goes_on_from_laws_of_another_one(tmp_path, refine):
+    y = np.sin(np.exp(X[:, 0]))
+    given = {"refine": refine, "run_dir": tmp_path, "random_state": 0}
+    SymbolicTransformerRegressor(weights=StubWriter(("sin exp x0",)), **given).fit(X[:, :1], y)
+    with pytest.raises(ValueError, match="had weights that"):
+        SymbolicTransformerRegressor.from_run(tmp_path)
+    opened = SymbolicTransformerRegressor.from_run(tmp_path, weights=StubWriter(("x0",)), warm_start=True)
+    assert same_law(opened.fit(X[:, :1], y).sympy_expr_, sympy.sin(sympy.exp(X0)))
+
+
+@pytest.fixture(scope="module")
+def swings():
+    """Windows and roll-outs of oscillators that differ in their frequency."""
+    rng = np.random.default_rng(0)
+    states, z = [rng.normal(size=(20, 2))], rng.uniform(0.5, 2, 20)
+    for _ in range(19):
+        u, v = states[-1].T
+        states.append(np.stack([u + 0.1 * v, v - 0.1 * z * u], axis=1))
+    whole = np.stack(states, axis=1)
+    return whole[:, :12], whole[:, 12:]
+
+
+def test_a_law_of_motion_is_kept_after_each_stage_and_starts_another_fit(tmp_path, swings):
+    stages = []
+
+    class Kept(RunDirectory):
+        def keep(self, estimator):
+            super().keep(estimator)
+            stages.append(EQLDynamicsRegressor.from_run(self.path))
+
+    few = {"encoder": "mlp", "n_trials": 1, "functions": ["id"], "schedule": [RolloutPhase(20, n_rollout=1)]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sklearn_eql.estimators._watching.RunDirectory", Kept)
+        model = EQLDynamicsRegressor(**few, random_state=0, run_dir=tmp_path).fit(*swings)
+    trained, law = stages
+    assert (trained.stop_reason_, trained.interrupted_, trained.predict(swings[0]).shape) == (
+        "interrupted",
+        True,
+        (20, 8, 2),
+    )
+    assert law.sympy_expr_ == model.sympy_expr_
+    opened = EQLDynamicsRegressor.from_run(tmp_path)
+    np.testing.assert_array_equal(opened.predict(swings[0]), model.predict(swings[0]))
+    opened.set_params(warm_start=True, max_time=1e-6, random_state=1).fit(*swings)  # in no time, so from the law before
+    assert opened.stop_reason_ == "max_time"
+    assert opened.score(*swings) > 0.999
