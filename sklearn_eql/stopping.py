@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -87,33 +87,46 @@ NEVER = Deadline()
 
 
 @contextmanager
+def interruption_noted(note: Callable[[], object]) -> Iterator[None]:
+    """The first Ctrl-C inside calls `note`, and is no exception; the second is a KeyboardInterrupt as always.
+
+    For what is soon over and must not be lost, or looks by itself whether it is to end. A handler of the user's that
+    raises no KeyboardInterrupt stays as it is; outside the main thread, where signals do not arrive, nothing changes.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = False
+
+    def ask(signum, frame) -> None:
+        nonlocal pressed
+        try:
+            before(signum, frame)
+        except KeyboardInterrupt:
+            if pressed:
+                raise
+            pressed = True
+            note()
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def flag_of_interruption() -> Iterator[Path]:
     """A file that Ctrl-C creates, for workers to look at. The second Ctrl-C is a KeyboardInterrupt as always.
 
     An exception in the middle of joblib's work ends it, and what its workers have found is lost. So the first Ctrl-C
-    only asks them to come to an end, and they return what they have. A handler of the user's that raises no
-    KeyboardInterrupt stays as it is; outside the main thread, where signals do not arrive, nothing changes.
+    only asks them to come to an end, and they return what they have.
     """
     with tempfile.TemporaryDirectory(prefix="sklearn_eql-") as folder:
         flag = Path(folder) / "stop"
-        before = signal.getsignal(signal.SIGINT)
-        if not callable(before) or threading.current_thread() is not threading.main_thread():
+        with interruption_noted(flag.touch):
             yield flag
-            return
-
-        def ask(signum, frame) -> None:
-            try:
-                before(signum, frame)
-            except KeyboardInterrupt:
-                if flag.exists():
-                    raise
-                flag.touch()
-
-        signal.signal(signal.SIGINT, ask)
-        try:
-            yield flag
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from sklearn_eql.dynamics.runge_kutta import N_ROUGH, mean_velocity
 from sklearn_eql.dynamics.stepwise import discover
 from sklearn_eql.dynamics.varying_coefficients import latents_from_coefficients
 from sklearn_eql.primitives import PRIMITIVES, Primitive
+from sklearn_eql.stopping import interruption_noted
 
 _MAX_SERIES, _MAX_STEPS = 200, 25  # on which terms are searched for
 _MAX_LATENT_DEGREE = 2  # of the powers of latents in a term: one that enters by another power only is that power itself
@@ -89,7 +90,7 @@ def find_motion(
     if earlier is not None:
         candidates = [*candidates, earlier.latents]
         tried = _from_earlier(some, earlier.latents[rows][:, earlier.used], earlier, settings, deadline)
-    interrupted = False
+    pressed: list[None] = []  # one for each Ctrl-C
     try:
         for motion in chain(tried, _motions(some, [latents[rows] for latents in candidates], settings, deadline)):
             if best is None or motion.cost < best.cost:
@@ -97,10 +98,11 @@ def find_motion(
             if motion.law.loss.max() < _GOOD_LOSS:
                 break
     except KeyboardInterrupt:
-        interrupted = True
+        pressed.append(None)
+    with interruption_noted(lambda: pressed.append(None)):
         best = best or _search(some, candidates[0][rows], replace(settings, primitives={}), time.time())
-    best = replace(best, interrupted=interrupted)
-    return _on_all(best, states, np.concatenate(candidates, axis=1), rows, settings)
+        found = _on_all(best, states, np.concatenate(candidates, axis=1), rows, settings)
+    return replace(found, interrupted=bool(pressed))
 
 
 def _motions(states, candidates, settings: MotionSettings, deadline: float) -> Iterator[Motion]:
@@ -306,7 +308,7 @@ def _on_all(motion: Motion, states, rough, rows, settings: MotionSettings) -> Mo
     started = carried(rough, motion.law.latents, rows)
     started[rows] = motion.law.latents
     law = replace(motion.law, latents=started)
-    motion = replace(whole, problem=sharp, law=law, interrupted=motion.interrupted)
+    motion = replace(whole, problem=sharp, law=law)
     rate, here = sharp.target * motion.unit, states[:, :-1]
     for _ in range(_CORRECTIONS if settings.form == "ode" else 1):
         problem = sharp

@@ -55,7 +55,7 @@ class LawChoice:
                     deadline = min(t.until(_LAWS_SHARE), time.time() + _SEARCH_SECONDS)
                     with single_threaded():
                         found, t.watch.interrupted = find_laws(
-                            head, latents, y, t.settings.search, t.seeds.search, deadline
+                            head, latents, y, t.settings.search, t.seeds.search, deadline, t.watch.flag
                         )
             except KeyboardInterrupt:
                 t.watch.interrupted = True
@@ -69,7 +69,7 @@ class LawChoice:
 
     def out_of_time(self) -> bool:
         """Whether there is no time for further laws."""
-        return self.training.watch.interrupted or time.time() > self.training.until(_LAWS_SHARE)
+        return self.training.watch.is_interrupted() or time.time() > self.training.until(_LAWS_SHARE)
 
     def ties(self, law: Law, state: Mapping[str, torch.Tensor]) -> Ties:
         """Symmetries of a law on the latents."""

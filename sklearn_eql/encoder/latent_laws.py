@@ -58,7 +58,13 @@ def scaled_back(equation: Equation, center: float, half: float, primitives: Mapp
 
 
 def find_laws(
-    head: Equation, latents: np.ndarray, y: np.ndarray, search: LatentSearch, seed: int, deadline: float
+    head: Equation,
+    latents: np.ndarray,
+    y: np.ndarray,
+    search: LatentSearch,
+    seed: int,
+    deadline: float,
+    flag: str | None = None,
 ) -> tuple[list[Law], bool]:
     """The front of accuracy and complexity on the latents, by complexity, and whether Ctrl-C cut the search short.
 
@@ -67,6 +73,8 @@ def find_laws(
     head : Equation
         Law of the trained head, in units of `y`.
     latents : ndarray (n_samples, n_features);  y : ndarray (n_samples,)
+    deadline, flag : float and str or None
+        As of :class:`~sklearn_eql.stopping.Deadline`.
     """
     primitives = search.primitives
     scaling = Scaling.of(latents, y)
@@ -86,12 +94,15 @@ def find_laws(
     scaled = rescale(defined_part(head, replace(problem, X=table.X)), 1 / scaling.x, 1 / scaling.y, primitives)
     structure = Structure.from_equation(scaled, free_mask(scaled, primitives))
     archive = Archive(len(problem.y), problem.exact)
-    eliminate_networks([supported_part(structure, problem)], problem, archive, Deadline(deadline))
+    until = Deadline(deadline, flag)
+    eliminate_networks([supported_part(structure, problem)], problem, archive, until)
     starts = [member.structure for member in archive.ranked()[:_N_STARTS]]
     if "mul" in counts:
         starts += products(latents.shape[1])
     settings = EvolutionSettings(_POPULATION, search.n_generations, _PATIENCE)
-    evolved = evolve(problem, seed, settings, seeds=starts, archive=archive, deadline=Deadline(deadline))
+    evolved = evolve(problem, seed, settings, seeds=starts, archive=archive, deadline=until)
+    interrupted = evolved.stop_reason == StopReason.INTERRUPTED
+    deadline = 0.0 if interrupted else deadline  # what there is already
     merged = rerank(evolved.archive, table, _N_RERANKED, deadline)
     chosen = [r for r in [*merged.ranked()[:_N_FINISHED], *merged.front()] if r.structure.size <= settings.max_size]
     laws, stopped = finish({r.structure.key: r for r in chosen}.values(), table, deadline)
@@ -99,7 +110,7 @@ def find_laws(
     laws = [replace(law, equation=canonicalize(law.equation, primitives)) for law in laws]
     if "mul" in counts:
         laws = _with_product(laws, table)
-    return laws, stopped or evolved.stop_reason == StopReason.INTERRUPTED
+    return laws, stopped or interrupted
 
 
 def _with_product(laws: list[Law], table: Table) -> list[Law]:

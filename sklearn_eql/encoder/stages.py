@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -332,7 +332,7 @@ class Training:
             return total
 
         batches = Batches(self._read_batch, rows, min(self.settings.batch_size, len(rows)), self.seeds.batches)
-        watch = Watch(self.until(share), self.watch.interrupted, self.watch.report)
+        watch = replace(self.watch, deadline=self.until(share))
         run = descend(model, objective, batches, plan, self.checkpoint, name, watch, patience)
         self.watch.interrupted |= watch.interrupted
         return run

@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sklearn_eql.estimators._constants_reader import ConstantsReader
+from sklearn_eql.estimators._constants_reader import ConstantsReader, curvatures
 from sklearn_eql.exceptions import SearchInterruptedWarning
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
@@ -50,7 +51,22 @@ def with_rivals(
     try:
         return result, rivals(*about, deadline)
     except KeyboardInterrupt:
-        return replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True), rivals(*about, 0.0)
+        return interrupted(result), rivals(*about, 0.0)
+
+
+def with_curvatures(
+    result: SearchResult, best: int, rows: Rows, primitives: Mapping[str, Primitive], **options: Any
+) -> tuple[SearchResult, list[Curvature | None]]:
+    """The result, and the curvatures of its laws; none after Ctrl-C. `options` are those of `curvatures`."""
+    try:
+        return result, curvatures(result, best, rows, primitives, **options)
+    except KeyboardInterrupt:
+        return interrupted(result), [None] * len(result.front)
+
+
+def interrupted(result: SearchResult) -> SearchResult:
+    """The same laws, of a search that Ctrl-C ended."""
+    return replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
 
 
 def keep_laws(estimator: ConstantsReader, outcomes: Sequence[Outcome], names: list[str], single: bool) -> None:

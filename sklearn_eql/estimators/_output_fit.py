@@ -11,12 +11,12 @@ from functools import partial
 import numpy as np
 
 from sklearn_eql.estimators._check_table import copies, merge_duplicates, n_given
-from sklearn_eql.estimators._constants_reader import curvatures, with_chi_square
+from sklearn_eql.estimators._constants_reader import with_chi_square
 from sklearn_eql.estimators._equation_reader import Selection, laws_table
 from sklearn_eql.estimators._folds import Folds
 from sklearn_eql.estimators._form import fitted_guesses
 from sklearn_eql.estimators._held_out import HELD_OUT, search_with_rows_held_out
-from sklearn_eql.estimators._kept_laws import Outcome, with_rivals
+from sklearn_eql.estimators._kept_laws import Outcome, interrupted, with_curvatures, with_rivals
 from sklearn_eql.estimators._measurement_errors import MeasurementErrors
 from sklearn_eql.forms.form import Form
 from sklearn_eql.forms.search import search_form
@@ -30,7 +30,6 @@ from sklearn_eql.search.in_units import search
 from sklearn_eql.search.robust import robust_rows, robust_search
 from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.search.under_loss import rows_under, search_under
-from sklearn_eql.stopping import StopReason
 
 _CV_SHARE, _CV_SECONDS = 0.2, 10.0  # of the time, kept for cross-validation
 
@@ -147,7 +146,7 @@ class OutputFit:
             best = task.select(result, losses, errors, primitives)
         result, marks = with_rivals(result, best, searched, primitives, deadline)
         n_rows = round(n_given(given) * len(searched[1]) / len(rows[1]))
-        sure = curvatures(
+        result, sure = with_curvatures(
             result, best, searched, primitives,
             n_rows=n_rows, resolution=settings.resolution, scale=task.measured.scale(given, merged),
             deadline=deadline,
@@ -195,8 +194,3 @@ class OutputFit:
         except KeyboardInterrupt:
             unknown = np.full(len(result.front), np.nan)
             return interrupted(result), unknown, unknown
-
-
-def interrupted(result: SearchResult) -> SearchResult:
-    """The same laws, of a search that Ctrl-C ended."""
-    return replace(result, stop_reason=StopReason.INTERRUPTED, interrupted=True)

@@ -11,8 +11,8 @@ from functools import partial
 
 from joblib import effective_n_jobs
 
-from sklearn_eql.estimators._kept_laws import Outcome
-from sklearn_eql.estimators._output_fit import OutputFit, interrupted
+from sklearn_eql.estimators._kept_laws import Outcome, interrupted
+from sklearn_eql.estimators._output_fit import OutputFit
 from sklearn_eql.progress import Watched
 from sklearn_eql.search.jobs import jobs_for
 from sklearn_eql.stopping import Deadline

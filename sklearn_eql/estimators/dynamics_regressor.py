@@ -514,6 +514,9 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
             if not found.laws:
                 raise
             found.interrupted, found.stop_reason = True, StopReason.INTERRUPTED
+            if found.used.any() and found.encoder is None:
+                started = encoders[next(iter(encoders))]
+                found.encoder = started.taught(windows, found.latents, 0, len(windows), seed, deadlines[2])
         return found
 
     def _refine(
@@ -539,7 +542,11 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         found.latents, found.used = motion.law.latents, motion.law.used_latents(motion.problem)
         if found.used.any() and not encoders:
             raise self._diverged()
-        laws, interrupted = fronts(motion, states, vocabulary(settings.primitives), seed, deadlines[1])
+        known = (motion, states, vocabulary(settings.primitives), seed)
+        try:
+            laws, interrupted = fronts(*known, deadlines[1])
+        except KeyboardInterrupt:
+            laws, interrupted = fronts(*known, 0.0)[0], True
         cell = self._choose(found, laws, states, names, settings)
         if interrupted:
             found.interrupted, found.stop_reason = True, StopReason.INTERRUPTED

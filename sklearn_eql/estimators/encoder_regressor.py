@@ -40,7 +40,7 @@ from sklearn_eql.networks.penalties import Penalty
 from sklearn_eql.networks.state import load_parameters, parameters_of
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.progress import Watcher
-from sklearn_eql.stopping import StopReason
+from sklearn_eql.stopping import StopReason, flag_of_interruption
 from sklearn_eql.training.checkpoint import Checkpoint
 from sklearn_eql.training.minibatch import Watch
 from sklearn_eql.training.optimizers import OPTIMIZERS
@@ -329,30 +329,32 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         seed = checkpoint.stage("seed", lambda: drawn)  # that of the run that is taken up
         earlier = checkpoint.stage("earlier encoder", lambda: earlier)
         self._watched.hand("checked", self)
-        watch = Watch(deadline, report=self._report if self._watched.watchers else None)
-        training = Training(
-            items,
-            y,
-            scale,
-            lambda: build_encoder(item_shape=items.item_shape, **wanted),
-            settings,
-            seed,
-            checkpoint,
-            watch,
-        )
-        try:
-            if self.head == "relu":
-                found = FoundLaw(training.train_relu(earlier))
-            else:
-                keep = None
-                if self._watched.run is not None:
-                    keep = partial(self._keep_in_run, training, items, scale, wanted)
-                found = find_law(training, earlier, self.linear_steps > 0, self._selected_by_user(training), keep)
-        except FloatingPointError as error:
-            raise AllTrialsFailedError(
-                f"Training diverged in {error}: the loss is not finite. Lower learning_rate (now "
-                f"{self.learning_rate:g}) or the rates of the schedule, or choose functions that grow less fast."
-            ) from error
+        with flag_of_interruption() as flag:  # so that Ctrl-C between two stages loses nothing
+            watch = Watch(deadline, report=self._report if self._watched.watchers else None, flag=str(flag))
+            training = Training(
+                items,
+                y,
+                scale,
+                lambda: build_encoder(item_shape=items.item_shape, **wanted),
+                settings,
+                seed,
+                checkpoint,
+                watch,
+            )
+            try:
+                if self.head == "relu":
+                    found = FoundLaw(training.train_relu(earlier))
+                else:
+                    keep = None
+                    if self._watched.run is not None:
+                        keep = partial(self._keep_in_run, training, items, scale, wanted)
+                    found = find_law(training, earlier, self.linear_steps > 0, self._selected_by_user(training), keep)
+            except FloatingPointError as error:
+                raise AllTrialsFailedError(
+                    f"Training diverged in {error}: the loss is not finite. Lower learning_rate (now "
+                    f"{self.learning_rate:g}) or the rates of the schedule, or choose functions that grow less fast."
+                ) from error
+            watch.is_interrupted()
         self._take_over(found, training, items, scale, wanted)
         asked = watch.interrupted and self._watched.stopped  # a callback, and not Ctrl-C
         self.interrupted_ = watch.interrupted and not asked

@@ -26,10 +26,9 @@ from sklearn_eql.estimators._check_table import (
     resolution_of,
 )
 from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
-from sklearn_eql.estimators._constants_reader import curvatures
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
-from sklearn_eql.estimators._kept_laws import Outcome, keep_laws, laws_before, with_rivals
+from sklearn_eql.estimators._kept_laws import Outcome, interrupted, keep_laws, laws_before, with_curvatures, with_rivals
 from sklearn_eql.estimators._profile import ProfileReader
 from sklearn_eql.estimators._run_directory import TableOfFit
 from sklearn_eql.estimators._stability import StabilityReader
@@ -46,7 +45,6 @@ from sklearn_eql.reading.arrays import plain
 from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.search.settings import SearchSettings
 from sklearn_eql.search.written_laws import fitted_laws, laws_as_written
-from sklearn_eql.stopping import StopReason
 
 _RULES = ("best", "accurate", "simple")
 _MAX_ROWS = 256  # on which laws are fitted first: as many as a network is shown
@@ -212,8 +210,7 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
             self._watched.output = k
             outcome = self._fit_output((X, column, weight), settings, before[k], seed, deadline, variables)
             if any(earlier.result.interrupted for earlier in outcomes):
-                result = replace(outcome.result, stop_reason=StopReason.INTERRUPTED, interrupted=True)
-                outcome = replace(outcome, result=result)
+                outcome = replace(outcome, result=interrupted(outcome.result))
             if outcome.result.interrupted:
                 deadline = time.time()
             outcomes.append(outcome)
@@ -265,7 +262,7 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
             table = self._table(result.front, variables, stands)
         best = select(self.selection, result.front, result.n_rows, table)
         result, marks = with_rivals(result, best, (X, y, weight), settings.primitives, deadline)
-        sure = curvatures(
+        result, sure = with_curvatures(
             result, best, (X, y, weight), settings.primitives,
             n_rows=n_given(given), resolution=settings.resolution, deadline=deadline,
         )  # fmt: skip

@@ -177,8 +177,12 @@ def _search_in(
             if not histories:
                 raise
             interrupted = True
+    runs = [run for history in histories for run in history]
     with single_threaded():
-        laws, stopped = _collect([run for history in histories for run in history], table, judge, deadline)
+        try:
+            laws, stopped = _collect(runs, table, judge, deadline)
+        except KeyboardInterrupt:  # before any law is refined
+            laws, stopped = _collect(runs, table, judge, 0.0)[0], True
     interrupted |= stopped
     best = min(histories, key=lambda history: min((run.loss_curve[-1:] or (math.inf,))[0] for run in history))
     ended = StopReason.INTERRUPTED if interrupted else best[-1].stop_reason

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -116,6 +117,12 @@ class Watch:
     deadline: float = math.inf  # time.time()
     interrupted: bool = False
     report: Callable[[str, int, int, float], None] | None = None  # name, step, steps, loss
+    flag: str | None = None  # a file that Ctrl-C makes
+
+    def is_interrupted(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        self.interrupted |= self.flag is not None and os.path.exists(self.flag)
+        return self.interrupted
 
 
 @dataclass
@@ -181,7 +188,7 @@ def descend(
     model.train()
     try:
         while run.step < plan.n_steps:
-            if watch.interrupted or time.time() > watch.deadline:
+            if watch.is_interrupted() or time.time() > watch.deadline:
                 status = Status.INTERRUPTED if watch.interrupted else Status.TIMED_OUT
                 break
             with random_numbers_of(_seed_of(batches.seed, run.step), device):
