@@ -489,30 +489,35 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
                 raise self._diverged()
             found.used = np.ones(self.n_latents, dtype=bool)
             encoders = {t: fitting.trained_encoder(trained, t, windows, settings) for t in trained.order}
-        if trained is not None and (self.head == "relu" or not self.refine):
+
+        def as_trained(found: _Found) -> _Found:
             best = trained.order[0]
             found.encoder, found.latents = encoders[best], encoders[best](windows)
+            laws = fitting.trained_laws(trained, best, states, found.latents, settings)
+            self._choose(found, laws, states, names, settings)
+            return found
+
+        if trained is not None and (self.head == "relu" or not self.refine):
             if self.head == "relu":
+                best = trained.order[0]
+                found.encoder, found.latents = encoders[best], encoders[best](windows)
                 found.relu = FittedReLU.of(trained.network.cell, best, trained.series, settings.recurrent.increments)
             else:
-                laws = fitting.trained_laws(trained, best, states, found.latents, settings)
-                self._choose(found, laws, states, names, settings)
+                as_trained(found)
             return found
         if found.interrupted:  # the law is looked for all the same
             deadlines = [min(deadline, time.time() + _SECONDS_AFTER_CTRL_C) for deadline in deadlines]
-        elif trained is not None and trained.order and self._watched.run is not None:
-            best = trained.order[0]
-            now = replace(found, encoder=encoders[best], latents=encoders[best](windows))
-            laws = fitting.trained_laws(trained, best, states, now.latents, settings)
-            self._choose(now, laws, states, names, settings)
-            keep(now)
+        elif encoders and self.form != "ode" and self._watched.run is not None:
+            keep(as_trained(replace(found)))
         try:
             self._refine(
                 found, windows, states, step_scale, encoders, names, settings, seed, deadlines, before.laws, keep
             )
         except KeyboardInterrupt:
             if not found.laws:
-                raise
+                if not encoders or self.form == "ode":
+                    raise
+                as_trained(found)
             found.interrupted, found.stop_reason = True, StopReason.INTERRUPTED
             if found.used.any() and found.encoder is None:
                 started = encoders[next(iter(encoders))]
