@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from sklearn_eql.stopping import NEVER, Deadline, flag_of_interruption, interruption_ignored
+from sklearn_eql.stopping import NEVER, Deadline, flag_of_interruption, interruption_ignored, interruption_noted
 
 
 def press_ctrl_c():
@@ -78,3 +78,12 @@ def test_processes_started_while_interruption_is_ignored_ignore_it_for_good():
         press_ctrl_c()
         child = subprocess.run(ask, capture_output=True, text=True, check=True)
     assert child.stdout.strip() == "True"
+
+
+def test_the_first_ctrl_c_is_noted_and_the_second_is_an_exception():
+    noted = []
+    with interruption_noted(lambda: noted.append("pressed")):
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert noted == ["pressed"]

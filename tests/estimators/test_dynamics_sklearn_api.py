@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import pickle
+import signal
 
 import joblib
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 import sympy
 import torch
+from equal_laws import same_law
 from sklearn.base import clone, is_regressor
 from sklearn.exceptions import SkipTestWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -19,6 +21,7 @@ from sklearn.utils import estimator_checks, get_tags
 
 from sklearn_eql import EQLDynamicsRegressor, Primitive
 from sklearn_eql.datasets import make_kinematics
+from sklearn_eql.dynamics import search as motion_search
 from sklearn_eql.dynamics import stages as fitting
 from sklearn_eql.estimators import dynamics_regressor
 from sklearn_eql.exceptions import NoLawWarning, SearchInterruptedWarning
@@ -308,6 +311,19 @@ def test_an_interrupted_refinement_keeps_the_best_law(monkeypatch, stage):
     assert model.interrupted_ is True
     assert model.stop_reason_ == "interrupted"
     assert model.predict(X).shape == Y.shape
+
+
+def test_ctrl_c_while_a_law_is_fitted_to_all_series_keeps_it(monkeypatch, law):
+    def pressed(*args, unharmed=motion_search._on_all):
+        signal.raise_signal(signal.SIGINT)
+        return unharmed(*args)
+
+    monkeypatch.setattr(motion_search, "_on_all", pressed)
+    model = EQLDynamicsRegressor(**SMALL, state_names=["u", "v"])
+    with pytest.warns(SearchInterruptedWarning, match="fit was interrupted"):
+        fit_through(model)
+    assert model.stop_reason_ == "interrupted"
+    assert same_law(model.sympy_expr_, law.sympy_expr_)
 
 
 def test_an_interrupted_finish_is_no_secret(monkeypatch):

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 
 from sklearn_eql import EQLEncoderRegressor, Phase
 from sklearn_eql.datasets import load_digits_arithmetic
+from sklearn_eql.encoder import search
 from sklearn_eql.exceptions import SearchInterruptedWarning
 from sklearn_eql.training import minibatch
 
@@ -343,6 +344,18 @@ def test_ctrl_c_in_the_search_for_laws_ends_the_fit_with_the_law_of_the_head(mon
         model = EQLEncoderRegressor(encoder="mlp", **QUICK).fit(DIGITS.X, DIGITS.y)
     assert model.n_iter_ in (40, 80, 120)  # rounds of the linear form, and no step more
     assert model.sympy_expr_.free_symbols == {Z0, Z1}
+
+
+def test_ctrl_c_between_two_stages_keeps_the_law(monkeypatch):
+    def pressed(*args, unharmed=search.symmetric, **options):
+        signal.raise_signal(signal.SIGINT)
+        return unharmed(*args, **options)
+
+    monkeypatch.setattr(search, "symmetric", pressed)
+    with pytest.warns(SearchInterruptedWarning, match="kept"):
+        model = EQLEncoderRegressor(encoder="mlp", **QUICK).fit(DIGITS.X[:300], DIGITS.y[:300])
+    assert (model.interrupted_, model.stop_reason_) == (True, "interrupted")
+    assert model.predict(DIGITS.X[:2]).shape == (2,)
 
 
 def test_max_time_ends_training_with_a_model(monkeypatch, clock):
