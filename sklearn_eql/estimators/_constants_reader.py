@@ -25,7 +25,8 @@ from sklearn_eql.search.settings import SearchResult
 from sklearn_eql.symbolic.export import to_sympy
 from sklearn_eql.uncertainty.constants import Parameters, deviations, rows_of
 from sklearn_eql.uncertainty.curvature import Curvature, measure
-from sklearn_eql.units.constants import units_of_parameters
+from sklearn_eql.units.constants import units_of_columns, units_of_parameters
+from sklearn_eql.units.dimensions import TableUnits
 
 _BANDS = ("mean",)
 
@@ -170,8 +171,16 @@ class ConstantsReader(EquationReader):
         known = getattr(self, "_units", None)
         if known is not None:
             which = [*np.abs(parameters.groups).argmax(axis=0), *parameters.held]
-            table["unit"] = units_of_parameters(self._laws[k][pick].equation, known[k], self._primitives(), which)
+            table["unit"] = self._units_of(k, pick, parameters, known[k], which)
         return table.astype(dict.fromkeys(("value", "standard_error", "low", "high"), float))
+
+    def _units_of(self, k: int, pick: int, parameters: Parameters, known: TableUnits, which: Sequence[int]) -> list:
+        """Of some of the parameters: those of a form are columns of its law."""
+        if getattr(self, "_parametric", None) is None:
+            return units_of_parameters(self._laws[k][pick].equation, known, self._primitives(), which)
+        found = units_of_columns(parameters.law.equation, known, self._primitives())
+        found = found[len(found) - len(parameters.values) :]
+        return [found[i] for i in which]
 
     def _parameters(self, k: int, pick: int) -> Parameters:
         """The numbers of a law, named in the form that was given, if there was one."""

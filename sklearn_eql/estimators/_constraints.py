@@ -9,25 +9,29 @@ from typing import Any
 import numpy as np
 
 from sklearn_eql.constraints.reading import Constraints
+from sklearn_eql.forms.form import Form
 from sklearn_eql.search.settings import SearchSettings
 from sklearn_eql.sparse.admission import all_of
 
 
 def read_constraints(
-    given: Iterable[Any] | None, names: Sequence[str], settings: SearchSettings, form: Any = None
+    given: Iterable[Any] | None, names: Sequence[str], settings: SearchSettings, form: Form | None = None
 ) -> Constraints | None:
     """The parameter `constraints`, checked before any work starts.
 
     Raises
     ------
     ValueError
-        A `form` besides, or constraints that make no sense; see :meth:`Constraints.read`.
+        Constraints that make no sense, see :meth:`Constraints.read`, or a `form` that has what the law must not have.
     """
     known = Constraints.read(given, names, settings.primitives)
-    if known is not None and form is not None:
+    if known is None or form is None:
+        return known
+    without = [name for name in (names[column] for column in known.excluded) if name in form.reads]
+    if without:
         raise ValueError(
-            f"constraints={list(known.given)!r} and form={form}, expected one of the two: constraints are on laws of "
-            "any form. Write what you know into the form, or leave the form out."
+            f"constraints and form: {without[0]!r} is in Without and in the form, which contradict each other. Leave "
+            "it out of one."
         )
     return known
 

@@ -10,6 +10,7 @@ from typing import Any
 import sympy
 
 from sklearn_eql.exceptions import AllTrialsFailedError
+from sklearn_eql.forms.asked import admits
 from sklearn_eql.forms.fitted import FittedForm, fitted_from_record
 from sklearn_eql.forms.form import Form, read_form
 from sklearn_eql.forms.search import FormResult, search_form
@@ -18,6 +19,8 @@ from sklearn_eql.laws.law import Law
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.settings import SearchSettings
 from sklearn_eql.symbolic.export import to_sympy
+from sklearn_eql.units.admission import UnitsAdmission
+from sklearn_eql.units.dimensions import TableUnits
 
 
 def form_of(expr: Any, features: Sequence[str], n_rows: int, primitives: Mapping[str, Primitive]) -> Form | None:
@@ -42,6 +45,21 @@ def form_of(expr: Any, features: Sequence[str], n_rows: int, primitives: Mapping
             "expected at most one per row. Give more rows, or numbers in place of some of them."
         )
     return form
+
+
+def check_form_units(
+    form: Form | None, units: Sequence[TableUnits] | None, primitives: Mapping[str, Primitive]
+) -> None:
+    """Raise ValueError for a form of constants that breaks the units, whatever these are measured in."""
+    if form is None or form.occurrences:
+        return
+    for known in units or ():
+        if not admits(form.law(primitives), UnitsAdmission(known, primitives), primitives):
+            raise ValueError(
+                f"form: {form.expr} breaks the units of the table, whatever its constants are measured in, expected "
+                "sums of equal units, and numbers without unit inside functions. Check units, y_unit and the form; a "
+                "one that is not written has no unit, so write a constant where it may have one."
+            )
 
 
 def check_alone(estimator: Any, groups: Any) -> None:

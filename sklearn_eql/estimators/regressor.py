@@ -34,7 +34,7 @@ from sklearn_eql.estimators._constraints import constrained, read_constraints, s
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
-from sklearn_eql.estimators._form import FormReader, check_alone, form_of, guesses_of, keep_forms
+from sklearn_eql.estimators._form import FormReader, check_alone, check_form_units, form_of, guesses_of, keep_forms
 from sklearn_eql.estimators._group_fit import fit_groups
 from sklearn_eql.estimators._groups import GroupReader
 from sklearn_eql.estimators._kept_laws import keep_laws, laws_before
@@ -414,7 +414,8 @@ class EQLRegressor(
         check_alone(self, groups)
         self._guesses = guesses_of(self.guesses, variables, settings.primitives)
         self._form = form_of(self.form, variables, len(X[kept]), settings.primitives)
-        known = read_constraints(self.constraints, variables, settings, self.form)
+        check_form_units(self._form, self._units, settings.primitives)
+        known = read_constraints(self.constraints, variables, settings, self._form)
         searched = searched_columns(X, known)
 
         before = laws_before(self, settings, X.shape[1], targets.shape[1])
@@ -524,8 +525,6 @@ class EQLRegressor(
 
     def _known_units(self, variables: list[str], outputs: list[str]) -> list[TableUnits] | None:
         """What is measured in what, for each output; None where nothing is known of it."""
-        if self.form is not None and self.units is not None:
-            raise ValueError("units and form: units of a form that is known are not checked. Give one of the two.")
         known = read_units(self.units, self.y_unit, variables, len(outputs), self.dimensionless_constants)
         for units, output in zip(known or (), outputs, strict=False):
             check_reachable(units, output)

@@ -63,6 +63,12 @@ class Form:
     occurrences: tuple[Occurrence, ...]
     positive: frozenset[str] = frozenset()
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the features that it has."""
+        parts = [self.expr, *(arg for place in self.occurrences for arg in place.args)]
+        return frozenset(s.name for part in parts for s in part.free_symbols) & frozenset(self.features)
+
     def law(self, primitives: Mapping[str, Primitive] = PRIMITIVES) -> ParametricLaw:
         """The law of a form without unknown functions, its constants shared."""
         return self.law_of(self.expr, self.constants, primitives)

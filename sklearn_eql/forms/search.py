@@ -10,11 +10,12 @@ import numpy as np
 
 from sklearn_eql._threads import single_threaded
 from sklearn_eql.exceptions import AllTrialsFailedError
+from sklearn_eql.forms.asked import Asked
 from sklearn_eql.forms.backfitting import FunctionSearch
 from sklearn_eql.forms.constants import best_constants
 from sklearn_eql.forms.fitted import FittedForm, law_of, recognised, with_plain_constants
 from sklearn_eql.forms.form import Form
-from sklearn_eql.forms.joint import combined
+from sklearn_eql.forms.joint import Combination, combined
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
 from sklearn_eql.laws.law import Law, shortlist
 from sklearn_eql.parametric.rows import GroupedRows
@@ -64,18 +65,22 @@ def search_form(
         No constants were found with which the form is finite on all rows.
     """
     scaling = Scaling.of(X, y, settings.scale, settings.resolution, sample_weight)
-    table = Table(X, y, sample_weight, scaling, settings.primitives, seed, deadline, settings.device)
+    asked = Asked(settings)
+    given = (scaling, settings.primitives, seed, deadline, settings.device, asked.admission)
+    table = Table(X, y, sample_weight, *given)
     rows = GroupedRows.of(X[:], y, sample_weight)
     n_iter, otherwise = 1, StopReason.STARTS
     with single_threaded():
         if form.occurrences:
-            laws, n_iter, otherwise = _with_functions(form, rows, table, settings, seed, deadline)
+            laws, n_iter, otherwise = _with_functions(form, rows, table, asked, seed, deadline)
         else:
-            laws = _with_constants(form, rows, table, seed, deadline)
+            laws = _with_constants(form, rows, table, asked, seed, deadline)
     if not laws:
+        is_asked = asked.admission is not None or settings.demands is not None
         raise AllTrialsFailedError(
-            "No constants and functions were found with which the form is finite on every row. Check the form and the "
-            "rows for logarithms and roots of negative numbers and for divisions by zero, or raise max_time."
+            "No constants and functions were found with which the form is finite on every row"
+            f"{' and obeys the constraints and units' if is_asked else ''}. Check the form and the rows for logarithms "
+            "and roots of negative numbers and for divisions by zero, or raise max_time."
         )
     front = shortlist(laws, len(table.y))
     best = min(front, key=lambda law: law.description_length(len(table.y)))
@@ -87,7 +92,9 @@ def search_form(
     return FormResult(front, reason, n_iter, [best.relative_loss], len(table.y), False, fitted=fitted)
 
 
-def _with_constants(form: Form, rows: GroupedRows, table: Table, seed: int, deadline: float) -> dict[Law, FittedForm]:
+def _with_constants(
+    form: Form, rows: GroupedRows, table: Table, asked: Asked, seed: int, deadline: float
+) -> dict[Law, FittedForm]:
     """A form without unknown functions, its constants fitted; nothing where it is not finite on the rows."""
     primitives, law = table.primitives, form.law(table.primitives)
     floor = table.scaling.exact * float(rows.weight.sum()) * float(np.var(rows.y)) / 100
@@ -95,26 +102,29 @@ def _with_constants(form: Form, rows: GroupedRows, table: Table, seed: int, dead
     if not np.isfinite(loss):
         return {}
     values = with_plain_constants(law, rows, values, loss, primitives, range(len(values)))
-    values = recognised(law, rows, values, len(values), table)
+    values = asked.bent(law, recognised(law, rows, values, len(values), table), rows, deadline)
+    if values is None:
+        return {}
     fitted = FittedForm(law, tuple(values.tolist()), len(values))
     found = law_of(fitted, form.expr, form.features, table)
-    return {} if found is None else {found: fitted}
+    return {found: fitted} if found is not None and asked.obeys(found, fitted) else {}
 
 
 def _with_functions(
-    form: Form, rows: GroupedRows, table: Table, settings: SearchSettings, seed: int, deadline: float
+    form: Form, rows: GroupedRows, table: Table, asked: Asked, seed: int, deadline: float
 ) -> tuple[dict[Law, FittedForm], int, StopReason]:
     """Laws of a form with unknown functions, how many searches that took, and why they ended.
 
     Where there are many rows, all is searched for on a sample of them, and the best are then fitted to all.
     """
-    few, judge = rows, table
+    few, judge, settings = rows, table, asked.settings
     counted = np.flatnonzero(rows.weight)
     if len(counted) > SAMPLE_ROWS:
         counted = np.sort(np.random.default_rng(seed).choice(counted, SAMPLE_ROWS, replace=False))
     if len(counted) < len(rows.y):
         few = GroupedRows.of(rows.X[counted], rows.y[counted], rows.weight[counted])
-        judge = Table(few.X, few.y, few.weight, table.scaling, table.primitives, seed, deadline, settings.device)
+        given = (table.scaling, table.primitives, seed, deadline, settings.device, table.admission)
+        judge = Table(few.X, few.y, few.weight, *given)
     searching = FunctionSearch(form, few, judge, settings, seed, deadline)
     laws: dict[Law, FittedForm] = {}
     for combination in searching.run()[:_N_FINISHED]:
@@ -125,8 +135,25 @@ def _with_functions(
             choice.append(replace(candidate, values=combination.values[first:last]))
             first = last
         final = combined(form, choice, named, rows, table, final=True)
+        final = None if final is None else _obeying(final, form, rows, table, asked, deadline)
         if final is not None and final.found not in laws:
             laws[final.found] = final.described(len(named), table.primitives)
     best = min(laws, key=lambda law: law.description_length(len(few.y)), default=None)
     is_noise = best is not None and searching.leaves_noise(best)
     return laws, searching.n_searches, StopReason.NOISE if is_noise else StopReason.PATIENCE
+
+
+def _obeying(
+    final: Combination, form: Form, rows: GroupedRows, table: Table, asked: Asked, deadline: float
+) -> Combination | None:
+    """The combination, with constants under which it behaves; None where it is not what is asked for."""
+    values = asked.bent(final.law, final.values, rows, deadline)
+    if values is None:
+        return None
+    if values is not final.values:
+        fitted = FittedForm(final.law, tuple(values.tolist()), len(form.constants))
+        found = law_of(fitted, final.expr, form.features, table)
+        if found is None:
+            return None
+        final = replace(final, values=values, found=found)
+    return final if asked.obeys(final.found, final.described(len(form.constants), table.primitives)) else None

@@ -8,6 +8,7 @@ import pytest
 import sympy
 
 from sklearn_eql import EQLRegressor
+from sklearn_eql.constraints import Passes, Without
 from sklearn_eql.exceptions import AllTrialsFailedError
 from tests.equal_laws import same_law
 
@@ -98,10 +99,29 @@ def test_the_constants_of_a_form_have_errors_under_their_names():
     assert table["low"]["k"] < 0.7319 < table["high"]["k"]
 
 
-def test_forms_do_not_go_with_units_or_guesses(table):
+def test_constants_of_a_form_are_moved_until_it_obeys_constraints(table):
     X, y = table
-    with pytest.raises(ValueError, match="units and form"):
-        EQLRegressor(form=DECAY, units={"x": {"m": 1}}).fit(X, y)
+    at = X.iloc[:1] * 0 + 1
+    model = EQLRegressor(form=DECAY, constraints=[Passes({"x": 1, "t": 1}, 2.6)], random_state=0).fit(X, y)
+    assert model.predict(at) == pytest.approx(2.6, abs=1e-3)  # 2.49 in the rows
+    assert set(model.constants_.index) == {"a", "b", "k"}
+    with pytest.raises(AllTrialsFailedError, match="obeys the constraints"):
+        EQLRegressor(form=a * x, constraints=[Passes({"x": 0}, 1)]).fit(X, y)
+    with pytest.raises(ValueError, match="'t' is in Without and in the form"):
+        EQLRegressor(form=DECAY, constraints=[Without("t")]).fit(X, y)
+
+
+def test_constants_of_a_form_have_units_and_a_form_that_breaks_these_is_an_error(table):
+    X, y = table
+    known = {"units": {"x": {"m": 1}, "t": {"s": 1}}, "y_unit": {"m": 2}}
+    model = EQLRegressor(form=DECAY, **known, random_state=0).fit(X, y)
+    assert model.constants_["unit"].to_dict() == {"a": "", "b": "m**2", "k": "1/s"}
+    with pytest.raises(ValueError, match="breaks the units"):
+        EQLRegressor(form=a * x**2 * sympy.exp(-t), **known).fit(X, y)
+
+
+def test_a_form_is_no_guess(table):
+    X, y = table
     with pytest.raises(ValueError, match="form and guesses"):
         EQLRegressor(form=DECAY, guesses=[x]).fit(X, y)
 
