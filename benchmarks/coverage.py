@@ -2,6 +2,8 @@
 
     python benchmarks/coverage.py                               # ten laws, 20 draws of noise each
     python benchmarks/coverage.py --laws decay --draws 3 --results /tmp/some.jsonl
+    python benchmarks/coverage.py --form                        # the same rows with the form given
+    python benchmarks/coverage.py --errors-in-x --draws 200     # a line whose feature has errors, too
     python benchmarks/coverage.py --report                      # the table of what is there
 
 Data. 100 rows, columns uniform in the ranges of `LAWS`; Gaussian noise with 5% of the standard deviation of y. Rows and
@@ -14,6 +16,12 @@ whatever the spelling: with `1/(b + c*x)` in place of `a/(d + x)`, intervals are
 Counted. Intervals of 95% of all fitted constants of recovered laws; apart from these, intervals of constants that were
 recognised. A band is judged on 1,000 further rows of each fit: how often the mean of the law, and an observation with
 noise, are within ``quantile * std``, with the quantile of Student's distribution.
+
+With `--form` the law is given as ``form=``, its numbers as constants, so that nothing is searched for.
+
+With `--errors-in-x` rows are those of `SLOPE * x`, `x` with errors of 0.5 on a range of 3 and `y` with errors of 0.2:
+the slope by least squares, and that of a fit that is told of the errors (``x_error=``, ``y_error=``, the latter also
+left out), with its interval.
 
 Every fit adds a line to the results file. Those already there, of any commit, are not repeated: interrupt at will.
 """
@@ -38,6 +46,7 @@ from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.uncertainty.constants import Parameters
 
 Record = dict[str, Any]
+SLOPE, X_ERROR, Y_ERROR, X_RANGE = 2.37, 0.5, 0.2, 3.0
 N_ROWS, N_FURTHER, NOISE, LEVEL = 100, 1000, 0.05, 0.95
 SAME_VALUES, NOT_NEEDED = 1e-6, 1e-3
 
@@ -85,7 +94,7 @@ def true_values(parameters: Parameters, X: np.ndarray, y: np.ndarray) -> np.ndar
 def judged(model: EQLRegressor, name: str, draw: int) -> Record:
     """What the intervals of the selected law hold."""
     _, y, X_new, y_new = rows_of(name, draw)
-    parameters = Parameters.of(model._chosen(None)[0])
+    parameters = model._parameters(0, model.best_index_)
     truth = true_values(parameters, X_new, y_new)
     record: Record = {"law": str(model.sympy_expr_), "recovered": truth is not None}
     if truth is None:
@@ -112,15 +121,63 @@ def judged(model: EQLRegressor, name: str, draw: int) -> Record:
     return record
 
 
-def run(name: str, draw: int, budget: float) -> Record:
-    """One fit."""
+def form_of(name: str) -> sympy.Expr:
+    """The law with constants in place of its numbers, but for whole ones."""
+    law, ranges = LAWS[name]
+    law = sympy.sympify(law, locals={v: sympy.Symbol(v) for v in ranges})
+    law = law.xreplace({sympy.Symbol(v): sympy.Symbol(f"x{i}") for i, v in enumerate(ranges)})
+    numbers = sorted(law.atoms(sympy.Float), key=abs)
+    return law.xreplace({number: sympy.Symbol(f"k{i}") for i, number in enumerate(numbers)})
+
+
+def run(name: str, draw: int, budget: float, given: bool) -> Record:
+    """One fit, of a law that is searched for or `given`."""
     X, y, _, _ = rows_of(name, draw)
     start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OutlierWarning)
-        model = EQLRegressor(random_state=draw, max_time=budget).fit(X, y + noise_of(name, draw, y, N_ROWS))
+        form = form_of(name) if given else None
+        model = EQLRegressor(random_state=draw, max_time=budget, form=form)
+        model.fit(X, y + noise_of(name, draw, y, N_ROWS))
     about = {"problem": name, "draw": draw, "cpu": time.process_time() - start, "commit": commit(), **machine()}
-    return {**about, **judged(model, name, draw)}
+    return {**about, "given": given, **judged(model, name, draw)}
+
+
+def run_with_errors_in_x(draw: int, budget: float) -> Record:
+    """Slopes of a line, by least squares and with what is known of the errors."""
+    rng = np.random.default_rng([draw, 7])
+    places = rng.uniform(0, X_RANGE, N_ROWS)
+    x = places + X_ERROR * rng.normal(size=N_ROWS)
+    y = SLOPE * places + Y_ERROR * rng.normal(size=N_ROWS)
+    start = time.process_time()
+    record: Record = {"problem": "errors in x", "draw": draw, "least_squares": float(np.polyfit(x, y, 1)[0])}
+    for name, known in [("both_known", {"y_error": Y_ERROR}), ("x_known", {})]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OutlierWarning)
+            model = EQLRegressor(functions=["mul"], n_hidden_layers=1, random_state=draw, max_time=budget)
+            model.fit(x[:, None], y, x_error=X_ERROR, **known)
+        table = model.constants(level=LEVEL)
+        slopes = table[table["place"] == "factor of x0"]
+        is_line = sympy.Poly(model.sympy_expr_, sympy.Symbol("x0")).degree() == 1 and len(slopes) == 1
+        record[name] = slopes[["standard_error", "low", "high"]].iloc[0].to_dict() if is_line else None
+    return record | {"cpu": time.process_time() - start, "commit": commit(), **machine()}
+
+
+def report_of_slopes(records: list[Record]) -> str:
+    """How far slopes are from the truth, and how often the intervals hold it."""
+    rows = [["least squares", len(records), *_moments([r["least_squares"] for r in records]), "-", "-"]]
+    for name, shown in [("both_known", "errors of x and y known"), ("x_known", "error of y estimated")]:
+        its = [r[name] for r in records if r[name]]
+        middle = [(r["low"] + r["high"]) / 2 for r in its]
+        held = [r["low"] <= SLOPE <= r["high"] for r in its]
+        error = f"{np.mean([r['standard_error'] for r in its]):.3f}" if its else "-"
+        rows.append([shown, len(its), *_moments(middle), error, share(held)])
+    header = ["slope", "lines", "mean less truth", "scatter", "mean standard error", "truth in interval"]
+    return markdown_table(header, rows) + "\n"
+
+
+def _moments(slopes: list[float]) -> list[str]:
+    return [f"{np.mean(slopes) - SLOPE:+.3f}", f"{np.std(slopes):.3f}"] if slopes else ["-", "-"]
 
 
 def is_held(constant: Record) -> bool:
@@ -134,6 +191,24 @@ def share(values: list) -> str:
 
 
 def report(records: list[Record]) -> str:
+    """Tables of what was searched for, of given forms, and of slopes, whichever there are."""
+    parts = []
+    for title, some, make in [
+        (
+            "Laws that were searched for",
+            [r for r in records if "recovered" in r and not r.get("given")],
+            report_of_laws,
+        ),
+        ("Laws that were given", [r for r in records if r.get("given")], report_of_laws),
+        ("Errors in x", [r for r in records if "least_squares" in r], report_of_slopes),
+    ]:
+        if some:
+            commits = ", ".join(sorted({str(r.get("commit")) for r in some}))
+            parts.append(f"## {title}\n\n{make(some)}\nCommits: {commits}.\n")
+    return "\n".join(parts)
+
+
+def report_of_laws(records: list[Record]) -> str:
     """Table by law, and totals."""
     rows, everything = [], []
     for name in [*LAWS, "all"]:
@@ -164,13 +239,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--budget", type=float, default=60.0, help="seconds per fit")
     parser.add_argument("--results", type=Path, default=RESULTS / "coverage.jsonl")
+    parser.add_argument("--form", action="store_true", help="give the form, and fit its constants")
+    parser.add_argument("--errors-in-x", action="store_true", help="slopes of a line whose feature has errors")
     parser.add_argument("--report", action="store_true", help="print the table of what is there, and stop")
     options = parser.parse_args(arguments)
-    done = {(r["problem"], r["draw"]) for r in read_records(options.results)}
+    done = {(r["problem"], r["draw"], r.get("given", False)) for r in read_records(options.results)}
     for draw in range(0 if options.report else options.draws):
+        if options.errors_in_x:
+            if ("errors in x", draw, False) not in done:
+                append_record(options.results, run_with_errors_in_x(draw, options.budget))
+            continue
         for name in options.laws:
-            if (name, draw) not in done:
-                record = run(name, draw, options.budget)
+            if (name, draw, options.form) not in done:
+                record = run(name, draw, options.budget, options.form)
                 append_record(options.results, record)
                 print(name, draw, record["recovered"], record["law"], flush=True)
     print(write_markdown(options.results, report))

@@ -12,6 +12,8 @@ from sklearn_eql.groups.naming_forms import named
 from sklearn_eql.parametric.errors import covariance
 
 _SURPRISING = 20.0  # of a sum of squares in standard errors, beside what is expected
+_FEWEST = 2  # groups that have to agree
+_KNOWN = 0.5  # relative error above which a group does not know a constant
 _SAME = 1e-6  # relative, of constants of two spellings
 _SPELLED_ON = 500  # rows
 
@@ -35,24 +37,34 @@ def _joined_once(form: FittedForm, rows: Rows) -> FittedForm | None:
         law = form.law.equating(j, i, sign)
         if not rows.admits(law):
             continue
-        found = fitted_alone(law, np.delete(form.fit.own, j, axis=1)[None], rows)
+        kept = np.delete(form.fit.own, j, axis=1)
+        middle = np.broadcast_to(np.median(kept, axis=0), kept.shape)  # for groups that were far off
+        found = fitted_alone(law, np.stack([kept, middle]), rows)
         if found.description(rows) < form.description(rows):
             return found
     return None
 
 
 def _alike(form: FittedForm, rows: Rows) -> Iterator[tuple[int, int, float]]:
-    """Pairs of constants that are equal, or each other's negative, within their errors."""
+    """Pairs of constants that are equal, or each other's negative, within their errors.
+
+    Groups whose rows do not determine them say nothing.
+    """
     own, of = form.fit.own, covariance(form.law, rows.grouped, form.fit, rows.primitives).own
     limit = 3 * rows.words + _SURPRISING
+    with np.errstate(all="ignore"):
+        certain = np.sqrt(np.diagonal(of, axis1=1, axis2=2)) < _KNOWN * np.abs(own)
     for j in range(own.shape[1]):
         for i in range(j):
             for sign in (1.0, -1.0):
                 left = own[:, j] - sign * own[:, i]
                 variance = of[:, i, i] + of[:, j, j] - 2 * sign * of[:, i, j]
                 variance = np.maximum(variance, rows.exact * (own[:, i] ** 2 + own[:, j] ** 2) + 1e-300)
-                z = left**2 / variance
-                if np.isfinite(z).all() and float(z.sum()) < limit and _is_near(left, own[:, i], own[:, j]):
+                known = np.isfinite(variance) & certain[:, i] & certain[:, j]
+                if known.sum() < min(_FEWEST, len(own)):
+                    continue
+                left, a, b = left[known], own[known, i], own[known, j]
+                if float((left**2 / variance[known]).sum()) < limit and _is_near(left, a, b):
                     yield i, j, sign
 
 

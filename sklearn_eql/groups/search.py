@@ -23,6 +23,7 @@ from sklearn_eql.groups.constant_laws import with_laws_of_groups
 from sklearn_eql.groups.fitted_form import Rows
 from sklearn_eql.groups.joint_problem import GroupRows, JointProblem
 from sklearn_eql.groups.law import GroupLaw, with_more_columns
+from sklearn_eql.groups.limits import with_exponentials
 from sklearn_eql.ladder.climb import climb
 from sklearn_eql.laws.law import shortlist
 from sklearn_eql.parametric.rows import GroupedRows
@@ -253,7 +254,9 @@ class _Finder:
         for structure in self._ranked():
             with np.errstate(all="ignore"):
                 equation = rescale(structure.to_equation(), self.scaling.x, self.scaling.y, self.settings.primitives)
-            yield equation, structure.n_symbols
+                near = list(with_exponentials(equation, self.settings.primitives))
+            for form in (equation, *near):
+                yield form, structure.n_symbols
 
     def _sample(self) -> np.ndarray:
         per_group = max(_MOST_ROWS // len(self.sizes), 20)

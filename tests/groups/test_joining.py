@@ -14,10 +14,10 @@ from sklearn_eql.symbolic.reading import from_sympy
 OWN = np.array([[1.0, 1.3], [2.0, 0.7], [0.6, 2.1], [1.4, 1.7]])  # an amplitude and a rate of each group
 
 
-def fitted(text, constants, values, starts, admits=lambda law: True):
+def fitted(text, constants, values, starts, admits=lambda law: True, sizes=(30, 30, 30, 30)):
     """A form fitted to groups with noise of 1%."""
     rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(len(OWN)), 30)
+    groups = np.repeat(np.arange(len(OWN)), sizes)
     x = rng.uniform(0, 3, len(groups))
     y = values(x, *OWN[groups].T)
     y = y + 0.01 * y.std() * rng.normal(size=len(y))
@@ -26,12 +26,15 @@ def fitted(text, constants, values, starts, admits=lambda law: True):
     return fitted_alone(law, np.array([starts]), rows), rows
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_constants_that_agree_in_all_groups_become_one(sign):
+@pytest.mark.parametrize(("sign", "sizes"), [(1, (30, 30, 30, 30)), (-1, (30, 30, 30, 2))])
+def test_constants_that_agree_in_all_groups_become_one(sign, sizes):
     text = "a*cos(b*x) + sin(c*x)"
-    form, rows = fitted(
-        text, ["a", "b", "c"], lambda x, a, b: a * np.cos(b * x) + sign * np.sin(b * x), [1.0, 1.0, sign * 1.0]
-    )
+    starts = [1.0, 1.0, sign * 1.0]
+
+    def values(x, a, b):
+        return a * np.cos(b * x) + sign * np.sin(b * x)
+
+    form, rows = fitted(text, ["a", "b", "c"], values, starts, sizes=sizes)
     joined = with_constants_joined(form, rows)
     assert len(joined.law.names) == 2
     assert joined.description(rows) < form.description(rows)
@@ -54,3 +57,11 @@ def test_constants_are_not_joined_into_a_form_that_is_not_asked_for():
         admits=lambda law: len(law.names) > 2,
     )
     assert with_constants_joined(form, rows) is form
+
+
+def test_groups_that_do_not_know_their_constants_have_no_say():
+    def values(x, a, b):
+        return a * (np.exp(-b * x / 4) - np.exp(-4 * x))
+
+    form, rows = fitted("a*exp(-b*x) - c*exp(-d*x)", list("abcd"), values, [1.0, 0.3, 1.0, 3.0], sizes=(30, 30, 30, 4))
+    assert len(with_constants_joined(form, rows).law.names) == 3
