@@ -193,12 +193,9 @@ def share(values: list) -> str:
 def report(records: list[Record]) -> str:
     """Tables of what was searched for, of given forms, and of slopes, whichever there are."""
     parts = []
+    searched = [r for r in records if "recovered" in r and not r.get("given")]
     for title, some, make in [
-        (
-            "Laws that were searched for",
-            [r for r in records if "recovered" in r and not r.get("given")],
-            report_of_laws,
-        ),
+        ("Laws that were searched for", searched, report_of_laws),
         ("Laws that were given", [r for r in records if r.get("given")], report_of_laws),
         ("Errors in x", [r for r in records if "least_squares" in r], report_of_slopes),
     ]:
