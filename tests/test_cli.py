@@ -336,3 +336,53 @@ def test_mistakes_in_the_form_are_told_with_their_place(csv, fails):
     assert "powers are written with **" in answer
     answer = fails(csv, "--target", "y", "--drop", "label", "--form", "f(k)*size")
     assert "form: f(k) reads no feature, expected some of size, other one" in answer
+
+
+@pytest.fixture
+def springs(tmp_path):
+    """Three springs: a pull that is each its own, and an offset of all."""
+    x = np.tile(np.linspace(0.5, 3, 12), 3)
+    stiff = np.repeat([2.0, 5.5, 8.25], 12)
+    table = pd.DataFrame({"x": x, "spring": np.repeat(["a", "b", "c"], 12), "y": stiff * x + 1.237})
+    path = tmp_path / "springs.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+def test_constants_of_groups_are_printed_below_the_law(springs, capsys):
+    run(springs, "--target", "y", "--groups", "spring", "--functions", "id", "--random-state", 0)
+    lines = capsys.readouterr().out.splitlines()
+    law = next(i for i, line in enumerate(lines) if line.startswith("y = "))
+    assert "c0*x" in lines[law]
+    assert [line.split()[:2] for line in lines[-3:]] == [["a", "2"], ["b", "5.5"], ["c", "8.25"]]
+
+
+def test_a_form_of_groups_keeps_the_names_of_its_constants(springs, capsys):
+    known = ["--form", "k*x + b", "--units", "x=m", "--y-unit", "N"]
+    run(springs, "--target", "y", "--groups", "spring", *known, "--random-state", 0)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[-3:]] == [["a", "2"], ["b", "5.5"], ["c", "8.25"]]
+    assert lines[-5].split() == ["k", "k_se"]
+    assert "y = k*x + 1.24" in lines
+
+
+def test_laws_of_constants_in_the_number_of_the_group_are_printed(tmp_path, capsys):
+    depth = np.repeat(np.linspace(1.5, 5, 8), 6)
+    x = np.tile(np.linspace(0.5, 3, 6), 8)
+    path = tmp_path / "depths.csv"
+    pd.DataFrame({"x": x, "depth": depth, "y": depth**2 * x}).to_csv(path, index=False)
+    run(path, "--target", "y", "--groups", "depth", "--functions", "square", "--random-state", 0)
+    assert capsys.readouterr().out.splitlines()[-1] == "c0 = g**2 with g = depth"
+
+
+def test_mistakes_in_groups_are_told_before_the_search(springs, fails, tmp_path):
+    assert "there is no column 'springs'" in fails(springs, "--target", "y", "--groups", "springs")
+    assert "'y' is the target" in fails(springs, "--target", "y", "--groups", "y")
+    table = pd.read_csv(springs)
+    table.loc[3, "spring"] = None
+    gaps = tmp_path / "gaps.csv"
+    table.to_csv(gaps, index=False)
+    assert "empty cells in 'spring'" in fails(gaps, "--target", "y", "--groups", "spring")
+    assert "breaks the units" in fails(
+        springs, "--target", "y", "--drop", "spring", "--form", "k*x + sin(x)", "--units", "x=m", "--y-unit", "N"
+    )
