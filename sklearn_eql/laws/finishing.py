@@ -136,8 +136,8 @@ def _short(laws: Iterable[Law], most: int | None) -> list[Law]:
 def _fronts(laws: Iterable[Law], most: int | None, n_rows: int) -> list[Law]:
     """The front of those that are short enough, and that of the others, which may become shorter."""
     laws = list(laws)
-    short = _short(laws, most)
-    return [*shortlist(short, n_rows), *shortlist([law for law in laws if law not in short], n_rows)]
+    longer = [] if most is None else [law for law in laws if law.complexity > most]
+    return [*shortlist(_short(laws, most), n_rows), *shortlist(longer, n_rows)]
 
 
 def _with_scales_moved(law: Law, table: Table) -> Law:
