@@ -44,6 +44,7 @@ adopted_pages = {
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # docstrings say more: shapes, units, and what is allowed
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
@@ -63,6 +64,7 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
 }
+html_sidebars = {page: [] for page in ("index", "start", "method")}  # of sections with one page
 html_math_renderer = "mathml"
 copybutton_exclude = ".linenos, .gp, .go"
 

@@ -1,4 +1,7 @@
-"""Pages of the site that stand elsewhere in the repository, such as the README, with their links turned to the site."""
+"""Pages of the site that stand elsewhere in the repository, such as the README, with their links turned to the site.
+
+A page keeps its own title, and has the text of the other one for what follows.
+"""
 
 import os
 import re
@@ -27,7 +30,8 @@ def _read(app, docname, source):
     if file is not None:
         adopted = docs.parent / file
         app.env.note_dependency(str(adopted))
-        folder, text = adopted.parent, adopted.read_text(encoding="utf-8")
+        _, _, rest = adopted.read_text(encoding="utf-8").partition("\n")
+        folder, text = adopted.parent, text.partition("\n")[0] + "\n" + rest
     source[0] = turned(text, folder, pages, home)
 
 
