@@ -19,7 +19,7 @@ noise, are within ``quantile * std``, with the quantile of Student's distributio
 
 With `--form` the law is given as ``form=``, its numbers as constants, so that nothing is searched for.
 
-With `--errors-in-x` rows are those of `SLOPE * x`, `x` with errors of 0.5 on a range of 3 and `y` with errors of 0.2:
+With `--errors-in-x` rows are those of `SLOPE * x + OFFSET`, `x` with errors of 0.5 on a range of 3 and `y` with errors of 0.2:
 the slope by least squares, and that of a fit that is told of the errors (``x_error=``, ``y_error=``, the latter also
 left out), with its interval.
 
@@ -46,7 +46,7 @@ from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.uncertainty.constants import Parameters
 
 Record = dict[str, Any]
-SLOPE, X_ERROR, Y_ERROR, X_RANGE = 2.37, 0.5, 0.2, 3.0
+SLOPE, OFFSET, X_ERROR, Y_ERROR, X_RANGE = 2.37, 4.71, 0.5, 0.2, 3.0
 N_ROWS, N_FURTHER, NOISE, LEVEL = 100, 1000, 0.05, 0.95
 SAME_VALUES, NOT_NEEDED = 1e-6, 1e-3
 
@@ -148,7 +148,7 @@ def run_with_errors_in_x(draw: int, budget: float) -> Record:
     rng = np.random.default_rng([draw, 7])
     places = rng.uniform(0, X_RANGE, N_ROWS)
     x = places + X_ERROR * rng.normal(size=N_ROWS)
-    y = SLOPE * places + Y_ERROR * rng.normal(size=N_ROWS)
+    y = SLOPE * places + OFFSET + Y_ERROR * rng.normal(size=N_ROWS)
     start = time.process_time()
     record: Record = {"problem": "errors in x", "draw": draw, "least_squares": float(np.polyfit(x, y, 1)[0])}
     for name, known in [("both_known", {"y_error": Y_ERROR}), ("x_known", {})]:

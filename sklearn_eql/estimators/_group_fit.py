@@ -46,6 +46,7 @@ def fit_groups(
     deadline: float,
     variables: list[str],
     single: bool,
+    known: bool = False,
 ) -> None:
     """Fit an estimator to the rows of many groups, and set its attributes.
 
@@ -63,6 +64,8 @@ def fit_groups(
         For each output.
     single : bool
         Whether the target had one dimension.
+    known : bool
+        Whether weights are inverse variances of the target.
     """
     _check_supported(estimator, len(rows), folds)
     grouping = Grouping.of(groups, len(rows[0][1]), rows[0][2])
@@ -77,15 +80,18 @@ def fit_groups(
         until = deadline
         if math.isfinite(deadline) and len(rows) > 1:
             until = time.time() + (deadline - time.time()) / (len(rows) - k)
-        fits.append(_OutputFit(estimator, given, codes, limited, int(seed), until, parts, numbers))
+        fits.append(_OutputFit(estimator, given, codes, limited, int(seed), until, parts, numbers, known))
     _keep(estimator, fits, grouping, variables, single)
 
 
 class _OutputFit:
     """The fit of one output."""
 
-    def __init__(self, estimator, given: Rows, codes, settings: SearchSettings, seed, deadline, parts, numbers) -> None:
+    def __init__(
+        self, estimator, given: Rows, codes, settings: SearchSettings, seed, deadline, parts, numbers, known: bool
+    ) -> None:
         self.estimator, self.codes, self.settings, self.deadline = estimator, codes, settings, deadline
+        self.known = known
         until = deadline
         if parts is not None and math.isfinite(deadline):
             until -= max(0.0, min(_CV_SHARE * (deadline - time.time()), _CV_SECONDS))
@@ -97,6 +103,8 @@ class _OutputFit:
             loss = None if estimator.loss == "huber" else loss_of(estimator.loss)
             result, weight = search_groups_under(loss, estimator.epsilon, find, given, codes, settings, until)
         self.rows: Rows = X, y, weight
+        if known:
+            result = replace(result, front=[_with_known_errors(law, weight) for law in result.front])
         self.losses = self.errors = None
         if parts is not None:
             try:
@@ -168,8 +176,19 @@ class _OutputFit:
             parameters = Parameters.of(law.equation, primitives)
             if law.named is not None:
                 parameters = Parameters.of_form(law.named.law, law.named.values)
-            found.append(shared_curvature(law, parameters, rows, primitives, resolution))
+            found.append(shared_curvature(law, parameters, rows, primitives, resolution, self.known))
         return found
+
+
+def _with_known_errors(law: GroupLaw, weight: np.ndarray) -> GroupLaw:
+    """The law with errors of own constants that follow from the errors of the target, not from residuals."""
+    n_rows = int(np.count_nonzero(weight))
+    n_left = n_rows - law.n_free - law.own.size
+    estimated = law.loss * n_rows / n_left if n_left > 0 else 0.0
+    if not 0 < estimated < math.inf:
+        return law
+    known = n_rows / float(weight.sum())  # of a residual of average weight
+    return replace(law, own_errors=law.own_errors * math.sqrt(known / estimated))
 
 
 def _keep(estimator, fits: Sequence[_OutputFit], grouping: Grouping, variables: list[str], single: bool) -> None:

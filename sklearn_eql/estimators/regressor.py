@@ -427,7 +427,8 @@ class EQLRegressor(
         if groups is not None:
             given = [measured.weighed(k, (searched, column, weight)) for k, column in enumerate(targets.T)]
             limits = [self._limited(settings, known, k, column[kept]) for k, column in enumerate(targets.T)]
-            fit_groups(self, given, groups, limits, folds, seeds.tolist(), deadline, variables, y.ndim == 1)
+            about = (seeds.tolist(), deadline, variables, y.ndim == 1, measured.y is not None)
+            fit_groups(self, given, groups, limits, folds, *about)
             return self
         task = FitTask(
             self.loss, self.epsilon, self.selection, variables, self._ranges, measured, folds, self._form, self._guesses

@@ -21,6 +21,7 @@ def shared_curvature(
     rows: GroupedRows,
     primitives: Mapping[str, Primitive],
     resolution: float,
+    known: bool = False,
 ) -> Curvature:
     """Of the numbers of a law; a constant of every group is a degree of freedom less.
 
@@ -33,6 +34,8 @@ def shared_curvature(
     rows : GroupedRows
     resolution : float
         Relative rounding error of the target.
+    known : bool
+        Whether weights are inverse variances of the target.
     """
     numbers = parameters.law
     names = tuple(f"c{k}" for k in range(law.n_own)) + numbers.names
@@ -51,7 +54,7 @@ def shared_curvature(
     missing = max(triangle.shape[1] - triangle.shape[0], 0)
     triangle = np.concatenate([triangle, np.zeros((missing, triangle.shape[1]))])
     n_rows = int(np.count_nonzero(rows.weight)) - law.own.size
-    return Curvature(triangle, unit, n_rows, None, resolution)
+    return Curvature(triangle, unit, n_rows, 1 / unit**2 if known else None, resolution)
 
 
 def _inverse_lengths(columns: np.ndarray) -> np.ndarray:

@@ -155,7 +155,8 @@ class _Finder:
                     leaders.add(leader)
             problem = self._joint(self.order[0], until)
             evolution = self.settings.evolution
-            evolution = replace(evolution, n_generations=evolution.n_generations // _GENERATIONS)
+            n_generations = min(evolution.n_generations, max(1, evolution.n_generations // _GENERATIONS))
+            evolution = replace(evolution, n_generations=n_generations)
             if time.time() < until and evolution.n_generations:
                 seeds = [r.structure for archive in self.archives for r in archive.ranked()[:_N_SEEDS]]
                 found = evolve(

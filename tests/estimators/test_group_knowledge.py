@@ -75,6 +75,15 @@ def test_folds_have_rows_of_every_group_and_rivals_are_marked():
         fitted(cv=[(np.setdiff1d(np.arange(60), first), first)])
 
 
+def test_errors_of_own_constants_follow_from_those_of_the_target():
+    model = EQLRegressor(**QUICK).fit(X, Y, groups=LABELS, y_error=0.1)  # twice what they are
+    assert model.equations_.loc[model.best_index_, "reduced_chi2"] == pytest.approx(0.25, abs=0.1)
+    t = T[LABELS == "a"]
+    alone = 0.1 / np.linalg.norm(t - t**2 * (t**3).sum() / (t**4).sum())  # with the shared constant fitted along
+    error = model.group_constants_.loc["a", "c0_se"]
+    assert 0.1 / np.linalg.norm(t) < error < alone
+
+
 def test_rows_that_are_wrong_do_not_move_the_constants():
     wrong = Y.copy()
     wrong[[3, 20, 40]] += 40
