@@ -19,7 +19,7 @@ noise, are within ``quantile * std``, with the quantile of Student's distributio
 
 With `--form` the law is given as ``form=``, its numbers as constants, so that nothing is searched for.
 
-With `--errors-in-x` rows are those of `SLOPE * x + OFFSET`, `x` with errors of 0.5 on a range of 3 and `y` with errors of 0.2:
+With `--errors-in-x` rows are those of `SLOPE * x + OFFSET`, `x` with errors of 0.5 on a range of 3, `y` with 0.2:
 the slope by least squares, and that of a fit that is told of the errors (``x_error=``, ``y_error=``, the latter also
 left out), with its interval.
 
