@@ -20,6 +20,7 @@ from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
 
 _LARGEST_WEIGHT = 1e3  # relative to the median row
+_CROSSING_SHARE, _CROSSING_SIZE = 0.3, 0.1  # of rows that noise carries across zero: how many, and how far
 
 
 @dataclass(frozen=True)
@@ -174,12 +175,14 @@ def inner_problem(problem: Problem, outer: OuterFunction) -> InnerProblem | None
         return None
     if outer.wrap is None:
         return InnerProblem(problem, outer, problem.of_parts, 1.0, 1.0)
-    y, sign = problem.y, 1.0
+    y, sign, known = problem.y, 1.0, None
     if outer.one_sign:
-        sign = -1.0 if bool((y < 0).all()) else 1.0
+        sign = -1.0 if float(y.sum()) < 0 else 1.0
         y = sign * y
         if not bool((y > 0).all()):
-            return None
+            if (known := _clear_of_zero(y)) is None:
+                return None
+            y = torch.where(known, y, y[known].min())
     if outer.natural:
         y = y * problem.y_unit
     if bool((y.abs() >= outer.limit).any()):
@@ -189,6 +192,8 @@ def inner_problem(problem: Problem, outer: OuterFunction) -> InnerProblem | None
     if problem.sample_weight is not None:  # before the bound: weights 1 / y**2 make up for large slopes
         importance = importance * problem.sample_weight
     importance = importance.clamp(max=_LARGEST_WEIGHT * float(importance.median()))
+    if known is not None:
+        importance = importance * known
     mean = float(importance.mean())
     spread = float(u.std())
     if not (spread > 0 and torch.isfinite(u).all() and torch.isfinite(importance).all() and mean > 0):
@@ -198,3 +203,14 @@ def inner_problem(problem: Problem, outer: OuterFunction) -> InnerProblem | None
     factor = mean / unit**2
     inner = replace(problem.of_parts, y=u, sample_weight=weight, exact=problem.exact / factor)
     return InnerProblem(problem, outer, inner, sign, factor)
+
+
+def _clear_of_zero(y: torch.Tensor) -> torch.Tensor | None:
+    """Which rows noise can not have carried across zero, where those that it has are few and small; else None.
+
+    A decay or a saturation is measured as slightly negative where it is next to nothing.
+    """
+    reach = -float(y.min())
+    clear = y > reach
+    is_noise = 0 < reach <= _CROSSING_SIZE * float(y.max()) and float(clear.double().mean()) >= 1 - _CROSSING_SHARE
+    return clear if is_noise else None

@@ -12,6 +12,7 @@ import torch
 
 from sklearn_eql.laws.common_factors import factored
 from sklearn_eql.laws.completed_squares import with_completed_squares
+from sklearn_eql.laws.idle_terms import without_idle_terms
 from sklearn_eql.laws.judging import SAMPLE_ROWS, TIDY_STEPS, Table
 from sklearn_eql.laws.law import SAME_LOSS, Law, shortlist
 from sklearn_eql.laws.repeated_constants import with_repeated_constants
@@ -172,6 +173,10 @@ def _finish_one(result: FitResult, table: Table) -> Law | None:
     loose, loss = table.refit(equation, free, _REFINE_STEPS)
     if not math.isfinite(loss):
         return None
+    fewer, lost = without_idle_terms(canonicalize(loose, primitives), loss, table)
+    if lost != loss:
+        equation, loose, loss = fewer, fewer, lost
+        free = free_mask(equation, primitives)
     # Exponents that the search has put to round values stay there, if the data agree.
     known = free & np.array([recognise(value) is not None for value in equation.coefficients()], dtype=bool)
     given: dict[int, float] = {}

@@ -7,10 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from itertools import groupby, pairwise
 
+import numpy as np
+
 from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.symbolic.equation import Equation, Frame, Unit
 
 SAME_LOSS = 1e-9  # relative; closer losses, of coefficients fitted to convergence, are one law written in two ways
+NO_EVIDENCE = 3.0  # nats; descriptions that differ by less do not tell which of two laws is right
+SAME_LENGTH = 0.1  # nats; of laws whose descriptions differ by no more, the simplest counts as shortest
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,18 @@ def shortlist(laws: Iterable[Law], n_rows: int) -> list[Law]:
     as one node. Such rivals make room for it (see `front_with`).
     """
     laws = list(laws)
-    if not laws:
-        return []
-    return front_with(min(laws, key=lambda law: (round(law.description_length(n_rows), 6), *_order(law))), laws)
+    return front_with(_shortest(laws, n_rows), laws) if laws else []
+
+
+def _shortest(laws: list[Law], n_rows: int) -> Law:
+    """The law of shortest description, unless a simpler one is more accurate, and nothing speaks against that."""
+    lengths = np.array([law.description_length(n_rows) for law in laws])
+    shortest = min((laws[i] for i in np.flatnonzero(lengths <= lengths.min() + SAME_LENGTH)), key=_order)
+    near = np.flatnonzero(lengths <= lengths.min() + NO_EVIDENCE).tolist()
+    better = [
+        i for i in near if laws[i].complexity <= shortest.complexity and _is_better(laws[i].level, shortest.level)
+    ]
+    return laws[min(better, key=lambda i: (round(lengths[i], 6), *_order(laws[i])))] if better else shortest
 
 
 def front_with(chosen: Law, laws: Iterable[Law]) -> list[Law]:

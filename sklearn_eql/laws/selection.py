@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_eql.laws.law import Law
+from sklearn_eql.laws.law import SAME_LENGTH, Law
 from sklearn_eql.laws.outliers import robust_scale
 from sklearn_eql.sparse.rows import RowView, columns_of
 
@@ -38,7 +38,8 @@ def select(rule: str | Callable[[pd.DataFrame], int], front: list[Law], n_rows: 
         return int(np.argmin(losses))
     if rule == "simple":
         return int(np.argmax(losses <= _SAME_ACCURACY * losses.min()))
-    return int(np.argmin([law.description_length(n_rows) for law in front]))
+    lengths = np.array([law.description_length(n_rows) for law in front])
+    return int(np.argmax(lengths <= lengths.min() + SAME_LENGTH))
 
 
 def _check_choice(index: Any, table: pd.DataFrame) -> int:

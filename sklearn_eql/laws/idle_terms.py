@@ -1,0 +1,45 @@
+"""Terms that are nothing in the user's units.
+
+A search sees scaled columns, and there ``T*log(b/a)`` is ``T*(log(b/a) + c)``, with a constant that the scales make:
+no search can leave it out. In the user's units it is zero, to its error.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sklearn_eql.laws.judging import Table
+from sklearn_eql.sparse.description_length import is_shorter
+from sklearn_eql.symbolic.canonical import canonicalize, free_mask
+from sklearn_eql.symbolic.equation import Equation
+
+_IDLE = 3.0  # standard errors from zero, at most
+
+
+def without_idle_terms(equation: Equation, loss: float, table: Table) -> tuple[Equation, float]:
+    """The law in the user's units without terms that rows do not tell from none, and its relative loss.
+
+    Terms go one at a time, the least certain first, as long as that shortens the description. An argument keeps one.
+    """
+    while True:
+        free = free_mask(equation, table.primitives)
+        values, errors = equation.coefficients(), table.errors(equation, free)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            distance = np.where(free & _has_others(equation), np.abs(values) / errors, np.inf)
+        i = int(np.argmin(distance)) if len(distance) else 0
+        if not len(distance) or not distance[i] < _IDLE:
+            return equation, loss
+        values[i] = 0.0
+        shorter = canonicalize(equation.with_coefficients(values), table.primitives)
+        mask = free_mask(shorter, table.primitives)
+        fitted, left = table.refit(shorter, mask)
+        n_free = int(free.sum()), int(mask.sum())
+        if not is_shorter(loss, left, len(table.y), table.exact / table.variance, n_free, 1):
+            return equation, loss
+        equation, loss = fitted, left
+
+
+def _has_others(equation: Equation) -> np.ndarray:
+    """Of every coefficient, whether its linear form has further terms."""
+    forms = [*(arg for unit in equation.units for arg in unit.args), equation.output]
+    return np.concatenate([np.full(len(form), len(form) > 1) for form in forms])
