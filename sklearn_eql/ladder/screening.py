@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, combinations_with_replacement, islice
+from itertools import combinations, combinations_with_replacement, islice, product
 
 import numpy as np
 
@@ -207,10 +207,10 @@ def screen_waves(
 ) -> list[Wave]:
     """Arguments for which ``a(x) + b(x) cos(w m) + c(x) sin(w m)`` with quadratic `a`, `b`, `c` fits best.
 
-    The first `_MAX_ARGUMENTS` of: sums and differences of two features, products and quotients of up to four; and 40
-    frequencies each, by batched linear least squares, of rows weighed by the squares of `root`, (n_samples,), if it
-    is given. Of the given `columns` only (all by default); after `deadline`
-    (``time.time()``) with those tried by then.
+    The first `_MAX_ARGUMENTS` of: sums and differences of two features, products and quotients of up to four, squares,
+    and a feature times roots of up to two others; and 40 frequencies each, by batched linear least squares, of rows
+    weighed by the squares of `root`, (n_samples,), if it is given. Of the given `columns` only (all by default); after
+    `deadline` (``time.time()``) with those tried by then.
     """
     columns = list(range(X.shape[1]) if columns is None else columns)
     if root is not None:
@@ -254,8 +254,23 @@ def _arguments(
                 continue
             for signs in range(2 ** (count - 1)):
                 exponents = (1.0, *(1.0 if signs >> b & 1 else -1.0 for b in range(count - 1)))
-                values = np.prod([X[:, f] ** e for f, e in zip(chosen, exponents, strict=True)], axis=0)
-                yield tuple((f + 1, e) for f, e in zip(chosen, exponents, strict=True)), (), values
+                yield _product(X, chosen, exponents)
+    positive = [f for f in columns if f in signed and X[:, f].min() > 0]
+    for f in positive:
+        yield _product(X, (f,), (2.0,))
+    for count in (1, 2):  # sqrt(k)*t and sqrt(k/m)*t, as oscillators have them
+        for a in sorted(signed.intersection(columns)):
+            for chosen in combinations([f for f in positive if f != a], count):
+                for halves in product((0.5, -0.5), repeat=count):
+                    yield _product(X, (a, *chosen), (1.0, *halves))
+
+
+def _product(
+    X: np.ndarray, features: Sequence[int], exponents: Sequence[float]
+) -> tuple[tuple[tuple[int, float], ...], tuple, np.ndarray]:
+    """A product of powers as an argument: exponents by source number, no weights, values."""
+    values = np.prod([X[:, f] ** e for f, e in zip(features, exponents, strict=True)], axis=0)
+    return tuple((f + 1, e) for f, e in zip(features, exponents, strict=True)), (), values
 
 
 def _smooth_basis(X: np.ndarray, root: np.ndarray | None) -> np.ndarray:

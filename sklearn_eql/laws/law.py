@@ -13,8 +13,8 @@ from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.symbolic.equation import Equation, Frame, Unit
 
 SAME_LOSS = 1e-9  # relative; closer losses, of coefficients fitted to convergence, are one law written in two ways
-NO_EVIDENCE = 3.0  # nats; descriptions that differ by less do not tell which of two laws is right
-SAME_LENGTH = 0.1  # nats; of laws whose descriptions differ by no more, the simplest counts as shortest
+NO_EVIDENCE = 4.0  # two nats, as lengths are counted twice; less does not tell which of two laws is right
+SAME_LENGTH = 0.1  # of laws whose lengths differ by no more, the simplest counts as shortest
 
 
 @dataclass(frozen=True)

@@ -151,9 +151,12 @@ class Speller:
             yield from self._with_mixed_squares(form)
             yield from self._with_parts_factored(form)
             yield from self._with_waves_joined(form)
+            yield from self._with_angles_doubled(form)
 
     def _term(self, c: float, monomial: Monomial, sums: Sums = ()) -> Term:
-        return min(self._terms(c, monomial, list(sums)), key=lambda term: cost_of_term(*term))
+        spelled = [(c, monomial), *((c / 2, doubled) for doubled in _with_angle_doubled(monomial))]
+        terms = chain.from_iterable(self._terms(k, m, list(sums)) for k, m in spelled)
+        return min(terms, key=lambda term: cost_of_term(*term))
 
     def _with_logarithms_filled(self, form: Frozen) -> Iterator[Tree]:
         """``b + k*log(s)`` is ``k*log(exp(b/k)*s)``."""
@@ -232,6 +235,17 @@ class Speller:
                     rest = [self._term(c, m) for m, c in form if m not in (monomial, beside)]
                     yield written([self._term(cleaned(math.hypot(a, b)), joined), *rest])
 
+    def _with_angles_doubled(self, form: Frozen) -> Iterator[Tree]:
+        """``a*sin(u)**2 + b`` is ``a/2 + b - a/2*cos(2*u)``, and ``a*cos(u)**2 + b`` the same with a plus."""
+        terms = dict(form)
+        for monomial, a in form:
+            for atom, exponent in monomial:
+                others = tuple(factor for factor in monomial if factor[0] != atom)
+                if atom[:2] in _WAVES and exponent == 2 and others in terms:
+                    wave = self._term(-a / 2 if atom[1] == "sin" else a / 2, _wave_of_double(others, atom, "cos"))
+                    rest = added({m: c for m, c in form if m != monomial}, {others: a / 2})
+                    yield written([wave, *(self.tree(frozen(rest)).terms if rest else ())])
+
     def _with_parts_factored(self, form: Frozen) -> Iterator[Tree]:
         """Common factors of some terms in front of these: ``a*x + a*y + z`` is ``a*(x + y) + z``."""
         tried = set()
@@ -303,6 +317,19 @@ class Speller:
 
     def _function(self, atom: tuple) -> tuple:
         return ("f", atom[1], tuple(map(self.tree, atom[2])))
+
+
+def _with_angle_doubled(monomial: Monomial) -> Iterator[Monomial]:
+    """What ``2*sin(u)*cos(u)`` is: ``sin(2*u)``."""
+    for atom, exponent in monomial:
+        other = ("f", "cos", *atom[2:])
+        if atom[:2] == ("f", "sin") and exponent == 1 and dict(monomial).get(other) == 1:
+            yield _wave_of_double(tuple(factor for factor in monomial if factor[0] not in (atom, other)), atom, "sin")
+
+
+def _wave_of_double(others: Monomial, atom: tuple, name: str) -> Monomial:
+    """Factors, and a wave of twice the argument of a function."""
+    return tuple(sorted((*others, (("f", name, (frozen(scaled(atom[2][0], 2.0)),)), 1.0))))
 
 
 def _with_roots_joined(others: Monomial, sums: Sums) -> Iterator[tuple[Monomial, Sums]]:

@@ -186,3 +186,16 @@ def test_a_trial_below_its_own_floor_rests_where_it_started(places):
     found = levenberg_marquardt([SINE] * 4, PRIMITIVES, rows, targets, max_iter=8, floor=floors)
     moved = [result.structure.units[0].args[0][0][1] != 1.2 for result in found]
     assert moved == [True, False, True, False]
+
+
+@pytest.mark.parametrize("name", [name for name, outer in BY_NAME.items() if outer.one_sign])
+def test_rows_that_noise_carries_across_zero_are_left_out(name):
+    y = OUTER[name](U)
+    y[:6] = np.linspace(-0.03, 0.02, 6) * y.max()  # of rows next to nothing
+    place = inner_problem(problem(y), BY_NAME[name])
+    assert (place.inner.sample_weight[:6] == 0).all()
+    assert place.inner.fit([LINEAR], 10)[0].loss < 1e-12
+
+
+def test_a_target_that_crosses_zero_by_itself_has_no_logarithm():
+    assert inner_problem(problem(np.where(np.arange(80) < 3, -0.5, 1.0) * U), BY_NAME["exp"]) is None

@@ -136,6 +136,15 @@ def test_waves_are_ranked_by_what_they_leave_over():
     assert 0 < len(waves) <= 24
 
 
+def test_the_frequency_of_a_wave_may_be_a_root_of_features():
+    rng = np.random.default_rng(3)
+    t, k, m = rng.uniform(0.2, 4, (3, 200))
+    rows = np.c_[t, k, m]
+    first = screen_waves(rows, np.exp(-0.3 * t) * np.cos(2 * t * np.sqrt(k / m)), [0, 1, 2], np.ones(3))[0]
+    assert dict(first.exponents) == {1: 1.0, 2: 0.5, 3: -0.5}
+    assert first.frequency == pytest.approx(2, abs=0.1)
+
+
 def test_noise_is_no_wave():
     waves = screen_waves(X[:200, :2], NOISE[:200], [0, 1], np.ones(2))
     assert waves[0].loss > 0.5

@@ -199,6 +199,21 @@ def test_the_shortest_description_takes_the_place_of_a_law_that_buys_accuracy_wi
     assert select("best", shortlist([measured, named], 60), 60, None) == 0
 
 
+def test_a_law_that_is_simpler_and_more_accurate_goes_first_where_nothing_speaks_against_it():
+    shortest, simpler = law(0.05, 8, n_free=2), law(0.0485, 6, n_free=2)
+    near, far = replace(simpler, n_symbols=9), replace(simpler, n_symbols=12)
+    assert shortest.description_length(60) < near.description_length(60) < shortest.description_length(60) + 4
+    assert shortlist([shortest, near], 60) == [near]
+    assert shortlist([shortest, far], 60) == [shortest]
+
+
+def test_laws_of_one_length_are_told_by_their_complexity():
+    longer = law(0.05, 9, n_free=2)
+    simple = replace(longer, complexity=6, relative_loss=longer.relative_loss * (1 + 1e-7))
+    assert select("best", shortlist([longer, simple], 60), 60, None) == 0
+    assert simple in shortlist([longer, simple], 60)
+
+
 def test_every_law_of_the_front_is_better_than_all_before_it():
     rng = np.random.default_rng(0)
     for _ in range(50):
