@@ -164,11 +164,11 @@ def _check_numbers(used: pd.DataFrame, options: argparse.Namespace) -> None:
     first = used[textual[0]]
     numbers = pd.to_numeric(first, errors="coerce")
     odd = first[numbers.isna() & first.notna()]
-    cell = f"{str(odd.iloc[0])[:40]!r} in row {used.index.get_loc(odd.index[0]) + 1} of {first.name!r}"
+    cell = f"{str(odd.iloc[0])[:40]!r} in row {1 + list(used.index).index(odd.index[0])} of {first.name!r}"
     cure = (
         "the target must hold numbers"
         if textual == [options.target]
-        else f"leave them out with: --drop {_quoted(c for c in textual if c != options.target)}"
+        else f"leave them out with: --drop {_quoted([c for c in textual if c != options.target])}"
     )
     if numbers.notna().sum() > len(odd):  # a column of numbers, but for a few cells
         cure = f"correct the {len(odd)} cells that are no numbers, or {cure}"

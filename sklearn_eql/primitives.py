@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import sympy
 import torch
@@ -61,7 +61,8 @@ class Primitive:
         penalises violations; fitted laws are evaluated without clamping.
     degree : tuple of (float or None), optional
         Degree of homogeneity in each argument (``f(k*g) = k**degree * f(g)`` for ``k > 0``), ``None`` where the
-        function is not homogeneous. Used to remove redundant scales: ``0.25*(2*x)**2`` is ``x**2``.
+        function is not homogeneous, as by default in all. Used to remove redundant scales: ``0.25*(2*x)**2`` is
+        ``x**2``.
     joint_degree : float or None, optional
         Degree of homogeneity in all arguments together (``f(k*a, k*b) = k**joint_degree * f(a, b)`` for ``k > 0``), for
         functions that are homogeneous in none of them alone, such as ``max``. One of their arguments may be a constant.
@@ -81,7 +82,7 @@ class Primitive:
     torch_fn: Callable[..., torch.Tensor]
     sympy_fn: Callable[..., sympy.Expr]
     domain: Interval | Sequence[Interval] | None = None
-    degree: tuple[float | None, ...] | None = None
+    degree: tuple[float | None, ...] = ()
     parity: str | None = None
     identity: str | None = None
     joint_degree: float | None = None
@@ -104,8 +105,13 @@ class Primitive:
                 "Give one Interval per argument."
             )
         object.__setattr__(self, "domain", tuple(domain))
-        degree = self.degree if self.degree is not None else (None,) * self.arity
-        object.__setattr__(self, "degree", tuple(degree))
+        object.__setattr__(self, "degree", tuple(self.degree or (None,) * self.arity))
+
+    @property
+    def domains(self) -> tuple[Interval, ...]:
+        """`domain` as it is kept: one interval per argument."""
+        assert isinstance(self.domain, tuple)
+        return self.domain
 
     def frees_constant(self) -> bool:
         """Whether the constant of its argument is redundant: what reads the unit can carry it as a factor."""
@@ -124,9 +130,9 @@ class Primitive:
         """``torch_fn`` of the arguments moved into the domain: finite gradients while a network trains."""
         if self.arity == 0:
             return self.torch_fn(*args)
-        return self.torch_fn(*(interval.clamp(g) for interval, g in zip(self.domain, args, strict=True)))
+        return self.torch_fn(*(interval.clamp(g) for interval, g in zip(self.domains, args, strict=True)))
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         # Built-in ones travel by name: their lambdas do not pickle, and in another process they are the same objects.
         return (_lookup, (self.name,)) if PRIMITIVES.get(self.name) is self else super().__reduce_ex__(protocol)
 
@@ -292,7 +298,7 @@ def check_primitive(primitive: Primitive) -> None:
     Both definitions are evaluated at a few points of the domain and held against each other.
     """
     name, arity = primitive.name, primitive.arity
-    points = [_inside(interval) for interval in primitive.domain] or [torch.ones(3, dtype=torch.float64)]
+    points = [_inside(interval) for interval in primitive.domains] or [torch.ones(3, dtype=torch.float64)]
     args = [g.clone().requires_grad_(arity > 0) for g in points]
     asked = f"Expected an elementwise, differentiable function of {max(arity, 1)} float tensors, as in torch.sin."
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.stats import qmc
@@ -43,7 +44,7 @@ def points_in(box: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
     return np.concatenate([corners, inside])
 
 
-def parts_of(constraint, column_of: Callable[[str], int], base: np.ndarray, box: np.ndarray) -> list[Part]:
+def parts_of(constraint: Any, column_of: Callable[[str], int], base: np.ndarray, box: np.ndarray) -> list[Part]:
     """What a constraint asks at some points ``(M, n_features)`` of its box ``(2, n_features)``."""
     name = repr(constraint)
     n = len(base)

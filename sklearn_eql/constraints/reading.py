@@ -103,13 +103,15 @@ class Constraints:
         few, more = (self._behaviour(asked, n_points, spread, most) for n_points in (_FEW_POINTS, _MORE_POINTS))
         return Demands(few, more, WorstPoint(asked, self.columns, spread, primitives))
 
-    def _behaviour(self, asked, n_points: int, spread: float, most: int | None) -> Behaviour:
+    def _behaviour(
+        self, asked: Sequence[tuple[Any, np.ndarray]], n_points: int, spread: float, most: int | None
+    ) -> Behaviour:
         n_points = max(8, min(n_points, _MOST_NUMBERS // max(1, 3 * len(self.names))))
         column_of = self.columns.__getitem__
         parts = [part for c, box in asked for part in parts_of(c, column_of, points_in(box, n_points), box)]
         return Behaviour(tuple(parts), spread, most)
 
-    def _box(self, constraint, ranges: np.ndarray) -> np.ndarray:
+    def _box(self, constraint: Any, ranges: np.ndarray) -> np.ndarray:
         box = ranges.astype(float).copy()
         for name, ends in constraint.on or ():
             box[:, self.columns[name]] = ends
@@ -189,7 +191,7 @@ def _check_values(constraint: Any) -> None:
         wrong = "expected a whole number from 1 on. A law of one variable or constant has complexity 1"
     elif isinstance(constraint, Bounded) and constraint.low is constraint.high is None:
         wrong = "expected low, high or both. Leave it out for a law without bounds"
-    elif isinstance(constraint, Bounded) and None not in (constraint.low, constraint.high):
+    elif isinstance(constraint, Bounded) and constraint.low is not None and constraint.high is not None:
         if not constraint.low <= constraint.high:
             wrong = "expected low <= high. Exchange the two"
     elif isinstance(constraint, (Uses, Without)) and not constraint.features:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sklearn_eql.constraints.conditions import parts_of, points_in
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.sparse.behaviour import Approach, Behaviour
+from sklearn_eql.sparse.behaviour import Approach, Behaviour, Conditions
 from sklearn_eql.symbolic.equation import Equation
 
 _FIRST, _AROUND, _ROUNDS, _WORST = 256, 32, 3, 4  # points, points around each of the worst, rounds, how many are worst
@@ -37,10 +37,13 @@ class WorstPoint:
             parts = parts_of(constraint, column_of, base, box)
             if Behaviour(tuple(parts), self.spread).excess_as_printed(equation, self.primitives) > 0:
                 return False
-            if any(isinstance(part, Approach) for part in parts) or len(parts[0].points) < len(base):
+            first = parts[0]
+            if isinstance(first, Approach) or any(isinstance(part, Approach) for part in parts):
+                return True
+            if len(first.points) < len(base):
                 return True
             width = width * _SHRINK
-            slack = self._slack(equation, parts[0])
+            slack = self._slack(equation, first)
             places = base[np.argsort(slack.reshape(-1, len(base)).min(axis=0), kind="stable")[:_WORST]]
             around = [
                 points_in(np.stack([np.maximum(p - width, box[0]), np.minimum(p + width, box[1])]), _AROUND, number)
@@ -49,7 +52,7 @@ class WorstPoint:
             base = np.concatenate(around)
         return True
 
-    def _slack(self, equation: Equation, part) -> np.ndarray:
+    def _slack(self, equation: Equation, part: Conditions) -> np.ndarray:
         """How far each condition is from being missed, (M,)."""
         points = part.points.reshape(-1, part.points.shape[2])
         with np.errstate(all="ignore"):

@@ -142,7 +142,17 @@ def load_digits_arithmetic(
 _N_DIGITS_TRAIN = 1347  # three quarters
 
 
-def _arithmetic(images, labels, source, operation, n_items, n_samples, condition, random_state, return_X_y):
+def _arithmetic(
+    images: np.ndarray,
+    labels: np.ndarray,
+    source: str,
+    operation: Any,
+    n_items: int,
+    n_samples: int,
+    condition: Any,
+    random_state: Any,
+    return_X_y: bool,
+) -> Any:
     for name, value in (("n_items", n_items), ("n_samples", n_samples)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"{name} must be a positive integer, got {value!r}.")
@@ -170,7 +180,7 @@ def _arithmetic(images, labels, source, operation, n_items, n_samples, condition
     return Bunch(X=X, y=y, digits=digits, DESCR=descr)
 
 
-def _draw(rng, labels: np.ndarray, n_items: int, n_samples: int, condition) -> np.ndarray:
+def _draw(rng: np.random.RandomState, labels: np.ndarray, n_items: int, n_samples: int, condition: Any) -> np.ndarray:
     """Indices of images (n_samples, n_items) whose labels meet the condition."""
     if condition is None:
         return rng.randint(len(labels), size=(n_samples, n_items))

@@ -159,7 +159,7 @@ def load_balmer(*, target: str = "air_wavelength", as_frame: bool = True, return
     if target not in _BALMER_TARGETS:
         raise ValueError(f"load_balmer: target must be one of {list(_BALMER_TARGETS)}, got {target!r}.")
     frame = _read("balmer.csv")
-    frame["vacuum_wavelength"] = _in_vacuum(frame["air_wavelength"])
+    frame["vacuum_wavelength"] = _in_vacuum(frame["air_wavelength"].to_numpy())
     frame["wavenumber"] = 1e7 / frame["vacuum_wavelength"]
     return _bunch("balmer.csv", frame, "n", target, _BALMER, as_frame, return_X_y)
 
@@ -188,17 +188,18 @@ def _bunch(
     file: str, frame: pd.DataFrame, feature: str, target_name: str, descr: str, as_frame: bool, return_X_y: bool
 ) -> Any:
     """One feature and one target of `frame`, in the form in which scikit-learn's loaders return them."""
-    data, target = frame[[feature]], frame[target_name]
-    names = {"names": frame["name"]} if "name" in frame else {}
+    found: tuple[Any, ...] = frame[[feature]], frame[target_name], frame
+    names: dict[str, Any] = {"names": frame["name"]} if "name" in frame else {}
     if not as_frame:
-        data, target, frame = data.to_numpy(), target.to_numpy(), None
+        found = (*(part.to_numpy() for part in found[:2]), None)
         names = {key: value.to_numpy(dtype=object) for key, value in names.items()}
+    data, target, table = found
     if return_X_y:
         return data, target
     return Bunch(
         data=data,
         target=target,
-        frame=frame,
+        frame=table,
         **names,
         feature_names=[feature],
         target_names=[target_name],

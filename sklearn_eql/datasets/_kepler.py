@@ -72,9 +72,10 @@ def load_kepler(*, group: str = "all", as_frame: bool = True, return_X_y: bool =
         frame = frame[frame["group"] == group].reset_index(drop=True)
 
     features, target_name = ["semi_major_axis"], "period"
-    data, target, names = frame[features], frame[target_name], frame["name"]
+    found: tuple[Any, ...] = frame[features], frame[target_name], frame["name"], frame
     if not as_frame:
-        data, target, names, frame = data.to_numpy(), target.to_numpy(), names.to_numpy(dtype=object), None
+        found = (*(part.to_numpy() for part in found[:2]), found[2].to_numpy(dtype=object), None)
+    data, target, names, frame = found
     if return_X_y:
         return data, target
     return Bunch(

@@ -61,7 +61,9 @@ def _kinematics(u: Array, v: Array, a: Array, t: Array) -> tuple[Array, ...]:
     return u + v * t + a * t**2 / 2, v + a * t
 
 
-def _damped_oscillator(u: Array, v: Array, damping: Array, omega2: Array, t: Array) -> tuple[Array, ...]:
+def _damped_oscillator(
+    u: Array, v: Array, damping: Array | float, omega2: Array | float, t: Array
+) -> tuple[Array, ...]:
     """For ``damping**2 < 4 * omega2``, which the ranges below grant."""
     rate, omega = damping / 2, np.sqrt(omega2 - damping**2 / 4)
     decay, cos, sin = np.exp(-rate * t), np.cos(omega * t), np.sin(omega * t)
@@ -93,7 +95,7 @@ def _lotka_volterra(prey: Array, predator: Array, growth: Array, t: Array) -> tu
     return np.exp(log_prey), np.exp(log_predator)
 
 
-def _projectile(x: Array, y: Array, w: Array, field: Array, speed: Array, t: Array) -> tuple[Array, ...]:
+def _projectile(x: Array, y: Array, w: Array, field: Array, speed: Array | float, t: Array) -> tuple[Array, ...]:
     return x + speed * t, y + w * t - field * t**2 / 2, w - field * t
 
 

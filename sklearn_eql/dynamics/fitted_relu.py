@@ -24,8 +24,8 @@ class FittedReLU:
         """From trial number `trial` of a trained `ReLUCell`."""
         weights = [w.detach()[trial].double().cpu().numpy() for w in cell.weights]
         biases = [b.detach()[trial].double().cpu().numpy() for b in cell.biases]
-        scales = [s.double().cpu().numpy() * series.unit for s in (series.state_scale, series.step_scale)]
-        return cls(weights, biases, *scales, increments)
+        state, step = (s.double().cpu().numpy() * series.unit for s in (series.state_scale, series.step_scale))
+        return cls(weights, biases, state, step, increments)
 
     def rollout(self, start: np.ndarray, latents: np.ndarray, n_steps: int) -> np.ndarray:
         """States after 1 to `n_steps` steps, ``(N, n_steps, S)``."""

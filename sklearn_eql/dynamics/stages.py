@@ -140,7 +140,8 @@ def _series(windows: np.ndarray, states: np.ndarray, settings: FitSettings) -> S
 
 def _report(settings: FitSettings, step: int, loss: np.ndarray) -> None:
     n_steps = sum(phase.n_steps for phase in settings.recurrent.phases)
-    settings.watched("training", float(loss.min()), step, n_steps)
+    if settings.watched is not None:
+        settings.watched("training", float(loss.min()), step, n_steps)
 
 
 def trained_encoder(trained: Trained, trial: int, windows: np.ndarray, settings: FitSettings) -> FittedEncoder:

@@ -80,7 +80,8 @@ def read_weight(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
 
 def resolution_of(data: Any) -> float:
     """Relative rounding error of data as they were given: float32 tables carry no more than seven digits."""
-    kinds = np.atleast_1d(getattr(data, "dtypes", getattr(data, "dtype", None)))  # one for a Series, or many
+    given: Any = getattr(data, "dtypes", getattr(data, "dtype", None))
+    kinds = np.atleast_1d(given)  # one for a Series, or many
     floats = [k for k in kinds if isinstance(k, np.dtype) and k.kind == "f"]
     return max((float(np.finfo(k).eps) for k in floats), default=float(np.finfo(np.float64).eps))
 
@@ -155,6 +156,10 @@ def check_varies(X: np.ndarray, y: np.ndarray, names: list[str]) -> None:
             )
 
 
+GivenRows = tuple[np.ndarray, np.ndarray, np.ndarray | None]
+"""X, y and sample_weight as a user passed them, checked."""
+
+
 def merge_duplicates(
     X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
 ) -> tuple[np.ndarray | RowView, np.ndarray, np.ndarray | None]:
@@ -176,7 +181,7 @@ def merge_duplicates(
     )
 
 
-def n_given(rows: tuple[np.ndarray, np.ndarray, np.ndarray | None]) -> int:
+def n_given(rows: GivenRows) -> int:
     """How many rows of positive weight were passed."""
     return len(rows[1]) if rows[2] is None else int(np.count_nonzero(rows[2]))
 

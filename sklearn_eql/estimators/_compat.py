@@ -8,7 +8,7 @@ try:
     from sklearn.callback import CallbackSupportMixin  # experimental, from version 1.9 on
 except ImportError:
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Nothing: there are no callbacks of scikit-learn before its version 1.9."""
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import sympy
 from sklearn.utils.validation import check_is_fitted
+from sympy import Expr
 
 from sklearn_eql.estimators._equation_reader import EquationReader
 from sklearn_eql.forms.search import FormResult
@@ -80,7 +80,7 @@ def with_chi_square(
     found = []
     for standing, curvature, law in zip(stands, curvatures, laws, strict=True):
         n_left = 0 if curvature is None else curvature.n_rows - law.n_free
-        value = curvature.chi_square() / n_left if n_left > 0 else math.nan
+        value = curvature.chi_square() / n_left if curvature is not None and n_left > 0 else math.nan
         found.append(replace(standing, reduced_chi2=value))
     return found
 
@@ -143,7 +143,7 @@ class ConstantsReader(EquationReader):
             raise ValueError(f"level={level!r}, expected a probability between 0 and 1, such as 0.95.")
         return self._unlist([self._constants_of(k, pick, level, certain) for k, pick in enumerate(self._picks(index))])
 
-    def sympy(self, index: int | list[int] | None = None, *, named: bool = False) -> sympy.Expr | list[sympy.Expr]:
+    def sympy(self, index: int | list[int] | None = None, *, named: bool = False) -> Expr | list[Expr]:
         """An equation as a SymPy expression.
 
         Parameters
@@ -159,7 +159,7 @@ class ConstantsReader(EquationReader):
         chosen = [self._parameters(k, pick).named for k, pick in enumerate(self._picks(index))]
         return self._unlist([self._written(law) for law in chosen])
 
-    def _written(self, law: ParametricLaw) -> sympy.Expr:
+    def _written(self, law: ParametricLaw) -> Expr:
         return to_sympy(law.equation, [*self._names, *law.names], self._primitives())
 
     def _constants_of(self, k: int, pick: int, level: float, certain: bool) -> pd.DataFrame:
@@ -210,7 +210,7 @@ class ConstantsReader(EquationReader):
             return np.full(len(X), np.nan)
         parameters = self._parameters(k, pick)
         found = deviations(parameters, curvature, X, self._primitives())
-        if self.on_undefined == "clip" and np.isnan(found).any():
+        if self.on_undefined == "clip" and self._ranges is not None and np.isnan(found).any():
             outside = np.isnan(found)
             inside = np.clip(X[outside], *self._ranges)
             found[outside] = deviations(parameters, curvature, inside, self._primitives())
@@ -224,5 +224,5 @@ class ConstantsReader(EquationReader):
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)
-        if self._curvatures is not None:
-            self._curvatures = [[c and Curvature(**c) for c in found] for found in self._curvatures]
+        if state.get("_curvatures") is not None:
+            self._curvatures = [[c and Curvature(**c) for c in found] for found in state["_curvatures"]]

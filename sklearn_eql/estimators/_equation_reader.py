@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import wraps
 from numbers import Integral
@@ -33,7 +33,7 @@ def unchanged_on_failure(fit: Callable) -> Callable:
     """
 
     @wraps(fit)
-    def guarded(self, *args, **kwargs):
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
         before = dict(vars(self))
         try:
             return fit(self, *args, **kwargs)
@@ -85,14 +85,6 @@ class EquationReader(RunReader, LawExports, LawPictures):
     built when asked for; pickles hold plain values only, and code only where the user passed some.
     """
 
-    _laws: list[list[Law]]
-    _names: list[str]
-    _best: list[int]
-    _single: bool
-    _own: dict[str, Primitive]
-    _ranges: np.ndarray | None = None  # (2, n_variables)
-    _standings: list[list[Standing]] | None = None
-
     @property
     def equations_(self) -> pd.DataFrame | list[pd.DataFrame]:
         """Accuracy/complexity front, one row per equation.
@@ -112,7 +104,7 @@ class EquationReader(RunReader, LawExports, LawPictures):
         smaller than was said. A list of frames for several outputs.
         """
         self._check_fitted("equations_")
-        stands = self._standings or [None] * len(self._laws)
+        stands: Sequence[list[Standing] | None] = self._standings or [None] * len(self._laws)
         return self._unlist(
             [self._table(laws, self._names, known) for laws, known in zip(self._laws, stands, strict=True)]
         )
@@ -158,7 +150,7 @@ class EquationReader(RunReader, LawExports, LawPictures):
     def _evaluate(self, X: np.ndarray, index: int | list[int] | None) -> np.ndarray:
         values = self._values(X, index)
         undefined = ~np.isfinite(values).all(axis=1)
-        if undefined.any() and self.on_undefined == "clip":
+        if undefined.any() and self.on_undefined == "clip" and self._ranges is not None:
             inside = self._values(np.clip(X[undefined], *self._ranges), index)
             values[undefined] = np.where(np.isfinite(values[undefined]), values[undefined], inside)
             undefined = ~np.isfinite(values).all(axis=1)

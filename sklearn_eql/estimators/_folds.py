@@ -35,7 +35,7 @@ class Folds:
             More folds than rows, folds without rows, rows that are not there, a splitter that needs groups or classes.
         """
         if isinstance(cv, Integral):
-            if cv > len(y):
+            if int(cv) > len(y):
                 raise ValueError(f"cv={cv} folds of {len(y)} rows, expected at most one fold per row. Use cv={len(y)}.")
             return cls(int(cv), (X, y, weight))
         try:

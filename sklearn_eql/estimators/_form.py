@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy
 
+from sklearn_eql.estimators._equation_reader import EquationReader
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.forms.asked import admits
 from sklearn_eql.forms.fitted import FittedForm, fitted_from_record
@@ -17,7 +18,7 @@ from sklearn_eql.forms.search import FormResult, search_form
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
 from sklearn_eql.primitives import Primitive
-from sklearn_eql.search.settings import SearchSettings
+from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.symbolic.export import to_sympy
 from sklearn_eql.units.admission import UnitsAdmission
 from sklearn_eql.units.dimensions import TableUnits
@@ -106,12 +107,13 @@ def _guess(i: int, expr: Any, features: Sequence[str], primitives: Mapping[str, 
     return form
 
 
-class FormReader:
+class FormReader(EquationReader):
     """Mixin: fitted attributes of laws of a form. ``_parametric`` holds one list per output, with what each law is of:
     its constants by name, and the functions that were found; None where no form was given.
     """
 
     _parametric: list[list[FittedForm]] | None = None
+    form: Any
 
     @property
     def form_functions_(self) -> dict[str, sympy.Lambda] | list[dict[str, sympy.Lambda]]:
@@ -128,7 +130,7 @@ class FormReader:
         return self._unlist([_lambdas(fitted, self._primitives()) for fitted in chosen])
 
     def __getstate__(self) -> dict:
-        state = dict(super().__getstate__())
+        state = super().__getstate__()
         if state.get("_parametric") is not None:
             state["_parametric"] = [[asdict(fitted) for fitted in laws] for laws in state["_parametric"]]
         return state
@@ -140,12 +142,13 @@ class FormReader:
         super().__setstate__(state)
 
 
-def keep_forms(estimator: FormReader, results: Sequence[FormResult]) -> None:
+def keep_forms(estimator: FormReader, results: Sequence[SearchResult]) -> None:
     """Keep what the laws of every output are made of; without a form, forget what an earlier fit had."""
     if estimator.form is None:
         estimator._parametric = None
         return
-    estimator._parametric = [[result.fitted[law.equation] for law in result.front] for result in results]
+    of_form = [result for result in results if isinstance(result, FormResult)]  # all are
+    estimator._parametric = [[result.fitted[law.equation] for law in result.front] for result in of_form]
 
 
 def _lambdas(fitted: FittedForm, primitives: Mapping[str, Primitive]) -> dict[str, sympy.Lambda]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql.estimators._check_table import read_rows
+from sklearn_eql.estimators._constants_reader import ConstantsReader
 from sklearn_eql.estimators._grouping import codes_of, labels_of, names_of_constants, shown
 from sklearn_eql.groups.single import constants_of_group
 from sklearn_eql.laws.law import equation_from_record
@@ -22,9 +23,10 @@ from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.export import to_sympy
 from sklearn_eql.uncertainty.constants import Parameters
 from sklearn_eql.units.constants import units_of_columns
+from sklearn_eql.units.dimensions import TableUnits
 
 
-class GroupReader:
+class GroupReader(ConstantsReader):
     """Mixin: what an estimator that was fitted with groups knows of them, read from ``self._grouped``.
 
     That is None where there were none, and else a dictionary of plain values: `labels` of the groups, and `outputs`, a
@@ -33,6 +35,17 @@ class GroupReader:
     """
 
     _grouped: dict[str, Any] | None = None
+
+    if TYPE_CHECKING:
+
+        def predict(self, X: Any, index: int | list[int] | None = None, *, groups: Any = None) -> Any: ...
+
+    @property
+    def _known_groups(self) -> dict[str, Any]:
+        """``self._grouped`` of a fit with groups."""
+        if self._grouped is None:
+            raise AttributeError("group_constants_ is there after fit(X, y, groups=...) only.")
+        return self._grouped
 
     @property
     def group_constants_(self) -> pd.DataFrame | list[pd.DataFrame]:
@@ -49,16 +62,17 @@ class GroupReader:
         self._check_grouped()
         found = []
         for k, pick in enumerate(self._picks(index)):
-            values, errors = (self._grouped["outputs"][k][name][pick] for name in ("constants", "errors"))
-            frame = _frame(values, errors, self._own_names(k, pick), _index(self._grouped["labels"]))
-            if getattr(self, "_units", None) is not None:
-                frame.attrs["units"] = self._units_of_own(k, pick)
+            values, errors = (self._known_groups["outputs"][k][name][pick] for name in ("constants", "errors"))
+            frame = _frame(values, errors, self._own_names(k, pick), _index(self._known_groups["labels"]))
+            units = getattr(self, "_units", None)
+            if units is not None:
+                frame.attrs["units"] = self._units_of_own(k, pick, units[k])
             found.append(frame)
         return self._unlist(found)
 
-    def _units_of_own(self, k: int, pick: int) -> dict[str, str | None]:
-        found = units_of_columns(self._laws[k][pick].equation, self._units[k], self._primitives())
-        first = self._grouped["outputs"][k]["first"]
+    def _units_of_own(self, k: int, pick: int, units: TableUnits) -> dict[str, str | None]:
+        found = units_of_columns(self._laws[k][pick].equation, units, self._primitives())
+        first = self._known_groups["outputs"][k]["first"]
         return dict(zip(self._own_names(k, pick), found[first:], strict=False))
 
     @property
@@ -75,20 +89,19 @@ class GroupReader:
         return self._unlist(found)
 
     def _laws_of_constants(self, k: int, pick: int) -> list[Equation | None]:
-        records = self._grouped["outputs"][k]["laws"][pick]
+        records = self._known_groups["outputs"][k]["laws"][pick]
         return [None if record is None else equation_from_record(record) for record in records]
 
-    def score(self, X, y, sample_weight=None, *, groups=None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> float:
         """The coefficient of determination of `predict`; `groups` as there."""
         return r2_score(y, self.predict(X, groups=groups), sample_weight=sample_weight)
 
     def _check_grouped(self) -> None:
         self._check_fitted("group_constants_")
-        if self._grouped is None:
-            raise AttributeError("group_constants_ is there after fit(X, y, groups=...) only.")
+        _ = self._known_groups
 
     def _own_names(self, k: int, pick: int) -> list[str]:
-        about = self._grouped["outputs"][k]
+        about = self._known_groups["outputs"][k]
         return about["names"][: about["constants"][pick].shape[1]]
 
     def _with_constants(self, X: np.ndarray, groups: Any, index: int | list[int] | None) -> np.ndarray:
@@ -107,18 +120,18 @@ class GroupReader:
                 "group."
             )
         for k, pick in enumerate(picks):
-            n_own, first = len(self._own_names(k, pick)), self._grouped["outputs"][k]["first"]
+            n_own, first = len(self._own_names(k, pick)), self._known_groups["outputs"][k]["first"]
             if n_own:
                 columns[:, first : first + n_own] = self._constants_of_rows(groups, len(X), k, pick)
         return np.concatenate([X, columns], axis=1)
 
     def _constants_of_rows(self, groups: Any, n_rows: int, k: int, pick: int) -> np.ndarray:
         """Own constants of the group of each row, ``(n_rows, n_own)``: of known groups, or from laws of the group."""
-        labels, laws = self._grouped["labels"], self._laws_of_constants(k, pick)
+        labels, laws = self._known_groups["labels"], self._laws_of_constants(k, pick)
         given = labels_of(groups, n_rows)
         codes = codes_of(given, labels)
         new = codes < 0
-        constants = self._grouped["outputs"][k]["constants"][pick][codes]
+        constants = self._known_groups["outputs"][k]["constants"][pick][codes]
         if not new.any():
             return constants
         unknown = list(dict.fromkeys(given[new].tolist()))
@@ -128,7 +141,7 @@ class GroupReader:
                 "constants of a new group."
             )
         numbers = given[new].astype(float)[:, None]
-        constants[new] = np.stack([law.evaluate(numbers, self._primitives()) for law in laws], axis=1)
+        constants[new] = np.stack([law.evaluate(numbers, self._primitives()) for law in laws if law], axis=1)
         return constants
 
     def _with_std(self, X: np.ndarray, index: int | list[int] | None, kind: bool | str) -> Any:
@@ -148,7 +161,9 @@ class GroupReader:
         names = names_of_constants(self._names, len(found.named.names))  # other ones than those of groups
         return replace(found, named=replace(found.named, names=tuple(names)))
 
-    def fit_group(self, X, y, sample_weight=None, *, label: Hashable = None) -> pd.DataFrame | list[pd.DataFrame]:
+    def fit_group(
+        self, X: Any, y: Any, sample_weight: Any = None, *, label: Hashable = None
+    ) -> pd.DataFrame | list[pd.DataFrame]:
         """Constants of a new group, with the form and all shared constants of the selected law held.
 
         Parameters
@@ -192,18 +207,20 @@ class GroupReader:
             self._keep_group(label, rows, targets, weight)
         return self._unlist(found)
 
-    def _constants_of_group(self, k: int, pick: int, rows, targets, weight) -> tuple[np.ndarray, np.ndarray]:
-        about = self._grouped["outputs"][k]
+    def _constants_of_group(
+        self, k: int, pick: int, rows: np.ndarray, targets: np.ndarray, weight: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        about = self._known_groups["outputs"][k]
         equation, known = self._laws[k][pick].equation, about["constants"][pick]
         return constants_of_group(equation, about["first"], known, rows, targets[:, k], weight, self._primitives())
 
-    def _keep_group(self, label: Hashable, rows, targets, weight) -> None:
+    def _keep_group(self, label: Hashable, rows: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> None:
         """Keep the constants of a group in all laws, under a label that is new or has others."""
-        labels = list(self._grouped["labels"])
+        labels = list(self._known_groups["labels"])
         place = labels.index(label) if label in labels else len(labels)
         outputs = []
-        for k, about in enumerate(self._grouped["outputs"]):
-            kept = {"constants": [], "errors": []}
+        for k, about in enumerate(self._known_groups["outputs"]):
+            kept: dict[str, list[np.ndarray]] = {"constants": [], "errors": []}
             for pick, tables in enumerate(zip(about["constants"], about["errors"], strict=True)):
                 found = self._constants_of_group(k, pick, rows, targets, weight)
                 for name, table, row in zip(kept, tables, found, strict=True):
@@ -212,7 +229,7 @@ class GroupReader:
         self._grouped = {"labels": [*labels[:place], label, *labels[place + 1 :]], "outputs": outputs}
 
 
-def _read_group(estimator, X, y, sample_weight) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _read_group(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of a new group, their targets ``(n_rows, n_outputs)`` and weights, checked."""
     rows = read_rows(estimator, X)
     target = np.asarray(plain("y", y), dtype=float)
@@ -229,7 +246,7 @@ def _read_group(estimator, X, y, sample_weight) -> tuple[np.ndarray, np.ndarray,
 
 
 def _frame(values: np.ndarray, errors: np.ndarray, names: Sequence[str], index: pd.Index) -> pd.DataFrame:
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for k, name in enumerate(names):
         columns |= {name: values[:, k], f"{name}_se": errors[:, k]}
     return pd.DataFrame(columns, index=index)

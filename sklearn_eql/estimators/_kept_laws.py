@@ -47,9 +47,9 @@ def with_rivals(
     result: SearchResult, best: int, rows: Rows, primitives: Mapping[str, Primitive], deadline: float
 ) -> tuple[SearchResult, list[bool]]:
     """The result, and which of its laws have errors like those of the selected one; on a few rows after Ctrl-C."""
-    about = (result.front, best, *rows, primitives)
+    marks = partial(rivals, result.front, best, *rows, primitives)
     try:
-        return result, rivals(*about, deadline)
+        return result, marks(deadline)
     except KeyboardInterrupt:
         return interrupted(result), rivals(*about, 0.0)
 
@@ -83,8 +83,10 @@ def keep_laws(estimator: ConstantsReader, outcomes: Sequence[Outcome], names: li
     """
     results = [outcome.result for outcome in outcomes]
     if estimator._watched.stopped:  # which ends a search as Ctrl-C does
-        asked = {"stop_reason": StopReason.CALLBACK, "interrupted": False}
-        results = [replace(result, **asked) if result.interrupted else result for result in results]
+        results = [
+            replace(result, stop_reason=StopReason.CALLBACK, interrupted=False) if result.interrupted else result
+            for result in results
+        ]
     estimator._laws = [result.front for result in results]
     estimator._curvatures = [outcome.curvatures for outcome in outcomes]
     estimator._standings = [outcome.stands for outcome in outcomes]

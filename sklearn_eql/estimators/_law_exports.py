@@ -7,14 +7,16 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_eql.estimators._fitted_laws import FittedLaws
 from sklearn_eql.symbolic.code import to_code, to_function
 from sklearn_eql.symbolic.export import to_latex_table
 from sklearn_eql.symbolic.onnx_file import save_onnx
 
 
-class LawExports:
+class LawExports(FittedLaws):
     """Part of :class:`EquationReader`: what it reads, in other languages."""
 
     def latex_table(self, precision: int = 3) -> str | list[str]:
@@ -28,7 +30,8 @@ class LawExports:
             Significant digits of constants and losses.
         """
         check_is_fitted(self)
-        tables = [self.equations_] if self._single else self.equations_
+        equations = self.equations_
+        tables = [equations] if isinstance(equations, pd.DataFrame) else equations
         return self._unlist([to_latex_table(t, best, precision) for t, best in zip(tables, self._best, strict=True)])
 
     def numpy_function(self, index: int | list[int] | None = None) -> Callable[[Any], np.ndarray]:

@@ -12,12 +12,13 @@ from sklearn import get_config
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_eql.estimators._fitted_laws import FittedLaws
 from sklearn_eql.pages.report import report_page
 from sklearn_eql.pages.representation import laws_html
 from sklearn_eql.symbolic.equation import Equation
 
 
-class LawPictures:
+class LawPictures(FittedLaws):
     """Part of :class:`EquationReader`: what pictures and pages are made of."""
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_eql.estimators._check_table import merge_duplicates
+from sklearn_eql.estimators._check_table import GivenRows, merge_duplicates
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.search.errors_in_variables import Measured, MeasuredResult, search_measured
 from sklearn_eql.search.settings import SearchResult, SearchSettings
@@ -27,7 +27,7 @@ class MeasurementErrors:
     x: np.ndarray | None
     y: np.ndarray | None
 
-    def weighed(self, k: int, rows: Rows) -> Rows:
+    def weighed(self, k: int, rows: GivenRows) -> GivenRows:
         """The rows of output `k`, weighed by the inverse variances of the target."""
         X, y, weight = rows
         if self.y is None:
@@ -35,37 +35,39 @@ class MeasurementErrors:
         inverse = self.y[:, k] ** -2.0
         return X, y, inverse if weight is None else weight * inverse
 
-    def merged(self, k: int, rows: Rows) -> tuple[Rows, np.ndarray, np.ndarray | None]:
-        """Distinct rows of output `k` with how often they count; the errors of their features and of their target."""
+    def merged(self, k: int, rows: GivenRows) -> Measured:
+        """Distinct rows of output `k` with how often they count, and the errors of their features and target."""
         X, y, weight = rows
+        if self.x is None:
+            raise ValueError("x_error is not known, so rows are told apart by their values alone.")
         n = X.shape[1]
         columns = [X, self.x] if self.y is None else [X, self.x, self.y[:, k : k + 1]]
-        wide, y, weight = merge_duplicates(np.concatenate(columns, axis=1), y, weight)
-        wide = wide[:]
+        merged, y, weight = merge_duplicates(np.concatenate(columns, axis=1), y, weight)
+        wide = merged[:]
         weight = np.ones(len(y)) if weight is None else weight
-        return (wide[:, :n], y, weight), wide[:, n : 2 * n], None if self.y is None else wide[:, 2 * n]
+        return Measured(wide[:, :n], y, weight, wide[:, n : 2 * n], None if self.y is None else wide[:, 2 * n])
 
-    def scale(self, given: Rows, merged: Rows) -> float | None:
+    def scale(self, given: GivenRows, merged: Rows) -> float | None:
         """By what the weights of merged rows become inverse variances of the target; None where these are not known."""
         if self.y is None:
             return None
         if self.x is not None:  # weights are made of effective variances
             return 1.0
-        total = float(given[2].sum())
+        total = float(len(given[1]) if given[2] is None else given[2].sum())
         return total / (len(merged[1]) if merged[2] is None else float(merged[2].sum()))
 
     def search(
         self,
         k: int,
-        rows: Rows,
+        rows: GivenRows,
         find: Callable[[Rows, float], SearchResult],
         settings: SearchSettings,
         seed: int,
         deadline: float,
     ) -> tuple[MeasuredResult, Rows]:
         """Laws of output `k` with errors of features, and the distinct rows with how often they count."""
-        merged, x_error, y_error = self.merged(k, rows)
-        return search_measured(find, Measured(*merged, x_error, y_error), settings, seed, deadline), merged
+        merged = self.merged(k, rows)
+        return search_measured(find, merged, settings, seed, deadline), (merged.X, merged.y, merged.weight)
 
 
 def read_errors(

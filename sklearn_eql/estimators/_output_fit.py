@@ -90,7 +90,7 @@ class FitTask:
         primitives: Mapping[str, Primitive],
     ) -> int:
         """The row of the selected law; `losses` and `errors` are those of cross-validation."""
-        if self.selection == "validation" and losses is not None:
+        if self.selection == "validation" and losses is not None and errors is not None:
             chosen = simplest_cross_validated(losses, errors)
             if chosen is not None:
                 return chosen
@@ -126,7 +126,7 @@ class OutputFit:
 
     task: FitTask
     number: int
-    given: Rows
+    given: GivenRows
     settings: SearchSettings
     initial: Sequence[Law]
     seed: int
@@ -154,12 +154,13 @@ class OutputFit:
         stands = standings(result.front, result.n_rows, marks, losses, errors)
         return Outcome(result, best, with_chi_square(stands, sure, result.front), sure)
 
-    def _searched(self, merged: Rows, given: Rows, deadline: float) -> tuple[SearchResult, int | None, Rows, Rows]:
+    def _searched(self, merged: Rows, given: GivenRows, deadline: float) -> tuple[SearchResult, int | None, Rows, Rows]:
         """Laws, the row that rows held out select, distinct rows, and those of them that the laws are fitted to."""
         task, until = self.task, deadline
         if task.folds is not None and math.isfinite(deadline):
             until -= max(0.0, min(_CV_SHARE * (deadline - time.time()), _CV_SECONDS))
         find = partial(task.search, settings=self.settings, initial=self.initial, seed=self.seed)
+        result: SearchResult
         if task.measured.x is not None:
             result, rows = task.measured.search(
                 self.number,

@@ -49,11 +49,11 @@ def _unwatched(fit: OutputFit) -> OutputFit:
     return replace(fit, settings=replace(fit.settings, watched=None))
 
 
-def _fit_output(fit: OutputFit, watched: Watched, n_jobs: int | None, turns: int, deadline: Deadline) -> Outcome:
+def _fit_output(fit: OutputFit, watched: Watched | None, n_jobs: int | None, turns: int, deadline: Deadline) -> Outcome:
     """One output, in its share of the time where so many turns are to come."""
     now = time.time()
     until = now if deadline.passed else now + (deadline.at - now) / turns
-    told = watched.of_output(fit.number) if watched.watchers else None
+    told = watched.of_output(fit.number) if watched is not None and watched.watchers else None
     return replace(fit, settings=replace(fit.settings, watched=told, n_jobs=n_jobs))(until)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_eql.estimators._check_table import read_rows, read_weight
+from sklearn_eql.estimators._check_table import GivenRows, read_rows, read_weight
 from sklearn_eql.estimators._constants_reader import ConstantsReader
 from sklearn_eql.estimators._measurement_errors import read_errors
 from sklearn_eql.uncertainty.constants import quantile
@@ -20,13 +21,15 @@ from sklearn_eql.uncertainty.profile import Profile
 class ProfileReader(ConstantsReader):
     """Mixin: `constants`, and `profile` from rows that are given again."""
 
+    loss: Any
+
     def profile(
         self,
-        X,
-        y,
-        sample_weight=None,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
         *,
-        y_error=None,
+        y_error: Any = None,
         index: int | list[int] | None = None,
         level: float = 0.95,
         certain: bool = False,
@@ -81,13 +84,16 @@ class ProfileReader(ConstantsReader):
             found.append(self._profile_of(k, pick, given, scale, level, certain, deadline))
         return self._unlist(found)
 
-    def _profile_of(self, k: int, pick: int, rows, scale, level: float, certain: bool, deadline: float) -> pd.DataFrame:
+    def _profile_of(
+        self, k: int, pick: int, rows: GivenRows, scale: float | None, level: float, certain: bool, deadline: float
+    ) -> pd.DataFrame:
         parameters = self._parameters(k, pick)
-        curvature = measure(parameters.law, parameters.values, *rows, self._primitives(), scale=scale)
+        X, y, weight = rows
+        curvature = measure(parameters.law, parameters.values, X, y, weight, self._primitives(), scale=scale)
         estimates, groups = parameters.estimates(curvature, certain)
         law, values = parameters.tied(groups)
         profile = Profile(
-            law, values, *rows, self._primitives(), is_absolute=scale is not None, level=level, deadline=deadline
+            law, values, X, y, weight, self._primitives(), is_absolute=scale is not None, level=level, deadline=deadline
         )
         table = self.constants(self._for_all(k, pick), level=level, certain=certain)
         table = (table if isinstance(table, pd.DataFrame) else table[k]).iloc[: parameters.groups.shape[1]].copy()

@@ -14,6 +14,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql.estimators._check_table import read_rows
+from sklearn_eql.estimators._equation_reader import EquationReader
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.symbolic.equation import Equation
@@ -24,11 +25,18 @@ _MOST_DRAWS = 100  # of a sample, until its target varies
 _MOST_ROWS = 1000  # on which laws are compared
 
 
-class StabilityReader:
+class StabilityReader(EquationReader):
     """Mixin: `stability`, for estimators whose `fit` takes sample weights."""
 
     def stability(
-        self, X, y, sample_weight=None, *, n: int = 20, max_time: float | None = None, **fit_parameters: Any
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        n: int = 20,
+        max_time: float | None = None,
+        **fit_parameters: Any,
     ) -> pd.DataFrame | list[pd.DataFrame]:
         """Which laws are found on bootstrap samples of the rows, and how often each.
 
@@ -86,7 +94,9 @@ class StabilityReader:
         return self._unlist(tables)
 
 
-def _refitted(estimator, X, y, sample_weight, fit_parameters: Mapping[str, Any], seed: int) -> list[Equation] | None:
+def _refitted(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, fit_parameters: Mapping[str, Any], seed: int
+) -> list[Equation] | None:
     """The selected laws on a bootstrap sample; None where no law was found on it."""
     weight = _drawn(np.asarray(y), sample_weight, seed)
     estimator = clone(estimator).set_params(random_state=seed)

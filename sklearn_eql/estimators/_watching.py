@@ -23,7 +23,7 @@ def watched_fit(fit: Callable) -> Callable:
     """
 
     @wraps(fit)
-    def told(self, *args, **kwargs):
+    def told(self: Any, *args: Any, **kwargs: Any) -> Any:
         deadline = math.inf if self.max_time is None else time.time() + self.max_time
         run = [] if self.run_dir is None else [RunDirectory(self.run_dir)]
         self._watched = watched = Watched([*watchers_of(self), *run], deadline, *run)

@@ -41,6 +41,7 @@ from sklearn_eql.networks.penalties import Penalty, resolve_penalty
 from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
 from sklearn_eql.progress import Watcher
 from sklearn_eql.stopping import StopReason
+from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.optimizers import OPTIMIZERS
 from sklearn_eql.training.rollouts import RecurrentSettings
 from sklearn_eql.training.schedule import ROLLOUT_SCHEDULES, Phase, RolloutPhase, resolve_phases
@@ -282,7 +283,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
 
     @fit_context(prefer_skip_nested_validation=True)
     @watched_fit
-    def fit(self, X, Y) -> EQLDynamicsRegressor:
+    def fit(self, X: Any, Y: Any) -> EQLDynamicsRegressor:
         """Find the law of motion.
 
         Parameters
@@ -366,7 +367,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
             warnings.warn(message, kind, stacklevel=2)
         return self
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:
         """The states that follow, as many as `fit` saw.
 
         Parameters
@@ -392,7 +393,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
             )
         return rolled
 
-    def rollout(self, X, n_steps: int) -> np.ndarray:
+    def rollout(self, X: Any, n_steps: int) -> np.ndarray:
         """The states that follow, any number of them.
 
         Returns
@@ -416,7 +417,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         )
         return rolled[:, :n_kept]
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Hidden parameter of each series.
 
         Parameters
@@ -430,7 +431,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         check_is_fitted(self)
         return self._latents(self._read(X))
 
-    def score(self, X, Y, sample_weight=None) -> float:
+    def score(self, X: Any, Y: Any, sample_weight: Any = None) -> float:
         """Coefficient of determination of the predicted states, averaged over the states.
 
         Parameters
@@ -447,7 +448,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
             r2_score(Y.reshape(-1, self.n_states_), predicted.reshape(-1, self.n_states_), sample_weight=weight)
         )
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of what `transform` returns."""
         check_is_fitted(self)
         return np.array(self._names[self.n_states_ :], dtype=object)
@@ -527,11 +528,11 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
     def _refine(
         self,
         found: _Found,
-        windows,
-        states,
-        step_scale,
-        encoders,
-        names,
+        windows: np.ndarray,
+        states: np.ndarray,
+        step_scale: np.ndarray,
+        encoders: dict[int, FittedEncoder],
+        names: list[str],
         settings: fitting.FitSettings,
         seed,
         deadlines,
@@ -602,7 +603,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
             return z
         return identify(self._law_cell(), X[:, :-1], z, self._step_scale, self._horizon)
 
-    def _rollout(self, X, n_steps: int) -> np.ndarray:
+    def _rollout(self, X: Any, n_steps: int) -> np.ndarray:
         check_is_fitted(self)
         X = self._read(X)
         cell = self._relu if self._relu is not None else self._law_cell()
@@ -619,7 +620,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
             sound = (np.abs(rolled) < _EXPLODED_FACTOR * self._largest).all(axis=2)
         return np.logical_and.accumulate(sound, axis=1)
 
-    def _read(self, X) -> np.ndarray:
+    def _read(self, X: Any) -> np.ndarray:
         return read_series("X", X, n_states=self.n_states_, n_rows=self._n_rows)
 
     def _state_names(self, n_states: int) -> tuple[str, ...]:
@@ -683,7 +684,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
             watched=self._watched if self._watched.watchers else None,
         )
 
-    def _chosen(self, index) -> list:
+    def _chosen(self, index: int | list[int] | None) -> list[Equation]:
         if self._relu is not None:
             raise AttributeError("head='relu' is a plain network without equations; use head='eql'.")
         return super()._chosen(index)
@@ -702,7 +703,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         parts = {name: kind(**state[name]) for name, kind in _PARTS.items() if state.get(name) is not None}
         super().__setstate__(state | parts)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True

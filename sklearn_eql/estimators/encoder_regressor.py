@@ -286,7 +286,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
     @fit_context(prefer_skip_nested_validation=True)
     @unchanged_on_failure
     @watched_fit
-    def fit(self, X, y=None) -> EQLEncoderRegressor:
+    def fit(self, X: Any, y: Any = None) -> EQLEncoderRegressor:
         """Train encoder and head, find the law, and train on with it.
 
         Parameters
@@ -322,7 +322,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         settings = training_settings(self, items)
         earlier = self._previous(items) if self.warm_start else None
         drawn = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        wanted = {"encoder": self.encoder, "n_latents": self.n_latents, "n_classes": self.n_classes}
+        wanted: dict[str, Any] = {"encoder": self.encoder, "n_latents": self.n_latents, "n_classes": self.n_classes}
         with torch.random.fork_rng(devices=[]):
             build_encoder(item_shape=items.item_shape, **wanted)  # complains before any work starts
         checkpoint = Checkpoint(self._checkpoint_path(), self._identity(items, y))
@@ -371,7 +371,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
             )
         return self
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: Any) -> np.ndarray:
         """Latents of the items.
 
         Parameters
@@ -387,7 +387,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         items = read_more_items(self, X, self.n_items_, self.item_shape_)
         return latents_of(self._model(), items, self.item_scale_, np.arange(len(items)))
 
-    def predict(self, X, index: int | None = None) -> np.ndarray:
+    def predict(self, X: Any, index: int | None = None) -> np.ndarray:
         """Values of the law of the latents.
 
         Parameters
@@ -412,7 +412,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
             return self._center + self._half * values
         return self._evaluate(self.transform(X), index)
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the latents: ``z0, z1, ...``."""
         check_is_fitted(self)
         return np.array(self._names, dtype=object)
@@ -458,7 +458,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
 
     def _model(self) -> Composite:
         """The trained network, rebuilt from arrays once; on the CPU."""
-        if getattr(self, "_rebuilt", None) is None:
+        known = getattr(self, "_rebuilt", None)
+        if known is None:
             with torch.random.fork_rng(devices=[]):  # initial weights are drawn only to be replaced
                 encoder = build_encoder(item_shape=self.item_shape_, **self._wanted)
                 head = torch.nn.Identity() if self._head_state is None else relu_head(len(self._names))
@@ -470,8 +471,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
             model = Composite(load_parameters(encoder, self._encoder_state), norm, head).eval()
             # In single precision the last digits of an item depend on the others of its batch, and on the processor.
             # Encoders of the user may be written for single precision.
-            self._rebuilt = model if callable(self._wanted["encoder"]) else model.double()
-        return self._rebuilt
+            self._rebuilt = known = model if callable(self._wanted["encoder"]) else model.double()
+        return known
 
     def _previous(self, items: Items) -> dict | None:
         """State of the encoder of an earlier fit, if it reads the same items."""
@@ -511,7 +512,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
                 "equation. Use head='eql'."
             )
 
-    def _chosen(self, index):
+    def _chosen(self, index: int | list[int] | None) -> list[Equation]:
         self._check_fitted("sympy_expr_")
         return super()._chosen(index)
 
@@ -520,7 +521,7 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         state.pop("_rebuilt", None)
         return state
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.non_deterministic = self.max_time is not None
         return tags

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from os import PathLike
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy
@@ -357,7 +357,16 @@ class EQLRegressor(
     @fit_context(prefer_skip_nested_validation=True)
     @unchanged_on_failure
     @watched_fit
-    def fit(self, X, y, sample_weight=None, *, groups=None, x_error=None, y_error=None) -> EQLRegressor:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        x_error: Any = None,
+        y_error: Any = None,
+    ) -> EQLRegressor:
         """Search for the equation.
 
         Parameters
@@ -450,7 +459,9 @@ class EQLRegressor(
                 warnings.warn(outlier_message(outliers, len(X), names), OutlierWarning, stacklevel=2)
         return self
 
-    def predict(self, X, index: int | list[int] | None = None, *, groups=None, return_std: bool | str = False):
+    def predict(
+        self, X: Any, index: int | list[int] | None = None, *, groups: Any = None, return_std: bool | str = False
+    ) -> Any:
         """Values of the equation.
 
         Parameters
@@ -489,7 +500,8 @@ class EQLRegressor(
                 f"functions={self.functions!r} holds constants only. Name at least one function of an argument."
             )
         device = resolve_device(self.device)
-        population_size = generation_size(device) if self.population_size == "auto" else self.population_size
+        automatic = isinstance(self.population_size, str)
+        population_size = generation_size(device) if automatic else int(self.population_size)
         # Without functions of an argument there is one structure, the linear form: nothing to evolve.
         n_generations = self.n_generations if any(p.arity and p.name != "id" for p in units) else 0
         return SearchSettings(
@@ -521,6 +533,7 @@ class EQLRegressor(
 
     def _limited(self, settings: SearchSettings, known: Constraints | None, k: int, y: np.ndarray) -> SearchSettings:
         """The settings with what is known of output `k`."""
+        assert self._ranges is not None
         limited = constrained(settings, known, self._ranges, y)
         return limited if self._units is None else replace(limited, units=self._units[k])
 
@@ -537,7 +550,7 @@ class EQLRegressor(
         named = isinstance(self.proposals, str) and self.proposals == "transformer"
         return proposals_of("proposals", "laws" if named else self.proposals)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.non_deterministic = self.max_time is not None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from os import PathLike
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql.estimators._check_parameters import check_sizes
 from sklearn_eql.estimators._check_table import (
+    GivenRows,
     check_varies,
     merge_duplicates,
     n_given,
@@ -34,6 +35,7 @@ from sklearn_eql.estimators._run_directory import TableOfFit
 from sklearn_eql.estimators._stability import StabilityReader
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import AUTO, check_readable, proposals_of
+from sklearn_eql.language.proposals import Proposals
 from sklearn_eql.language.writer import Writer
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
@@ -162,7 +164,7 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
     @fit_context(prefer_skip_nested_validation=True)
     @unchanged_on_failure
     @watched_fit
-    def fit(self, X, y, sample_weight=None) -> SymbolicTransformerRegressor:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SymbolicTransformerRegressor:
         """Have laws written, and fit them.
 
         Parameters
@@ -190,14 +192,15 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
         check_sizes(self)
         deadline = math.inf if self.max_time is None else time.time() + self.max_time
         X, y = plain("X", X), plain("y", y)
-        settings = self._settings(max(resolution_of(X), resolution_of(y)))
+        proposals = proposals_of("weights", self.weights, self.n_beams)
+        settings = self._settings(max(resolution_of(X), resolution_of(y)), proposals)
         X, y = read_table(self, X, y)
         weight = read_weight(sample_weight, X)
         targets = y[:, None] if y.ndim == 1 else y
         kept = slice(None) if weight is None or (weight > 0).all() else weight > 0
         names = ["y"] if y.ndim == 1 else [f"y[:, {k}]" for k in range(y.shape[1])]
         check_varies(X[kept], targets[kept], names)
-        check_readable(settings.proposals, X[kept], targets[kept, 0])
+        check_readable(proposals, X[kept], targets[kept, 0])
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
         variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
         self._own = {}
@@ -218,7 +221,7 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
         keep_laws(self, outcomes, variables, y.ndim == 1)
         return self
 
-    def predict(self, X, index: int | list[int] | None = None, *, return_std: bool | str = False):
+    def predict(self, X: Any, index: int | list[int] | None = None, *, return_std: bool | str = False) -> Any:
         """Values of the equation.
 
         Parameters
@@ -268,7 +271,7 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
         )  # fmt: skip
         return Outcome(result, best, standings(result.front, result.n_rows, marks), sure)
 
-    def _settings(self, resolution: float) -> SearchSettings:
+    def _settings(self, resolution: float, proposals: Proposals) -> SearchSettings:
         return SearchSettings(
             primitives=PRIMITIVES,
             copies=_VOCABULARY,
@@ -284,10 +287,10 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
             device=resolve_device(self.device),
             n_jobs=None,
             watched=self._watched if self._watched.watchers else None,
-            proposals=proposals_of("weights", self.weights, self.n_beams),
+            proposals=proposals,
         )
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.non_deterministic = self.max_time is not None

@@ -126,7 +126,7 @@ def recognised(law: ParametricLaw, rows: GroupedRows, values: np.ndarray, n_name
         return values
     given = np.array([recognise(value) is not None for value in values], dtype=bool)
     # Constants that have their number already, as an offset that another function has, are not fitted any more.
-    rest = law.holding({k: float(values[k]) for k in np.flatnonzero(given)})
+    rest = law.holding({k: float(values[k]) for k in np.flatnonzero(given).tolist()})
     fit = fit_constants(rest, rows, values[~given], np.empty((1, 0)), primitives, max_iter=0)
     errors = np.full(len(values), np.inf)
     errors[~given] = covariance(rest, rows, fit, primitives).shared_errors

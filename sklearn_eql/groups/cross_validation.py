@@ -68,8 +68,8 @@ def losses_of_groups(
             continue
         if time.time() > deadline:
             return nothing, nothing
-        parts = [(X[r], y[r], weight[r], codes[r]) for r in (np.asarray(training), np.asarray(held_out))]
-        losses.append([_error(law, *parts, primitives, unit, deadline) for law in front])
+        given, left_out = ((X[r], y[r], weight[r], codes[r]) for r in (np.asarray(training), np.asarray(held_out)))
+        losses.append([_error(law, given, left_out, primitives, unit, deadline) for law in front])
         shares.append(float(weight[held_out].sum()))
     return mean_of_folds(np.array(losses), np.array(shares), unit) if losses else (nothing, nothing)
 
@@ -77,7 +77,8 @@ def losses_of_groups(
 def _error(law: GroupLaw, training: tuple, held_out: tuple, primitives, unit: float, deadline: float) -> float:
     """Weighted mean of squared errors on the rows held out, in squares of `unit`."""
     again = Refitting.of(law, primitives)
-    fit = again.fit(*training, primitives, deadline)
+    X, y, weight, codes = training
+    fit = again.fit(X, y, weight, codes, primitives, deadline)
     X, y, weight, codes = held_out
     with np.errstate(all="ignore"):
         left = (again.values(fit, X, codes, primitives) - y) / unit

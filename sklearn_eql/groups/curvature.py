@@ -50,7 +50,7 @@ def shared_curvature(
         its = slice(first, end)
         basis, _ = np.linalg.qr(at.by_own[its] * _inverse_lengths(at.by_own[its]))
         columns[its] -= basis @ (basis.T @ columns[its])
-    triangle = np.linalg.qr(columns, mode="r")
+    triangle: np.ndarray = np.linalg.qr(columns, mode="r")
     missing = max(triangle.shape[1] - triangle.shape[0], 0)
     triangle = np.concatenate([triangle, np.zeros((missing, triangle.shape[1]))])
     n_rows = int(np.count_nonzero(rows.weight)) - law.own.size

@@ -250,7 +250,7 @@ class _Finder:
         found = competition.obeying(found, best)
         return shortlist([*(law for law in laws if law is not best), best, found], every.n_rows)
 
-    def _equations(self) -> Iterator[tuple[Equation, int]]:
+    def _equations(self) -> Iterator[tuple[Equation, float]]:
         """Equations of the archives, with their numbers of symbols, the best first."""
         for structure in self._ranked():
             with np.errstate(all="ignore"):

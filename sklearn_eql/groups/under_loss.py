@@ -71,7 +71,10 @@ def search_groups_under(
         result = find(weight / weight.max(), now + _SHARE_OF_TIME * (deadline - now) if left else deadline)
         if result.interrupted or result.stop_reason == StopReason.EXACT or time.time() > deadline:
             break
-        leader = min(result.front, key=lambda law: law.description_length(result.n_rows))
+        leader = min(
+            (law for law in result.front if isinstance(law, GroupLaw)),
+            key=lambda law: law.description_length(result.n_rows),
+        )
         values = _predicted(leader, X, codes, settings.primitives)
         if loss is None:
             n_free = leader.n_free + leader.own.size

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations, combinations_with_replacement, permutations
+from typing import Any
 
 import numpy as np
 
@@ -132,7 +133,8 @@ def _denominators(generator: TermGenerator) -> Iterator[Terms]:
             nodes = products(generator, 2)
             rest = sign * values[first] + (0.3 * values[second] if second else 0.0)
             constant = max(1.0, 0.2 - float(rest.min())) if sign > 0 else 0.2 - float(rest.min())
-            yield [[0, constant], [nodes[first], sign]] + ([[nodes[second], 0.3]] if second else [])
+            terms: list[list[Any]] = [[0, constant], [nodes[first], sign]]
+            yield terms + ([[nodes[second], 0.3]] if second else [])
 
 
 def _ratio_denominators(generator: TermGenerator) -> Iterator[Terms]:

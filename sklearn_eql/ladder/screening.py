@@ -247,7 +247,7 @@ def _arguments(
     for a, b in combinations(columns, 2):
         for sign in (1.0, -1.0):
             weights = ((a + 1, float(x_units[a])), (b + 1, sign * float(x_units[b])))
-            yield (), weights, sum(w * X[:, f - 1] for f, w in weights)
+            yield (), weights, weights[0][1] * X[:, a] + weights[1][1] * X[:, b]
     for count in (1, 2, 3, 4):
         for chosen in combinations(columns, count):
             if count > 1 and not signed.issuperset(chosen):

@@ -49,6 +49,10 @@ class Batch:
 class Source(Protocol):
     """Where training takes its batches from; a batch depends on its number only, so that a run can be taken up."""
 
+    @property
+    def batch_size(self) -> int:
+        """Expressions in a batch."""
+
     def batch(self, number: int) -> Batch:
         """Batch `number`, from 0."""
 

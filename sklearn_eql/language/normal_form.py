@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from fractions import Fraction
 from math import gcd, isqrt
+from typing import Any
 
-Base = str | tuple[str, Hashable]
+Base = Any  # str or tuple of a kind and what it is made of
 """A variable, or (function, frozen sum); ``("sum", ...)`` is the sum itself."""
 Monomial = frozenset  # of (base, exponent)
 Sum = Mapping[Monomial, Fraction | int]

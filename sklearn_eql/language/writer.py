@@ -132,7 +132,7 @@ class LawWriter:
     def __setstate__(self, state: dict[str, Any]) -> None:
         network = LawTransformer(NetworkConfig(**state["config"]))
         network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in state["arrays"].items()})
-        self.__init__(network.eval(), Vocabulary(**state["vocabulary"]), state["notes"])
+        LawWriter.__init__(self, network.eval(), Vocabulary(**state["vocabulary"]), state["notes"])
 
     @classmethod
     def load(cls, weights: str | os.PathLike) -> LawWriter:

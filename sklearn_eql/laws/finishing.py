@@ -113,8 +113,10 @@ def finish(found: Iterable[FitResult], table: Table, deadline: float = math.inf)
                     break
                 law = _finish_one(result, judge)
                 key = None if law is None else structure_key(law.equation, table.primitives)
+                if law is None or key is None:
+                    continue
                 # The lower loss of one structure is that without constants, or with one that is fitted again.
-                if key and (key not in laws or law.description_length(n_rows) < laws[key].description_length(n_rows)):
+                if key not in laws or law.description_length(n_rows) < laws[key].description_length(n_rows):
                     laws[key] = law
         except KeyboardInterrupt:
             if not laws:

@@ -139,5 +139,6 @@ def equation_from_record(record: dict) -> Equation:
     units = tuple(Unit(u["primitive"], tuple(map(affine, u["args"]))) for u in record["units"])
     frame = record.get("frame")  # None in records of versions that had none
     if frame is not None:
-        frame = Frame(*(tuple(map(float, frame[name])) for name in ("origins", "units")), float(frame["y_unit"]))
+        origins, units_of_columns = (tuple(map(float, frame[name])) for name in ("origins", "units"))
+        frame = Frame(origins, units_of_columns, float(frame["y_unit"]))
     return Equation(record["n_features"], units, affine(record["output"]), frame)

@@ -159,8 +159,8 @@ class BatchedEQL(torch.nn.Module):
         if flat.shape[0] == 1:
             # BLAS has another kernel for a single product, which rounds differently; with two, a trial gets the same
             # bits alone as in a batch.
-            y, violation = self.propagate(x.expand(2, -1, -1), flat.expand(2, -1))
-            return y[:1], violation[:1] if isinstance(violation, torch.Tensor) else violation
+            y, outside = self.propagate(x.expand(2, -1, -1), flat.expand(2, -1))
+            return y[:1], outside[:1] if isinstance(outside, torch.Tensor) else outside
         violation: torch.Tensor | float = 0.0
         h = x.expand(flat.shape[0], -1, -1) if x.dim() == 2 else x  # (T, F, N)
         *hidden, last = self.split(flat)

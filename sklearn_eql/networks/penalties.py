@@ -232,7 +232,8 @@ def closed_gradient(penalty: Penalty) -> Callable[[torch.Tensor], torch.Tensor] 
     A class that inherits it, and has a value of its own, does not.
     """
     owner = next((cls for cls in type(penalty).__mro__ if "value" in vars(cls)), None)
-    return penalty.gradient if owner is not None and "gradient" in vars(owner) else None
+    method = getattr(penalty, "gradient", None)
+    return method if owner is not None and "gradient" in vars(owner) else None
 
 
 def initial_scales(penalty: Penalty) -> tuple[float, float, float]:

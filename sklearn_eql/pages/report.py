@@ -6,6 +6,7 @@ import base64
 import html
 import io
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sklearn_eql.pages.markup import frame_table, law_markup, laws_table
@@ -55,27 +56,25 @@ def report_page(
         of = f" of {html.escape(name)}" if len(outputs) > 1 else ""
         parts.append(f"<h2>Laws{of}</h2>{laws_table(table, best, precision)}")
         parts.append("<p>&#9654; is selected; ~ marks laws that the rows cannot tell from it.</p>")
-        at = {"output": output, "precision": precision}
-        parts.append(_figure("Accuracy against complexity", lambda at=at: FrontDisplay.from_estimator(estimator, **at)))
+        at: dict[str, Any] = {"output": output, "precision": precision}
+        parts.append(_figure("Accuracy against complexity", partial(FrontDisplay.from_estimator, estimator, **at)))
         parts.append(
             _figure(
                 "The law as a sparse network: circles add, boxes are functions, numbers are coefficients",
-                lambda at=at, name=name: NetworkDisplay.from_estimator(estimator, target=name, **at),
+                partial(NetworkDisplay.from_estimator, estimator, target=name, **at),
             )
         )
         if X is not None and y is not None:
             parts.append(f"<h2>Fit{of}</h2>")
-            parts.append(_figure("Rows and law", lambda at=at: FitDisplay.from_estimator(estimator, X, y, **at)))
+            parts.append(_figure("Rows and law", partial(FitDisplay.from_estimator, estimator, X, y, **at)))
             parts.append(
-                _figure(
-                    "What the law leaves over", lambda at=at: ResidualsDisplay.from_estimator(estimator, X, y, **at)
-                )
+                _figure("What the law leaves over", partial(ResidualsDisplay.from_estimator, estimator, X, y, **at))
             )
     for frame in constants_of(estimator):
         parts.append(f"<h2>Constants</h2>{frame_table(frame)}")
     if len(getattr(estimator, "loss_curve_", ())) > 1:
         parts.append("<h2>Search</h2>")
-        parts.append(_figure("Best loss so far", lambda: LossCurveDisplay.from_estimator(estimator)))
+        parts.append(_figure("Best loss so far", partial(LossCurveDisplay.from_estimator, estimator)))
     parts += ["<h2>To take along</h2>", _code(estimator), "<h2>Settings</h2>", _parameters(estimator)]
     parts.append(f"<p>{html.escape(f'sklearn_eql {version}'.strip())}</p>")
     return (

@@ -46,7 +46,7 @@ def plain(name: str, data: Any) -> Any:
     if isinstance(data, (list, tuple)) and any(isinstance(entry, torch.Tensor) for entry in data):
         data = [_from_tensor(name, entry) if isinstance(entry, torch.Tensor) else entry for entry in data]
     if isinstance(data, np.ma.MaskedArray):
-        data = data.astype(np.float64).filled(np.nan) if data.dtype.kind in "biuf" else data
+        data = np.ma.filled(data.astype(np.float64), np.nan) if data.dtype.kind in "biuf" else data
     if isinstance(data, pd.DataFrame):
         _check_columns(name, [(repr(column), data.iloc[:, i]) for i, column in enumerate(data.columns)])
     elif isinstance(data, (pd.Series, pd.Index)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -73,6 +74,18 @@ class Factors:
         return len(self.kinds)
 
 
+def _feature(f: int) -> list:
+    return [[f + 1, 1.0]]
+
+
+def _product(a: int, b: int) -> list:
+    return [[Node("mul", [[[a + 1, 1.0]], [[b + 1, 1.0]]]), 1.0]]
+
+
+def _quotient(up: int, down: int) -> list:
+    return [[Node("mul", [[[up + 1, 1.0]], [[Node("inv", [[[down + 1, 1.0]]]), 1.0]]]), 1.0]]
+
+
 def arguments(X: np.ndarray, units: np.ndarray, signs: Sequence[int], features: Sequence[int]) -> list[Argument]:
     """Features (columns of `X`, numbered from 0), their products, and their quotients where they have no zero.
 
@@ -85,14 +98,14 @@ def arguments(X: np.ndarray, units: np.ndarray, signs: Sequence[int], features: 
         1 for a feature that is positive on all rows, -1 for a negative one, else 0.
     features : sequence of int
     """
-    found = [Argument((f,), X[:, f], float(units[f]), signs[f], lambda f=f: [[f + 1, 1.0]], 1) for f in features]
+    found = [Argument((f,), X[:, f], float(units[f]), signs[f], partial(_feature, f), 1) for f in features]
     for i, a in enumerate(features):
         for b in features[i + 1 :]:
             product = X[:, a] * X[:, b]
             found.append(
                 Argument(
                     (a, b), product, float(units[a] * units[b]), signs[a] * signs[b],
-                    lambda a=a, b=b: [[Node("mul", [[[a + 1, 1.0]], [[b + 1, 1.0]]]), 1.0]], 4,
+                    partial(_product, a, b), 4,
                 )
             )  # fmt: skip
             for up, down in ((a, b), (b, a)):
@@ -101,9 +114,7 @@ def arguments(X: np.ndarray, units: np.ndarray, signs: Sequence[int], features: 
                     found.append(
                         Argument(
                             (up, down), ratio, float(units[up] / units[down]), signs[a] * signs[b],
-                            lambda up=up, down=down: [
-                                [Node("mul", [[[up + 1, 1.0]], [[Node("inv", [[[down + 1, 1.0]]]), 1.0]]]), 1.0]
-                            ], 5,
+                            partial(_quotient, up, down), 5,
                         )
                     )  # fmt: skip
     return found

@@ -50,7 +50,8 @@ class Magnitudes:
         """These columns and others; the exponents of the others are not known to be odd or even."""
         odd = None if self.odd is None else np.concatenate([self.odd, np.zeros(other.n_columns, dtype=bool)])
         parts = ((self.logs, other.logs), (self.negative, other.negative), (self.units, other.units))
-        return Magnitudes(*(np.concatenate(part, axis=-1) for part in parts), odd)
+        logs, negative, units = (np.concatenate(part, axis=-1) for part in parts)
+        return Magnitudes(logs, negative, units, odd)
 
     def first(self, n_columns: int) -> Magnitudes:
         """The first columns."""

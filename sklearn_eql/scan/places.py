@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -58,11 +60,15 @@ def entries_of(x: np.ndarray, feature: int, has: Callable[[str], bool]) -> Itera
             yield Entry("wave", np.stack([np.sin(w * x), np.cos(w * x)]), _wave(feature, w), 3)
 
 
+def _exponential(feature: int, rate: float, _: Any) -> Node:
+    return Node("exp", [[[feature, rate]]])
+
+
 def _exponentials(x: np.ndarray, feature: int, span: float, low: float, high: float) -> Iterator[Entry]:
     for rate in _RATES:
         for k in (rate / span, -rate / span):
             values = np.exp(k * (x - (high if k > 0 else low)))
-            yield Entry("exp", values[None], lambda _, k=k: Node("exp", [[[feature, k]]]), 2)
+            yield Entry("exp", values[None], partial(_exponential, feature, k), 2)
 
 
 def _around(x: np.ndarray, feature: int, place: float, span: float, has: Callable[[str], bool]) -> Iterator[Entry]:

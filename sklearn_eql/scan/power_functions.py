@@ -71,9 +71,11 @@ def scan(
                 if time.time() > deadline:
                     break
                 parts = [logarithms.of(shape, E, *start) for start in shape.starts[k : k + n_scales]]
-                some_of = tuple(map(torch.cat, zip(*parts, strict=True)))
+                powers, scales, values = map(torch.cat, zip(*parts, strict=True))
                 for judge in judges:
-                    judge.add(name, shape.symbols, *some_of, _PER_SCALE + _PER_FURTHER_SCALE * (len(parts) - 1))
+                    judge.add(
+                        name, shape.symbols, powers, scales, values, _PER_SCALE + _PER_FURTHER_SCALE * (len(parts) - 1)
+                    )
     return [at_best_scales(laws, len(some.logs))[:_N_AGAIN] for laws in found]
 
 

@@ -193,7 +193,7 @@ def _search_in(
         most = demands.of_printed.max_complexity
         laws = [law for law in laws if most is None or equation_complexity(law.equation, settings.primitives) <= most]
         laws = [law for law in laws if demands.confirms(law.equation)]
-    if not laws and not (demands is printable is None):
+    if not laws and not (demands is None and printable is None):
         raise AllTrialsFailedError(_nothing_admitted([run for history in histories for run in history], problem))
     if not laws:
         raise AllTrialsFailedError(
@@ -277,8 +277,8 @@ def _collect(runs: list[EvolutionResult], table: Table, judge: Problem, deadline
         merged.keep(replace(new, trial=old.trial))
     ranked = merged.ranked()
     if ranked and ranked[0].loss < merged.exact and merged.behaves(ranked[0]):
-        best = ranked[0]
-        shorter = [r for r in merged.front() if r.structure.size < best.structure.size]
+        exact = ranked[0]
+        shorter = [r for r in merged.front() if r.structure.size < exact.structure.size]
         chosen = [*ranked[:_FINISHED_EXACT], *shorter[-_N_SHORTER:]]
     else:
         merged = rerank(merged, table, _N_RERANKED, deadline)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -36,12 +36,15 @@ class Jobs(Protocol):
         Whether several are done at the same time.
     """
 
-    watched: Watched | None
-    spread: bool
+    @property
+    def watched(self) -> Watched | None: ...
+
+    @property
+    def spread(self) -> bool: ...
 
     def results(
         self, tasks: Sequence[Task[Result]], until: float, interrupted: Callable[[Result], bool]
-    ) -> Iterator[Result]:
+    ) -> Generator[Result]:
         """Results in order. Once one is `interrupted`, the time of the others is over."""
 
 
@@ -65,7 +68,7 @@ class _InTurn:
 
     def results(
         self, tasks: Sequence[Task[Result]], until: float, interrupted: Callable[[Result], bool]
-    ) -> Iterator[Result]:
+    ) -> Generator[Result]:
         for task in tasks:
             result = task(Deadline(until))
             yield result
@@ -87,7 +90,7 @@ class _Spread:
 
     def results(
         self, tasks: Sequence[Task[Result]], until: float, interrupted: Callable[[Result], bool]
-    ) -> Iterator[Result]:
+    ) -> Generator[Result]:
         jobs = (delayed(_in_worker)(task, Deadline(until, str(self.flag)), os.getpid()) for task in tasks)
         # A backend that has results only when all are there, as Ray's, does not learn that no more are wanted.
         in_order = get_active_backend()[0].supports_return_generator

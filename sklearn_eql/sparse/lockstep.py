@@ -44,7 +44,7 @@ def in_lockstep(programs: Sequence[Program], rows: Block, floors: np.ndarray, ru
         if not defined:
             continue
         mine = [chosen[i] for i in defined]
-        batch = Batch([programs[t] for t in mine], [still[i] for i in defined], len(rows.X))
+        batch = Batch([programs[t] for t in mine], [values for values in still if values is not None], len(rows.X))
         begun |= zip(
             mine, _Steps(batch, [programs[t] for t in mine], rows.of_some(mine)).run(floors[mine], rules), strict=True
         )

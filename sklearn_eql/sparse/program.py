@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -192,7 +193,8 @@ class Program:
                 base = combined(form.still, values)
                 if base is None and not (form.free or form.moving):
                     base = np.zeros(n_rows)
-                args.append(_BoundForm(form, base, np.stack([values[s] for s in form.free]) if form.free else None))
+                free = cast(list[np.ndarray], [values[s] for s in form.free])
+                args.append(_BoundForm(form, base, np.stack(free) if free else None))
             self._units.append(_BoundUnit(unit.source, self.kernel(unit.primitive), args))
 
     def _bind_output(self, target: np.ndarray) -> None:

@@ -50,8 +50,8 @@ class Frame:
 
     def of_columns(self, columns: list[int]) -> Frame:
         """The frame of a law over some of the columns."""
-        chosen = ([values[column] for column in columns] for values in (self.origins, self.units))
-        return Frame(*map(tuple, chosen), self.y_unit)
+        origins, units = (tuple(values[column] for column in columns) for values in (self.origins, self.units))
+        return Frame(origins, units, self.y_unit)
 
     def is_moved(self, feature: int) -> bool:
         """Whether a feature, numbered from 0, is read from another origin or in another unit."""

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ Frozen = tuple  # of (monomial, coefficient)
 ONE: Monomial = ()
 _MAX_PRODUCTS = 16  # of terms, in a product that is multiplied out; more are nobody's idea of readable
 _MAX_POWER = 3.0  # to which sums are multiplied out
+_NO_ATOM: tuple[Any, ...] = ("",)
 _ROUNDING = 1e-13  # relative; what a few dozen operations leave
 _MOST_SWITCHES = 3  # columns with two values, of which a function is looked up at all corners
 LARGEST_SHIFT = 30.0  # exp(b) is a factor of a readable law up to here
@@ -121,7 +123,7 @@ class Algebra:
         """``exp(b + c*log(g) + h)`` as ``exp(b) * g**c * exp(h)``."""
         front, switched, rest = {ONE: 1.0}, {}, {}
         for monomial, c in form.items():
-            [(atom, exponent)] = monomial if len(monomial) == 1 else [(("",), 0.0)]
+            [(atom, exponent)] = monomial if len(monomial) == 1 else [(_NO_ATOM, 0.0)]
             if monomial == ONE and abs(c) < LARGEST_SHIFT:
                 front = scaled(front, math.exp(c))
             elif atom[:2] == ("f", "log") and exponent == 1 and is_builtin("log", self.primitives):

@@ -21,6 +21,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, combinations, permutations, product
 from operator import attrgetter
+from typing import Any
 
 import torch
 
@@ -46,6 +47,7 @@ from sklearn_eql.symbolic.kinks import with_kinks_rewritten
 from sklearn_eql.symbolic.written import Term, Tree, Writer, constant_bits, cost_of_term, price, written
 
 _WAVES = {("f", "sin"): ("cos", -math.pi / 2), ("f", "cos"): ("sin", math.pi / 2)}
+_NO_ATOM: tuple[Any, ...] = ("",)
 _MANY_TERMS = 8  # of a sum; longer ones are not searched for partial factors
 _MANY_SPELLED = 1200  # sums within one law, and multiples of them; what comes after these is written as it comes
 _CHECKED = 1e-12  # relative error of coefficients multiplied out again
@@ -163,7 +165,7 @@ class Speller:
         terms = dict(form)
         shift = terms.pop(ONE, 0.0)
         for monomial, c in form:
-            [(atom, exponent)] = monomial if len(monomial) == 1 else [(("",), 0.0)]
+            [(atom, exponent)] = monomial if len(monomial) == 1 else [(_NO_ATOM, 0.0)]
             if shift and atom[:2] == ("f", "log") and exponent == 1 and abs(shift / c) < LARGEST_SHIFT:
                 inner = self.tree(frozen(scaled(atom[2][0], math.exp(shift / c))))
                 rest = [self._term(k, m) for m, k in terms.items() if m != monomial]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
+from typing import Any
 
 import sympy
 
@@ -86,7 +87,7 @@ class _Reader:
     def __init__(self, text: str, names: dict[str, str]) -> None:
         self.text, self.names = text, names
 
-    def error(self, node: ast.AST, message: str) -> ValueError:
+    def error(self, node: ast.expr, message: str) -> ValueError:
         column = len(self.text.encode()[: node.col_offset].decode(errors="ignore"))
         return ValueError(f"{_place(self.text, column)}: {message}.")
 
@@ -107,7 +108,8 @@ class _Reader:
     def _number(self, node: ast.Constant) -> sympy.Expr:
         if isinstance(node.value, int) and node.value < 10**15:
             return sympy.Integer(node.value)
-        number = sympy.Float(float(min(node.value, 10**400)) if node.value < 1e308 else "inf")
+        value: Any = node.value  # int or float
+        number = sympy.Float(float(min(value, 10**400)) if value < 1e308 else "inf")
         if not number.is_finite:
             raise self.error(node, "a number too large for double precision")
         return number

@@ -183,7 +183,7 @@ class _Run:
         if self.gates is None and (alpha is None or self.penalty_gradient is not None):
             used = flat if mask is None else flat * mask
             gradient = self.error_gradient(used, x, y, weight)
-            if alpha is not None:
+            if alpha is not None and self.penalty_gradient is not None:
                 gradient.addcmul_(self.penalty_gradient(used), alpha[:, None], value=phase.alpha_scale)
             return [gradient if mask is None else gradient.mul_(mask)]
         leaves = [flat.requires_grad_()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -10,11 +10,11 @@ import numpy as np
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.sparse.structure import fixed_in_print
 from sklearn_eql.symbolic.canonical import free_mask
-from sklearn_eql.symbolic.equation import Affine, Equation
+from sklearn_eql.symbolic.equation import Affine, Equation, Unit
 from sklearn_eql.units.dimensions import TableUnits, as_fraction, written
 from sklearn_eql.units.linear_algebra import LinearSystem
 
-Row = dict[tuple, Fraction]
+Row = dict[Hashable, Fraction]
 """Coefficients of unknown dimensions: of ``("source", s)``, ``("form", f)`` and ``("constant", c)``."""
 
 
@@ -98,7 +98,12 @@ def _describe(law: Equation, units: TableUnits, primitives: Mapping[str, Primiti
 
 
 def _rows_of(
-    s: int, args: Sequence[Affine], forms: Sequence[tuple], identity: str | None, primitive: Primitive, logarithms
+    s: int,
+    args: Sequence[Affine],
+    forms: Sequence[tuple],
+    identity: str | None,
+    primitive: Primitive,
+    logarithms: Container[int],
 ) -> list[Row]:
     """What the function of a unit, source `s`, asks of its arguments and gives."""
     own, one = ("source", s), Fraction(1)
@@ -115,7 +120,7 @@ def _rows_of(
             return [{own: one, forms[0]: -as_fraction(sum(c for _, c in args[1]))}, {forms[1]: one}]
         return [{form: one} for form in (own, *forms)]
     if primitive.joint_degree is not None:
-        equal = [{forms[0]: one, form: -one} for form in forms[1:]]
+        equal: list[Row] = [{forms[0]: one, form: -one} for form in forms[1:]]
         return [*equal, {own: one, forms[0]: -as_fraction(primitive.joint_degree)}]
     found: list[Row] = []
     row = {own: one}
@@ -127,5 +132,5 @@ def _rows_of(
     return [*found, row]
 
 
-def _identity(unit, primitives: Mapping[str, Primitive]) -> str | None:
+def _identity(unit: Unit, primitives: Mapping[str, Primitive]) -> str | None:
     return primitives[unit.primitive].identity

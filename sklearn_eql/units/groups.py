@@ -172,7 +172,7 @@ class _Writer:
         return self.add("inv", ((below, 1.0),)) if above == 0 else self.add("div", ((above, 1.0),), ((below, 1.0),))
 
     def renumbered(self, form: Affine, number: Sequence[int]) -> Affine:
-        return _merged((number[source], c) for source, c in form)
+        return _merged(tuple((number[source], c) for source, c in form))
 
     def _power(self, feature: int, exponent: Fraction) -> int:
         if exponent == 1:
@@ -186,7 +186,7 @@ class _Writer:
         return self.add("pow", ((feature, 1.0),), ((0, float(exponent)),))
 
 
-def _merged(form) -> Affine:
+def _merged(form: Affine) -> Affine:
     total: dict[int, float] = {}
     for source, c in form:
         total[source] = total.get(source, 0.0) + c

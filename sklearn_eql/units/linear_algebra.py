@@ -95,7 +95,7 @@ def _minus(
 
 def _reduced(rows: list[list[Fraction]]) -> tuple[list[list[Fraction]], list[int]]:
     """Reduced row echelon form, and the columns of the pivots."""
-    rows, pivots = [list(row) for row in rows], []
+    rows, pivots = [list(row) for row in rows], list[int]()
     for column in range(len(rows[0]) if rows else 0):
         top = len(pivots)
         found = next((i for i in range(top, len(rows)) if rows[i][column]), None)
