@@ -92,7 +92,7 @@ def to_plain(value: Any, special: Callable[[Any], dict | None] = lambda value: N
     if (found := special(value)) is not None:
         return found
     if value is None or isinstance(value, (bool, int, float)):
-        return value if type(value) in (type(None), bool, int, float) else value.item()  # np.float64 is a float
+        return value.item() if isinstance(value, np.generic) else value  # np.float64 is a float
     if isinstance(value, str):
         return str(value)  # of an enumeration, its text
     if isinstance(value, os.PathLike):
@@ -135,6 +135,8 @@ def from_plain(value: Any, special: Callable[[str, Any], Any] | None = None) -> 
         found = np.empty(len(content[1]), dtype=object)
         found[:] = [from_plain(entry, special) for entry in content[1]]
         return found.reshape(content[0])
+    if special is None:
+        raise NotPlainError(f"{name!r} is no plain value, and nothing was said of how to read it")
     return special(name, content)
 
 

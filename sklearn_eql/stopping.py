@@ -100,7 +100,7 @@ def interruption_noted(note: Callable[[], object]) -> Iterator[None]:
         return
     pressed = False
 
-    def ask(signum, frame) -> None:
+    def ask(signum: int, frame: FrameType | None) -> None:
         nonlocal pressed
         try:
             before(signum, frame)

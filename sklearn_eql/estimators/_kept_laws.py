@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sklearn_eql.estimators._constants_reader import ConstantsReader, curvatures
@@ -32,7 +33,7 @@ def laws_before(
     estimator: ConstantsReader, settings: SearchSettings, n_features: int, n_outputs: int
 ) -> list[list[Law]]:
     """Laws of the fit before that start this one, one list per output; none of other columns, or functions gone."""
-    before = estimator._laws if estimator.warm_start and hasattr(estimator, "_laws") else []
+    before = estimator._laws if getattr(estimator, "warm_start", False) and hasattr(estimator, "_laws") else []
     if len(before) != n_outputs:
         return [[] for _ in range(n_outputs)]
     return [[law for law in laws if _is_usable(law, settings, n_features)] for laws in before]
@@ -51,7 +52,7 @@ def with_rivals(
     try:
         return result, marks(deadline)
     except KeyboardInterrupt:
-        return interrupted(result), rivals(*about, 0.0)
+        return interrupted(result), marks(0.0)
 
 
 def with_curvatures(

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from sklearn_eql.estimators._check_table import copies, merge_duplicates, n_given
+from sklearn_eql.estimators._check_table import GivenRows, copies, merge_duplicates, n_given
 from sklearn_eql.estimators._constants_reader import with_chi_square
 from sklearn_eql.estimators._equation_reader import Selection, laws_table
 from sklearn_eql.estimators._folds import Folds

@@ -238,7 +238,8 @@ class RunReader:
                 f"{str(path)!r}: the fit had {', '.join(missing)} that a file of plain values does not hold. Pass the "
                 f"same: {cls.__name__}.from_run({str(path)!r}, {', '.join(f'{name}=...' for name in missing)})."
             )
-        estimator = cls().set_params(**parameters)
+        estimator: Any = cls()
+        estimator.set_params(**parameters)
         passed = {"callbacks": None, **parameters}
         stored = {name: from_plain(value, partial(_object, passed)) for name, value in run["state"].items()}
         estimator.__setstate__({**vars(estimator), **stored, "run_dir": path, **parameters})

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Integral, Real
 from os import PathLike
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
@@ -469,13 +469,13 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
 
     def _find(
         self,
-        windows,
-        states,
-        step_scale,
+        windows: np.ndarray,
+        states: np.ndarray,
+        step_scale: np.ndarray,
         names: list[str],
         settings: fitting.FitSettings,
         seed: int,
-        deadlines,
+        deadlines: Sequence[float],
         before: _Before,
         keep: Callable[[_Found], None],
     ) -> _Found:
@@ -492,6 +492,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
             encoders = {t: fitting.trained_encoder(trained, t, windows, settings) for t in trained.order}
 
         def as_trained(found: _Found) -> _Found:
+            assert trained is not None
             best = trained.order[0]
             found.encoder, found.latents = encoders[best], encoders[best](windows)
             laws = fitting.trained_laws(trained, best, states, found.latents, settings)
@@ -520,7 +521,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
                     raise
                 as_trained(found)
             found.interrupted, found.stop_reason = True, StopReason.INTERRUPTED
-            if found.used.any() and found.encoder is None:
+            if found.used is not None and found.latents is not None and found.used.any() and found.encoder is None:
                 started = encoders[next(iter(encoders))]
                 found.encoder = started.taught(windows, found.latents, 0, len(windows), seed, deadlines[2])
         return found
@@ -534,8 +535,8 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         encoders: dict[int, FittedEncoder],
         names: list[str],
         settings: fitting.FitSettings,
-        seed,
-        deadlines,
+        seed: int,
+        deadlines: Sequence[float],
         before: EarlierLaws | None,
         keep: Callable[[_Found], None],
     ) -> None:
@@ -563,7 +564,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
             best = [min(front, key=lambda law: law.loss).equation for front in laws]
             accurate = LawCell(best, vocabulary(settings.primitives), self.form, settings.dt)
             found.notes = notes(accurate, states, found.latents, found.used, names[states.shape[2] :], seed)
-        if found.used.any():
+        if found.used is not None and found.latents is not None and found.used.any():
             started = encoders[next(iter(encoders))]
             size = self.batch_size or len(windows)
             found.encoder = started.taught(windows, found.latents, 0, len(windows), seed, deadlines[2])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ from sklearn_eql.networks.state import load_parameters, parameters_of
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.progress import Watcher
 from sklearn_eql.stopping import StopReason, flag_of_interruption
+from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.checkpoint import Checkpoint
 from sklearn_eql.training.minibatch import Watch
 from sklearn_eql.training.optimizers import OPTIMIZERS

@@ -37,7 +37,6 @@ from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import AUTO, check_readable, proposals_of
 from sklearn_eql.language.proposals import Proposals
 from sklearn_eql.language.writer import Writer
-from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.selection import select
 from sklearn_eql.laws.standing import standings
@@ -248,7 +247,7 @@ class SymbolicTransformerRegressor(ProfileReader, StabilityReader, RegressorMixi
 
     def _fit_output(
         self,
-        given: Rows,
+        given: GivenRows,
         settings: SearchSettings,
         initial: Sequence[Law],
         seed: int,
