@@ -99,10 +99,9 @@ def keep_laws(estimator: ConstantsReader, outcomes: Sequence[Outcome], names: li
     estimator.stop_reason_ = estimator._unlist([str(result.stop_reason) for result in results])
     estimator.interrupted_ = any(result.interrupted for result in results)
     if estimator.interrupted_:
-        more = ", or warm_start=True to go on from here" if hasattr(estimator, "warm_start") else ""
         warnings.warn(
             "fit was interrupted; the best equation found until then was kept (interrupted_ is True). Set "
-            f"max_time for a limit{more}.",
+            "max_time for a limit, or warm_start=True to go on from here.",
             SearchInterruptedWarning,
             stacklevel=3,
         )

@@ -359,7 +359,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         if self.interrupted_:
             warnings.warn(
                 "fit was interrupted; the best law found until then was kept (interrupted_ is True). Set max_time "
-                "for a limit.",
+                "for a limit, or warm_start=True to go on from here.",
                 SearchInterruptedWarning,
                 stacklevel=2,
             )

@@ -182,7 +182,7 @@ class EQLRegressor(
         Each is called with a :class:`~sklearn_eql.callbacks.Progress` while the fit runs, and ends it with a true
         answer; the best law so far is kept. See :mod:`sklearn_eql.callbacks`.
     warm_start : bool, default=False
-        Start the search from the equations of the previous fit.
+        Start the search from the equations of the previous fit; not with `groups`.
     run_dir : str, path-like or None, default=None
         Directory in which the fit keeps its laws while it searches, once a second at most, and from which `from_run`
         opens it again. Made if it is not there. One fit at a time: that of a killed fit is refused to another one.
