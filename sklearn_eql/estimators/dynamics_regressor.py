@@ -557,7 +557,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         cell = self._choose(found, laws, states, names, settings)
         if interrupted:
             found.interrupted, found.stop_reason = True, StopReason.INTERRUPTED
-        elif time.time() > deadlines[1]:
+        elif not found.interrupted and time.time() > deadlines[1]:
             found.stop_reason = StopReason.MAX_TIME
         # What the search found is judged, whichever shorter law a user selects.
         if found.stop_reason == StopReason.SCHEDULE:  # not cut short
