@@ -307,7 +307,7 @@ def _try(
     entrants: list[_Entrant] = []
     for name in family.outers:
         if name in places:
-            with_logs = places[name].outer.makes_products
+            with_logs = places[name].outer.adds_logarithms
             for structure in family.structures(generators[name], problem.primitives, problem.max_exact, with_logs):
                 entrants.append(_Entrant(places[name], structure))
                 if deadline.passed:

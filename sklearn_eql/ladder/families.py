@@ -99,6 +99,7 @@ _scanned = partial(Family, functions=(), solved_starts=True, own_logs=True)
 _factored = partial(_scanned, outers=("identity",), functions=("pow", "mul"), round_exponents=True, many_rows=True)
 _SCANNED = ("identity", "exp", "inv", "sqrt", "log", "square", "arcsin")
 _MAIN = ("identity", "inv", "sqrt", "inv sqrt", "inv square", "exp")
+_BOUNDED = (*_MAIN, *(outer.name for outer in OUTER_FUNCTIONS if outer.level is not None))
 
 GROWTH = Family("growth", shapes.growth, ("identity", "exp"), ("exp",))
 """The one family whose laws may have any number of columns: it is linear in them and in their logarithms."""
@@ -110,7 +111,7 @@ LADDER: tuple[Family, ...] = (
     Family("cubic form", repeated(partial(shapes.polynomial, degree=3, with_base=False), 1), ("identity",), ("mul",)),
     _factored("factor and function", power_functions.factor_and_function, extra_layers=4),
     _scanned("polynomial or pair", partial(scanned.polynomial_or_pair, limit=600), ("identity",)),
-    Family("scaled quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=True), 1), _MAIN),
+    Family("scaled quadratic form", repeated(partial(shapes.polynomial, degree=2, with_base=True), 1), _BOUNDED),
     Family("two powers", repeated(partial(shapes.power_sum, n_terms=2), 24), _ALL),
     Family("distances", repeated(shapes.distances, 48), ("identity", "inv", "sqrt", "exp"), ("square",)),
     Family("function of one monomial", shapes.hinted_functions, _MAIN, round_exponents=True),

@@ -20,6 +20,7 @@ from sklearn_eql.sparse.problem import Problem
 from sklearn_eql.sparse.structure import Structure
 
 _LARGEST_WEIGHT = 1e3  # relative to the median row
+_LEVELS = (1.01, 1.3)  # of saturation, over the largest value: reached by the rows, or not
 _CROSSING_SHARE, _CROSSING_SIZE = 0.3, 0.1  # of rows that noise carries across zero: how many, and how far
 
 
@@ -45,6 +46,8 @@ class OuterFunction:
         Whether `y` is taken in the user's units, because `g` knows no scale.
     limit : float
         The outer function is not tried where ``abs(y)`` reaches it.
+    level : float or None
+        `g` ends at one, and the target is taken relative to that many times its largest size.
     """
 
     name: str
@@ -56,16 +59,22 @@ class OuterFunction:
     one_sign: bool = True
     natural: bool = False
     limit: float = math.inf
+    level: float | None = None
 
     @property
     def primitive(self) -> Primitive | None:
         """The primitive that `g` is, None for the others."""
-        return PRIMITIVES.get(self.name)
+        return PRIMITIVES.get(self.name.partition(" up to ")[0])
 
     @property
     def makes_products(self) -> bool:
         """Whether terms of the argument are factors of the law."""
         return self.primitive is not None and self.primitive.frees_constant()
+
+    @property
+    def adds_logarithms(self) -> bool:
+        """Whether logarithms of features in the argument are powers of them in the law."""
+        return self.makes_products or self.level is not None
 
     @property
     def absorbs_scale(self) -> bool:
@@ -133,6 +142,17 @@ OUTER_FUNCTIONS: tuple[OuterFunction, ...] = (
         natural=True,
         limit=math.pi / 2,  # of the values that it has
     ),
+    *(
+        OuterFunction(
+            f"sigmoid up to {level:g}",
+            ("sigmoid",),
+            torch.logit,
+            lambda y: 1 / (y * (1 - y)),
+            lambda terms: Node("sigmoid", [terms]),
+            level=level,
+        )
+        for level in _LEVELS
+    ),
 )
 
 
@@ -185,6 +205,9 @@ def inner_problem(problem: Problem, outer: OuterFunction) -> InnerProblem | None
             y = torch.where(known, y, y[known].min())
     if outer.natural:
         y = y * problem.y_unit
+    if outer.level is not None:
+        amplitude = outer.level * float(y.max())
+        y, sign = y / amplitude, sign * amplitude
     if bool((y.abs() >= outer.limit).any()):
         return None
     u, slope = outer.inverse(y), outer.slope(y)
@@ -199,7 +222,7 @@ def inner_problem(problem: Problem, outer: OuterFunction) -> InnerProblem | None
     if not (spread > 0 and torch.isfinite(u).all() and torch.isfinite(importance).all() and mean > 0):
         return None
     weight = importance / mean
-    unit = problem.y_unit if outer.natural else 1.0
+    unit = problem.y_unit if outer.natural else 1.0 if outer.level is None else 1 / amplitude
     factor = mean / unit**2
     inner = replace(problem.of_parts, y=u, sample_weight=weight, exact=problem.exact / factor)
     return InnerProblem(problem, outer, inner, sign, factor)

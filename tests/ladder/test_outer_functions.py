@@ -1,9 +1,13 @@
 """Outer functions: the law of a transformed target, put under the function, is a law of the target."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import sympy
 import torch
+from equal_laws import same_law
 
+from sklearn_eql import EQLRegressor
 from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS, inner_problem
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
 from sklearn_eql.sparse.levenberg_marquardt import levenberg_marquardt
@@ -12,7 +16,8 @@ from sklearn_eql.sparse.structure import SparseUnit, Structure
 
 X = np.random.default_rng(0).uniform(0.5, 2, (80, 2))
 U = 0.3 + 0.2 * X[:, 0] + 0.1 * X[:, 1]  # between 0 and 1: every outer function is defined
-BY_NAME = {outer.name: outer for outer in OUTER_FUNCTIONS}
+BY_NAME = {outer.name: outer for outer in OUTER_FUNCTIONS if outer.level is None}
+BOUNDED = [outer for outer in OUTER_FUNCTIONS if outer.level is not None]
 OUTER = {
     "identity": lambda u: u,
     "inv": lambda u: 1 / u,
@@ -199,3 +204,23 @@ def test_rows_that_noise_carries_across_zero_are_left_out(name):
 
 def test_a_target_that_crosses_zero_by_itself_has_no_logarithm():
     assert inner_problem(problem(np.where(np.arange(80) < 3, -0.5, 1.0) * U), BY_NAME["exp"]) is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("outer", BOUNDED, ids=lambda outer: outer.name)
+def test_a_saturation_is_linear_below_a_level_that_the_fit_then_corrects(outer, sign):
+    y = sign * 4 / (1 + np.exp(3 - 2 * X[:, 0] - X[:, 1]))
+    target = problem(y)
+    place = inner_problem(target, outer)
+    law = place.wrap(place.inner.fit([LINEAR], 10)[0].structure)
+    assert target.fit([law], 40)[0].loss < 1e-20
+
+
+def test_saturations_under_noise_keep_their_variables():
+    rng = np.random.default_rng(5)
+    energy, kt = rng.uniform([0, 0.2], [4, 1], (150, 2)).T
+    rows = pd.DataFrame({"E": energy, "T": kt})
+    occupied = 1 / (1 + np.exp((energy - 2) / kt)) + 0.01 * rng.standard_normal(150)
+    model = EQLRegressor(n_families=11, n_generations=1, random_state=0).fit(rows, occupied)
+    E, T = sympy.symbols("E T")
+    assert same_law(model.sympy_expr_, 1 / (1 + sympy.exp((E - 2) / T)))
