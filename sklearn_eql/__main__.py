@@ -7,7 +7,9 @@ import contextlib
 import difflib
 import shlex
 import sys
+import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MANY = 20  # column names that an error message lists
+_MISTAKES = (ValueError, RuntimeError, FileNotFoundError, ImportError)  # said in one line
 _FEW = 6  # distinct values of a column that may well be categories
 
 
@@ -30,12 +33,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, or 2 with one line on stderr that says what to change."""
     options = _parser().parse_args(argv)
     try:
+        if Path(options.file).is_dir():
+            return _folder(options)
+        if options.results is not None or options.jobs != 1:
+            raise _InputError("--results and --jobs are for a folder of tables")
         X, y, groups, notes = _read(options)
         for note in notes:
             _say(note)
         model = _fit(options, X, y, groups)
         _report(options, model, list(X.columns))
-    except (_InputError, ValueError, RuntimeError, FileNotFoundError, ImportError) as error:
+    except (_InputError, *_MISTAKES) as error:
         _say(f"error: {' '.join(str(error).split())}")
         return 2
     return 0
@@ -52,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Find the equation that gives one column of a CSV file from the others. The equation table and the "
         "law go to stdout, progress to stderr.",
     )
-    parser.add_argument("file", help="CSV file with a header line, packed or not; - for standard input")
+    parser.add_argument(
+        "file", help="CSV file with a header line, packed or not; - for standard input; a folder: a law for each table"
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--target", required=True, metavar="COL", help="column to explain")
     parser.add_argument("--features", nargs="+", metavar="COL", help="columns to use (default: all others)")
@@ -78,7 +87,49 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", type=int, default=3, metavar="N", help="digits of printed constants (default 3)")
     parser.add_argument("--latex", action="store_true", help="print the law as LaTeX, too")
     parser.add_argument("--save", type=Path, metavar="FILE", help="keep the fitted model: joblib.load(FILE)")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="of a folder: keep the laws, and go on from there")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="of a folder: tables at the same time")
     return parser
+
+
+def _folder(options: argparse.Namespace) -> int:
+    """A law for each table of a folder; 0 where all have one."""
+    from sklearn_eql.folder import fit_each, tables_in
+
+    if options.save is not None or options.latex:
+        raise _InputError(f"--save and --latex are for one table, and {options.file} is a folder")
+    tables = tables_in(Path(options.file))
+    n_failed = 0
+    for number, row in enumerate(fit_each(tables, partial(_row_of, options), options.results, options.jobs), start=1):
+        print(f"{row['file']}: {row['law'] or 'error: ' + row['error']}", flush=True)
+        _say(f"{number} of {len(tables)}: {row['file']}, {row['stop_reason'] or 'error'}")
+        n_failed += not row["law"]
+    if n_failed:
+        _say(f"error: {n_failed} of {len(tables)} tables have no law")
+    return 2 if n_failed else 0
+
+
+def _row_of(options: argparse.Namespace, path: Path) -> dict[str, str]:
+    """What is found in one table of a folder."""
+    one = argparse.Namespace(**{**vars(options), "file": str(path)})
+    begin = time.monotonic()
+    try:
+        X, y, groups, _ = _read(one)
+        model = _fit(one, X, y, groups, verbose=0)
+    except (_InputError, *_MISTAKES) as error:
+        return {"error": " ".join(str(error).split())}
+    from sklearn_eql._display import equation_text, pasteable_names, renamed
+
+    names = pasteable_names([options.target, *X.columns])
+    law = equation_text(renamed(model.sympy_expr_, names), options.precision)
+    chosen = model.equations_.loc[model.best_index_]
+    return {
+        "law": f"{names[options.target]} = {law}",
+        "loss": f"{chosen['loss']:.6g}",
+        "complexity": str(chosen["complexity"]),
+        "stop_reason": str(model.stop_reason_),
+        "seconds": f"{time.monotonic() - begin:.1f}",
+    }
 
 
 def _read(options: argparse.Namespace) -> tuple[pd.DataFrame, pd.Series, pd.Series | None, list[str]]:
@@ -194,7 +245,7 @@ def _quoted(columns: Sequence[str]) -> str:
     return " ".join(shlex.quote(column) for column in columns)
 
 
-def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series, groups: pd.Series | None) -> Any:
+def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series, groups: pd.Series | None, verbose: int = 1) -> Any:
     # Late, so that --help and mistakes in the options are answered without waiting for torch.
     from sklearn_eql import EQLRegressor
     from sklearn_eql.primitives import PRIMITIVES
@@ -216,7 +267,7 @@ def _fit(options: argparse.Namespace, X: pd.DataFrame, y: pd.Series, groups: pd.
             given["form"] = expression_of(options.form)
         except ValueError as error:
             raise _InputError(f"--form {error}") from None
-    model = EQLRegressor(verbose=1, **{name: value for name, value in given.items() if value is not None})
+    model = EQLRegressor(verbose=verbose, **{name: value for name, value in given.items() if value is not None})
     with contextlib.redirect_stdout(sys.stderr):  # stdout carries the result only
         return model.fit(X, y) if groups is None else model.fit(X, y, groups=groups)
 

@@ -212,10 +212,6 @@ def test_missing_file_is_named(fails, tmp_path):
     assert f"there is no file {path}" in fails(path, "--target", "y")
 
 
-def test_folder_instead_of_a_file_is_refused(fails, tmp_path):
-    assert "cannot read" in fails(tmp_path, "--target", "y")
-
-
 def test_missing_column_is_answered_with_close_names_and_all_names(fails, csv):
     message = fails(csv, "--target", "Sise")
     assert "there is no column 'Sise'" in message
@@ -386,3 +382,48 @@ def test_mistakes_in_groups_are_told_before_the_search(springs, fails, tmp_path)
     assert "breaks the units" in fails(
         springs, "--target", "y", "--drop", "spring", "--form", "k*x + sin(x)", "--units", "x=m", "--y-unit", "N"
     )
+
+
+# A folder of tables ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two tables of one law each, and one whose target is text."""
+    size = np.linspace(1, 4, 20)
+    for name, factor in (("b", 2), ("a", 3)):
+        pd.DataFrame({"size": size, "y": factor * size**1.5}).to_csv(tmp_path / f"{name}.csv", index=False)
+    pd.DataFrame({"size": size, "y": "x"}).to_csv(tmp_path / "c.csv.gz", index=False)
+    (tmp_path / "notes.txt").write_text("no table")
+    return tmp_path
+
+
+def test_each_table_of_a_folder_has_a_law_and_those_without_say_why(folder, capsys):
+    assert main([str(folder), "--target", "y", "--random-state", "0"]) == 2
+    captured = capsys.readouterr()
+    first, second, third = captured.out.splitlines()
+    assert (first, second) == ("a.csv: y = 3*size**(3/2)", "b.csv: y = 2*size**(3/2)")
+    assert third.startswith("c.csv.gz: error: not numeric: 'y'")
+    assert captured.err.splitlines()[-1] == "sklearn-eql: error: 1 of 3 tables have no law"
+
+
+def test_laws_that_are_kept_are_not_sought_again(folder, stub, capsys):
+    (folder / "c.csv.gz").unlink()
+    results = folder / "laws.results"
+    for _ in range(2):
+        run(folder, "--target", "y", "--results", results)
+        assert len(stub) == 2
+    results.write_text("".join(results.read_text().splitlines(keepends=True)[:2]))  # as a run that was stopped left it
+    run(folder, "--target", "y", "--results", results)
+    assert len(stub) == 3
+    assert list(pd.read_csv(results)["file"]) == ["a.csv", "b.csv"]
+
+
+def test_mistakes_about_folders(folder, fails, csv):
+    assert "--save and --latex are for one table" in fails(folder, "--target", "y", "--latex")
+    assert "--results and --jobs are for a folder" in fails(csv, "--target", "y", "--jobs", 2)
+    (folder / "laws.results").write_text("a,b\n")
+    assert "is no file of results" in fails(folder, "--target", "y", "--results", folder / "laws.results")
+    empty = folder / "empty"
+    empty.mkdir()
+    assert "no table in" in fails(empty, "--target", "y")

@@ -22,6 +22,7 @@ FLOORS = [  # from the ground up; what stands on one floor does not know of each
     {"dynamics", "encoder", "forms", "groups"},
     {"estimators"},
     {"__init__"},
+    {"folder"},
     {"__main__", "pretrain"},
 ]
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
