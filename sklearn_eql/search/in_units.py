@@ -2,9 +2,10 @@
 
 Where constants have no units, the table is first written without units (:mod:`sklearn_eql.units.groups`): fewer
 columns, in which no law can break the units. The laws that are found there are rewritten in the features. Where none is
-confirmed, to be exact or to leave nothing but noise, the ordinary search follows, starting from these. On its way to a
-law it may pass others that break the units, with terms that drop out later, or powers that are not round yet; those
-that are printed fit them. Where that confirms none either, it is repeated among structures that fit the units only.
+confirmed, to be exact or, as a function of one column, to leave nothing but noise, the ordinary search follows,
+starting from these. On its way to a law it may pass others that break the units, with terms that drop out later, or
+powers that are not round yet; those that are printed fit them. Where that confirms none either, it is repeated among
+structures that fit the units only.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def search(
     if known and not known[0].columns:
         return _only_law(known[0], _table_of(*given, strictly, seed, deadline), deadline)
     first = _between_groups(known, given, strictly, seed, deadline) if known else None
-    if first is not None and first.stop_reason in _ENDED:
+    is_noise = first is not None and first.stop_reason == StopReason.NOISE
+    if first is not None and first.stop_reason in _ENDED and not (is_noise and len(known[0].columns) > 1):
         return first
     found, last = ([], None) if first is None else (first.front, first)
     for limits in (freely, strictly):  # what leads to a law need not fit the units
@@ -91,6 +93,8 @@ def search(
     laws = shortlist(found, len(y))
     met = laws[-1].level <= laws[-1].exact
     reason = StopReason.PATIENCE if last.stop_reason == StopReason.EXACT and not met else last.stop_reason
+    if is_noise and reason in (StopReason.PATIENCE, StopReason.MAX_TIME, StopReason.GENERATIONS):
+        reason = StopReason.NOISE
     return replace(last, front=laws, stop_reason=reason)
 
 
