@@ -1,4 +1,4 @@
-"""Terms that are nothing in the user's units.
+"""Constants that are nothing in the user's units.
 
 A search sees scaled columns, and there ``T*log(b/a)`` is ``T*(log(b/a) + c)``, with a constant that the scales make:
 no search can leave it out. In the user's units it is zero, to its error.
@@ -17,15 +17,15 @@ _IDLE = 3.0  # standard errors from zero, at most
 
 
 def without_idle_terms(equation: Equation, loss: float, table: Table) -> tuple[Equation, float]:
-    """The law in the user's units without terms that rows do not tell from none, and its relative loss.
+    """The law in the user's units without constants beside logarithms that rows do not tell from zero, and its loss.
 
-    Terms go one at a time, the least certain first, as long as that shortens the description. An argument keeps one.
+    One at a time, the least certain first, as long as that shortens the description.
     """
     while True:
         free = free_mask(equation, table.primitives)
         values, errors = equation.coefficients(), table.errors(equation, free)
         with np.errstate(divide="ignore", invalid="ignore"):
-            distance = np.where(free & _has_others(equation), np.abs(values) / errors, np.inf)
+            distance = np.where(free & _beside_logarithms(equation), np.abs(values) / errors, np.inf)
         i = int(np.argmin(distance)) if len(distance) else 0
         if not len(distance) or not distance[i] < _IDLE:
             return equation, loss
@@ -39,7 +39,11 @@ def without_idle_terms(equation: Equation, loss: float, table: Table) -> tuple[E
         equation, loss = fitted, left
 
 
-def _has_others(equation: Equation) -> np.ndarray:
-    """Of every coefficient, whether its linear form has further terms."""
+def _beside_logarithms(equation: Equation) -> np.ndarray:
+    """Of every coefficient, whether it is the constant of a linear form with a logarithm in it."""
+    first = 1 + equation.n_features
+    logarithms = {first + i for i, unit in enumerate(equation.units) if unit.primitive == "log"}
     forms = [*(arg for unit in equation.units for arg in unit.args), equation.output]
-    return np.concatenate([np.full(len(form), len(form) > 1) for form in forms])
+    return np.array(
+        [source == 0 and any(s in logarithms for s, _ in form) for form in forms for source, _ in form], dtype=bool
+    )

@@ -30,7 +30,7 @@ def complaint(case):
         warnings.simplefilter("ignore", UnusedLatentWarning)  # what such series ask for
         try:
             predicted = case.run()
-        except (ValueError, TypeError, AllTrialsFailedError) as error:
+        except (ValueError, TypeError, FileNotFoundError, AllTrialsFailedError) as error:
             named = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)) for name in case.blamed)
             return None if named else f"the error names none of {sorted(case.blamed)}: {type(error).__name__}: {error}"
         except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, Warning) as error:
