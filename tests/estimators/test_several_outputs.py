@@ -23,7 +23,7 @@ def table(noise=0.0):
 
 
 def small(**settings):
-    return EQLRegressor(n_families=4, n_generations=2, random_state=0, **settings)
+    return EQLRegressor(n_families=2, n_generations=1, random_state=0, **settings)
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])

@@ -77,7 +77,7 @@ def test_several_outputs(table):
         ({"y_unit": ENERGY}, "without units"),
         ({"units": {"q": ENERGY}}, "'q' is no feature"),
         ({"units": UNITS, "y_unit": {"K": 1}, "dimensionless_constants": True}, "K is in none"),
-        ({"units": UNITS, "form": sympy.Symbol("m") * sympy.Symbol("k")}, "Give one of the two"),
+        ({"units": UNITS, "form": sympy.Symbol("k") * sympy.sin(sympy.Symbol("m"))}, "breaks the units"),
     ],
 )
 def test_mistakes_are_said_before_the_search(table, settings, message):

@@ -1,4 +1,4 @@
-"""Islands and outputs on a cluster of dask: the laws of one process, also where a worker is killed on the way."""
+"""Tasks on a cluster of dask: the laws of one process, also where a worker is killed on the way."""
 
 import os
 import signal
@@ -21,13 +21,12 @@ def client():
         yield client
 
 
-@pytest.mark.parametrize(("n_outputs", "n_islands"), [(3, 1), (1, 3)])
-def test_laws_are_those_of_one_process_though_a_worker_is_killed(client, n_outputs, n_islands):
+def test_laws_are_those_of_one_process_though_a_worker_is_killed(client):
     rng = np.random.default_rng(0)
     X = rng.uniform(1, 3, (80, 2))
     Y = np.c_[X[:, 0] * X[:, 1], X[:, 0] / X[:, 1], X[:, 0] + 2 * X[:, 1] ** 2] + 0.05 * rng.standard_normal((80, 3))
-    model = EQLRegressor(n_families=2, n_generations=2, n_islands=n_islands, random_state=0)
-    expected = model.fit(X, Y[:, :n_outputs]).sympy_expr_
+    model = EQLRegressor(n_families=2, n_generations=2, random_state=0)
+    expected = model.fit(X, Y).sympy_expr_
     told = []
 
     def kill(progress):
@@ -36,6 +35,6 @@ def test_laws_are_those_of_one_process_though_a_worker_is_killed(client, n_outpu
             os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
 
     with joblib.parallel_config("dask"):
-        model.set_params(n_jobs=2, callbacks=[kill]).fit(X, Y[:, :n_outputs])
+        model.set_params(n_jobs=2, callbacks=[kill]).fit(X, Y)
     assert len(told) > 2
     assert model.sympy_expr_ == expected
