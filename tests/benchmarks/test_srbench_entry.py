@@ -28,7 +28,7 @@ _AWKWARD = [
     *("lambda", "wheel-base", "two words", "it's", "µ"),
 ]
 
-_BRIEF = {"population_size": 32, "n_generations": 1}
+_BRIEF = {"population_size": 32, "n_generations": 1, "n_families": 8}
 
 
 @pytest.fixture
