@@ -23,12 +23,16 @@ def without_idle_terms(equation: Equation, loss: float, table: Table) -> tuple[E
     """
     while True:
         free = free_mask(equation, table.primitives)
+        candidates = np.flatnonzero(free & _beside_logarithms(equation))
+        if not len(candidates):  # as in most laws, whose errors need not be known
+            return equation, loss
         values, errors = equation.coefficients(), table.errors(equation, free)
         with np.errstate(divide="ignore", invalid="ignore"):
-            distance = np.where(free & _beside_logarithms(equation), np.abs(values) / errors, np.inf)
-        i = int(np.argmin(distance)) if len(distance) else 0
-        if not len(distance) or not distance[i] < _IDLE:
+            distance = np.abs(values[candidates]) / errors[candidates]
+        nearest = int(np.argmin(distance))
+        if not distance[nearest] < _IDLE:
             return equation, loss
+        i = int(candidates[nearest])
         values[i] = 0.0
         shorter = canonicalize(equation.with_coefficients(values), table.primitives)
         mask = free_mask(shorter, table.primitives)
