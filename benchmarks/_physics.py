@@ -7,7 +7,8 @@ in ``strogatz/formulas.csv``. In the first, the column ``# variables`` is wrong 
 name cells that are filled count, and they must be the symbols of the formula.
 
 ``suites/*.json`` hold a formula and, per variable, a range, how it is sampled (uniform, log-uniform in base 10,
-integer) and its sign (as given, or random); `n_points` rows per problem.
+integer, or as a multiple of the variable before, whose factors are uniform) and its sign (as given, or random);
+`n_points` rows per problem, which a problem may have its own of.
 Groups of laws (``constant_ranges``) are not read here.
 
 Half of the problems are for tuning, half for judging what tuning gave: those at even positions of their file (0, 2,
@@ -49,7 +50,7 @@ class Problem:
     formula: sympy.Expr
     ranges: dict[str, tuple[float, float]]
     table: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)  # rows given by the suite: X, y
-    sampling: dict[str, str] = field(default_factory=dict)  # "uniform" (the default), "log-uniform" or "integer"
+    sampling: dict[str, str] = field(default_factory=dict)  # "uniform" (the default), or as the suites have it
     signs: dict[str, str] = field(default_factory=dict)  # "as given" (the default), "negated" or "random"
     n_train: int = N_TRAIN
     by_error: bool = False  # whether the error alone decides, without noise; with noise the form will do, too
@@ -111,6 +112,8 @@ class Problem:
                 x = rng.integers(math.ceil(low - margin), math.floor(high + margin) + 1, n).astype(float)
             elif how == "log-uniform":
                 x = 10**x
+            elif how == "multiple":
+                x = x * columns[-1]
             sign = self.signs.get(name, "as given")
             columns.append(-x if sign == "negated" else x * rng.choice([-1.0, 1.0], n) if sign == "random" else x)
         return np.column_stack(columns)
@@ -212,7 +215,7 @@ def suite_problems(name: str, folder: Path) -> list[Problem]:
             {v["symbol"]: (v["low"], v["high"]) for v in problem["variables"]},
             sampling={v["symbol"]: v["sampling"] for v in problem["variables"]},
             signs={v["symbol"]: v["sign"] for v in problem["variables"]},
-            n_train=_ROWS.get(name, suite["n_points"]),
+            n_train=_ROWS.get(name, problem.get("n_points", suite["n_points"])),
             by_error=True,
         )
         for position, problem in enumerate(suite["problems"])
@@ -224,7 +227,7 @@ CLASSICS = (
     *("nguyen", "keijzer", "livermore", "constant", "koza", "meier", "nonic", "neat", "sine", "grammarvae", "poly"),
     "pagie",
 )
-OWN = ("further",)
+OWN = ("further", "textbook", "handbook")
 SUITES = {"feynman": feynman_problems, "strogatz": strogatz_problems} | {
     name: partial(suite_problems, name) for name in (*CLASSICS, "fastsrb", *OWN)
 }

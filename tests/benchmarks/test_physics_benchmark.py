@@ -36,6 +36,8 @@ N_PROBLEMS = {
     "pagie": 1,
     "fastsrb": 120,
     "further": 41,
+    "textbook": 58,
+    "handbook": 30,
 }
 
 
@@ -242,6 +244,12 @@ def test_suites_are_sampled_as_their_files_say(suites):
     assert set(np.sign(X[name])) == {-1.0, 1.0}
     if sampled.sampling[name] == "log-uniform":
         assert np.log10(X[name].abs()).mean() == pytest.approx(np.log10(low * high) / 2, abs=0.15)
+
+
+def test_a_variable_may_be_a_multiple_of_the_one_before(make_problem):
+    problem = replace(make_problem("a/b", a=(50, 500), b=(0.6, 0.8)), sampling={"b": "multiple"})
+    X, _ = problem.training(0)
+    assert (X["b"] / X["a"]).between(0.6, 0.8).all()
 
 
 def test_recovered_asks_for_form_and_error(rule, make_problem):
