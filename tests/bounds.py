@@ -19,6 +19,7 @@ import argparse
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,8 @@ def name_of(requirement: str) -> str:
 def install(python: Path, wheel: Path, lowest: bool) -> None:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, pin()], check=True)
+    # A package of the same version, from an earlier run, would stay.
+    subprocess.run([str(python), "-m", "pip", "uninstall", "--quiet", "--yes", "sklearn-eql"], check=True)
     wanted = [f"{wheel}[{EXTRAS}]", pin()]
     if not lowest:
         subprocess.run([*pip, "--upgrade", *wanted], check=True)
@@ -107,6 +110,7 @@ def main() -> int:
     statuses = {}
     with folder_of(given.keep) as folder:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+        shutil.rmtree(ROOT / "build", ignore_errors=True)  # modules of old would go into the wheel
         subprocess.run([*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)], check=True)
         wheel = max(folder.glob("sklearn_eql-*.whl"), key=lambda path: path.stat().st_mtime)
         for name in given.only:

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import sympy
+from equal_laws import same_law
 
 from sklearn_eql import EQLRegressor
 from sklearn_eql.constraints import Passes, Without
 from sklearn_eql.exceptions import AllTrialsFailedError
-from tests.equal_laws import same_law
 
 x, t, a, b, k = sympy.symbols("x t a b k")
 DECAY = a * x**2 * sympy.exp(-k * t) + b

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import sympy
+from equal_laws import same_law
 
 from sklearn_eql import EQLRegressor
 from sklearn_eql.constraints import MaxComplexity, Passes, Without
-from tests.equal_laws import same_law
 
 QUICK = {"random_state": 0, "functions": ["square"], "n_generations": 1, "n_families": 6}
 LABELS = np.repeat(["a", "b", "c", "d"], 15)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import sympy
+from equal_laws import same_law
 
 from sklearn_eql import EQLRegressor
-from tests.equal_laws import same_law
 
 FEW = {"functions": ["id", "square", "mul"], "n_hidden_layers": 1, "population_size": 32, "n_generations": 4}
 X = np.random.default_rng(0).uniform(1, 2, (60, 1))

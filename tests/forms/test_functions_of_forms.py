@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import sympy
+from equal_laws import same_law
 
 from sklearn_eql import EQLRegressor
-from tests.equal_laws import same_law
 
 x, t, k, c, u = sympy.symbols("x t k c u")
 f, g = sympy.Function("f"), sympy.Function("g")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import sympy
+from equal_laws import same_law
 
 from sklearn_eql import EQLRegressor
-from tests.equal_laws import same_law
 
 
 @pytest.fixture(scope="module")

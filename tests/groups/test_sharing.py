@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sympy
+from equal_laws import same_law
 
 from sklearn_eql.groups.finishing import finished
 from sklearn_eql.groups.fitted_form import Rows, fitted_alone
@@ -12,7 +13,6 @@ from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.symbolic.export import to_sympy
 from sklearn_eql.symbolic.reading import from_sympy
-from tests.equal_laws import same_law
 
 
 def law_of(text, constants):

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import sympy
+from parametric_laws import law_of
 
 from sklearn_eql.parametric.errors import covariance
 from sklearn_eql.parametric.fit import fit_constants, fit_each, linearise
 from sklearn_eql.parametric.rows import GroupedRows
-from tests.parametric.test_law import law_of
 
 x, a, b, w = sympy.symbols("x a b w")
 DECAY = law_of(a * sympy.exp(-w * x) + b, ["x"], ["a", "b", "w"])

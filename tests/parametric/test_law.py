@@ -2,17 +2,14 @@
 
 import numpy as np
 import sympy
+from equal_laws import same_law
+from parametric_laws import law_of
 
-from sklearn_eql.parametric.law import ParametricLaw, naming
+from sklearn_eql.parametric.law import naming
 from sklearn_eql.symbolic.export import to_sympy
 from sklearn_eql.symbolic.reading import from_sympy
-from tests.equal_laws import same_law
 
 x, y, a, b, w = sympy.symbols("x y a b w")
-
-
-def law_of(expr, features, constants) -> ParametricLaw:
-    return ParametricLaw(from_sympy(expr, [*features, *constants]), tuple(constants), (False,) * len(constants))
 
 
 def test_numbers_take_the_place_of_constants():

@@ -4,6 +4,7 @@ import time
 from dataclasses import make_dataclass
 
 import numpy as np
+from equal_laws import same_law
 
 from sklearn_eql import EQLRegressor
 from sklearn_eql.primitives import PRIMITIVES
@@ -12,7 +13,6 @@ from sklearn_eql.search.evolution import EvolutionSettings
 from sklearn_eql.search.settings import SearchResult
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.symbolic.export import to_sympy
-from tests.equal_laws import same_law
 
 
 def test_where_time_is_over_the_shortest_law_is_the_one_that_gets_rows_of_its_own(rng):
