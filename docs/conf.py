@@ -43,6 +43,7 @@ adopted_pages = {
 }
 
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # as they are written: one of them holds all functions of the package
 autodoc_typehints = "none"  # docstrings say more: shapes, units, and what is allowed
 toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False

@@ -1,12 +1,14 @@
 """What the web pages of the documentation are made by; the pages themselves are built by ``make docs``."""
 
 import re
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
-import sklearn_eql
+import sklearn_eql.symbolic
 
 DOCS = Path(__file__).parents[1] / "docs"
 if not DOCS.exists():
@@ -48,6 +50,11 @@ def test_the_reference_has_all_public_names():
     assert all(f":: sklearn_eql.{name}" in text for name in sklearn_eql.__all__)
     whole = re.findall(r"automodule:: sklearn_eql\.(\w+)\n   :members:\n", text)
     assert set(whole) == {"callbacks", "constraints", "datasets", "exceptions", "language", "plotting"}
+    packages = {found.name for found in iter_modules(sklearn_eql.__path__) if found.ispkg}
+    exporting = {name for name in packages if hasattr(import_module(f"sklearn_eql.{name}"), "__all__")}
+    assert exporting - set(whole) == {"symbolic"}
+    listed = re.findall(r":: sklearn_eql\.symbolic\.(\w+)\n", text)
+    assert set(listed) == set(sklearn_eql.symbolic.__all__)
 
 
 def test_links_of_a_page_from_elsewhere_lead_to_the_site(tmp_path):

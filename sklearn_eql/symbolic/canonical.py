@@ -35,6 +35,10 @@ def rescale(
         Positive; unit of the target.
     primitives : mapping of str to Primitive
         Functions by name.
+
+    Returns
+    -------
+    Equation
     """
     scales = np.broadcast_to(np.asarray(x_scale, dtype=np.float64), (equation.n_features,)).tolist()
 
@@ -53,6 +57,18 @@ def canonicalize(equation: Equation, primitives: Mapping[str, Primitive] = PRIMI
     consumers; scales, signs, factors ``exp(b)`` and constants ``log(k)`` move out of the units that allow it (see
     `Rules`), which leaves leading coefficients of exactly one there; equal units are merged. Where the new spelling
     would overflow float64, factors stay where they are.
+
+    Parameters
+    ----------
+    equation : Equation
+        Any, also with units that nothing reads.
+    primitives : mapping of str to Primitive
+        Functions by name, with what is known of them: scales and signs move out of those that allow it.
+
+    Returns
+    -------
+    Equation
+        In the frame of the given one. Where a term with the coefficient zero went, it may be defined at more points.
     """
     for limit in _LIMITS:
         try:
@@ -106,10 +122,21 @@ def _live(equation: Equation) -> list[bool]:
 
 
 def free_mask(equation: Equation, primitives: Mapping[str, Primitive] = PRIMITIVES) -> np.ndarray:
-    """Which of ``equation.coefficients()`` are parameters, bool of the same shape.
+    """Which of ``equation.coefficients()`` are parameters.
 
     False for a coefficient that is one, or minus one, by choice of scale: the leading coefficient of homogeneous
     arguments, of ``log``, and of the base of ``pow`` with a constant exponent.
+
+    Parameters
+    ----------
+    equation : Equation
+        Canonical.
+    primitives : mapping of str to Primitive
+        Functions by name.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_coefficients,)
     """
     mask: list[bool] = []
     for unit in equation.units:
@@ -120,7 +147,20 @@ def free_mask(equation: Equation, primitives: Mapping[str, Primitive] = PRIMITIV
 
 
 def structure_key(equation: Equation, primitives: Mapping[str, Primitive] = PRIMITIVES) -> Hashable:
-    """Equal for canonical equations that differ in the values of their free coefficients only."""
+    """A key that is equal for canonical equations which differ in the values of their free coefficients only.
+
+    Parameters
+    ----------
+    equation : Equation
+        Canonical.
+    primitives : mapping of str to Primitive
+        Functions by name.
+
+    Returns
+    -------
+    hashable
+        For sets and dictionaries; nothing else is promised of it.
+    """
     graph = Graph(equation.n_features, primitives)
     output = _verbatim(graph, equation)
     n_coefficients = sum(len(form) for unit in equation.units for form in unit.args) + len(equation.output)

@@ -42,6 +42,11 @@ def to_code(
         holds replaced (a comment says so); in Excel ``A2``, ``B2`` and so on, as if the columns stood in a sheet with
         one line above.
 
+    Returns
+    -------
+    str
+        What compiles by itself; in Excel what goes into a cell, from the equals sign on.
+
     Raises
     ------
     ValueError
@@ -73,9 +78,24 @@ def to_code(
 def to_function(
     expressions: Sequence[sympy.Expr], names: Sequence[str], module: ModuleType, squeeze: bool
 ) -> Callable[[Any], Any]:
-    """Laws as a function of arrays of a module with NumPy's names: ``(..., n_features)`` to ``(...)``.
+    """Laws as a function of arrays, in float64 or the precision that these have; NaN where a law is undefined.
 
-    ``(..., n_outputs)`` unless `squeeze`.
+    Parameters
+    ----------
+    expressions : sequence of sympy.Expr
+        In symbols of the names of columns.
+    names : sequence of str
+        All columns, in order.
+    module : module
+        `numpy` or one with its names, such as `jax.numpy`.
+    squeeze : bool
+        Whether the last axis goes, of one law.
+
+    Returns
+    -------
+    callable
+        From ``(..., n_features)`` to ``(..., n_outputs)``, or ``(...)`` if `squeeze`. It raises a ValueError if there
+        is not one value for each column.
     """
     n_features = len(names)
     symbols = {name: f"X[..., {i}]" for i, name in enumerate(names)}

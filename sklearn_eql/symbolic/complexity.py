@@ -35,7 +35,18 @@ def function_cost(name: str) -> int:
 
 
 def complexity(law: sympy.Expr | Equation) -> int:
-    """Complexity of an expression or of an equation over built-in functions, as documented in this module."""
+    """How many things one reads in a law, as counted above.
+
+    Parameters
+    ----------
+    law : sympy.Expr or Equation
+        An equation is over built-in functions; see `equation_complexity` for others.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
     return equation_complexity(law) if isinstance(law, Equation) else _of_expression(law)
 
 
@@ -76,6 +87,18 @@ def equation_complexity(equation: Equation, primitives: Mapping[str, Primitive] 
 
     For canonical equations it is within a few counts of the printed form; the difference is what SymPy merges, such
     as ``x*x**1.7``.
+
+    Parameters
+    ----------
+    equation : Equation
+        Canonical.
+    primitives : mapping of str to Primitive
+        Functions by name.
+
+    Returns
+    -------
+    int
+        At least 1.
     """
     counted = _Counted(equation, primitives)
     for unit in equation.units:

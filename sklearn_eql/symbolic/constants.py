@@ -57,9 +57,26 @@ class Constant:
 
 
 def candidates(value: float, tolerance: float) -> list[Constant]:
-    """Constants within `tolerance` (absolute) of `value`, simplest first, at equal cost the nearest first.
+    """Constants near a number: integers, small rationals, multiples of pi and the like, short decimals.
 
     Zero is not among them: removing a term is the business of pruning.
+
+    Parameters
+    ----------
+    value : float
+        Any; there are none near infinity and NaN.
+    tolerance : float
+        Largest distance, absolute; there are none within a negative one.
+
+    Returns
+    -------
+    list of Constant
+        Simplest first, at equal cost the nearest first.
+
+    Examples
+    --------
+    >>> [constant.exact for constant in candidates(3.14, 0.005)][:2]
+    [pi, 22/7]
     """
     magnitude = abs(value)
     if not math.isfinite(magnitude) or not tolerance >= 0:
@@ -113,7 +130,15 @@ def simplest_first(value: float, tolerance: float, max_accidents: float = 0.05) 
 
 @lru_cache(maxsize=65536)
 def recognise(value: float) -> sympy.Expr | None:
-    """The exact number that `value` is, to one unit in the last place; None where it is just a float."""
+    """The exact number that `value` is, to one unit in the last place; None where it is just a float.
+
+    Examples
+    --------
+    >>> recognise(0.7853981633974483)
+    pi/4
+    >>> recognise(0.785) is None
+    True
+    """
     value = float(value)
     if value == 0 or not math.isfinite(value):
         return sympy.Integer(0) if value == 0 else None

@@ -25,7 +25,15 @@ Affine = tuple[tuple[int, float], ...]
 
 @dataclass(frozen=True)
 class Unit:
-    """``primitive(args[0], args[1], ...)`` where each argument is a linear form of earlier sources."""
+    """``primitive(args[0], args[1], ...)`` where each argument is a linear form of earlier sources.
+
+    Parameters
+    ----------
+    primitive : str
+        Name of the function.
+    args : tuple of Affine, length of its arity
+        Each of sources before this unit.
+    """
 
     primitive: str
     args: tuple[Affine, ...]
@@ -36,6 +44,15 @@ class Frame:
     """Origins and units of a law: it reads ``(x - origin) / unit`` of each feature, and gives ``y / y_unit``.
 
     For data whose own would cancel or overflow: seconds since 1970 over an hour, or numbers near the ends of float64.
+
+    Parameters
+    ----------
+    origins : tuple of float, length n_features
+        In the units of the features.
+    units : tuple of float, length n_features
+        Positive, in the units of the features.
+    y_unit : float
+        Positive, in the unit of the target.
     """
 
     origins: tuple[float, ...]
@@ -60,7 +77,31 @@ class Frame:
 
 @dataclass(frozen=True)
 class Equation:
-    """``y = sum(c * source for source, c in output)`` over features and units, in a frame if there is one."""
+    """``y = sum(c * source for source, c in output)`` over features and units, in a frame if there is one.
+
+    Sources are numbered: 0 is the constant 1, then come the features, then the units in their order.
+
+    Parameters
+    ----------
+    n_features : int
+    units : tuple of Unit
+        Each reads sources before it.
+    output : Affine
+        ``((source, coefficient), ...)``, sources ascending and distinct.
+    frame : Frame, optional
+        Origins and units that are not those of the data.
+
+    Examples
+    --------
+    ``3*sin(2*x0) + x1/2``:
+
+    >>> import numpy as np
+    >>> law = Equation(2, (Unit("sin", (((1, 2.0),),)),), ((2, 0.5), (3, 3.0)))
+    >>> law.coefficients().tolist()
+    [2.0, 0.5, 3.0]
+    >>> law.evaluate(np.array([[0.0, 4.0]])).tolist()
+    [2.0]
+    """
 
     n_features: int
     units: tuple[Unit, ...]
@@ -72,7 +113,7 @@ class Equation:
         return np.array([c for form in self.forms() for _, c in form], dtype=np.float64)
 
     def with_coefficients(self, values: np.ndarray) -> Equation:
-        """The same equation with other coefficients, in the order of `coefficients`."""
+        """The same equation with other coefficients: `values` of shape ``(n_coefficients,)``, as in `coefficients`."""
         stream = iter(np.asarray(values, dtype=np.float64).tolist())
 
         def refill(form: Affine) -> Affine:
@@ -99,9 +140,19 @@ class Equation:
         return Equation(len(columns), units, renumbered(self.output), frame), columns
 
     def evaluate(self, X: np.ndarray, primitives: Mapping[str, Primitive] = PRIMITIVES) -> np.ndarray:
-        """Values of the law, shape ``(n_samples,)``, for `X` of shape ``(n_samples, n_features)``, in float64.
+        """Values of the law in float64; NaN or infinite for rows outside the domain of a function.
 
-        Rows outside the domain of a function give NaN or infinity.
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+            In the units of the data. Memory beyond it does not grow with the number of rows.
+        primitives : mapping of str to Primitive
+            Functions by name.
+
+        Returns
+        -------
+        ndarray, shape (n_samples,)
+            In the unit of the target.
         """
         X = np.asarray(X)
         found = np.empty(len(X))

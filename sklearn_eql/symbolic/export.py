@@ -47,6 +47,16 @@ def to_sympy(
         Significant digits of the printed floats. None keeps them exact, and the expression then evaluates to what
         the equation does; use a precision for display only.
 
+    Returns
+    -------
+    sympy.Expr
+        In the units of the data, as the equation is.
+
+    Raises
+    ------
+    ValueError
+        If there is not one name for each feature.
+
     Notes
     -----
     Floats that are integers, small rationals, multiples of pi and the like to the last bit appear as such
@@ -173,10 +183,21 @@ def _rounded(expr: sympy.Expr, precision: int) -> sympy.Expr:
 
 
 def to_latex(expr: sympy.Expr, precision: int | None = 3) -> str:
-    """LaTeX of an expression, its floats to `precision` significant digits (all of them if None).
+    """LaTeX of an expression.
 
     Names that are not of the form ``x``, ``x0``, ``x_0`` or ``lambda`` are set as text, their special characters
     escaped.
+
+    Parameters
+    ----------
+    expr : sympy.Expr
+    precision : int, optional
+        Significant digits of its floats; all of them if None.
+
+    Returns
+    -------
+    str
+        Without delimiters of mathematics.
     """
     if precision is not None:
         expr = _rounded(expr, precision)
@@ -254,6 +275,19 @@ class EquationModule(torch.nn.Module):
 def to_torch_module(
     equations: Equation | Sequence[Equation], primitives: Mapping[str, Primitive] = PRIMITIVES
 ) -> EquationModule:
-    """A differentiable module of one law, which returns ``(n,)``, or of a sequence of laws, ``(n, n_outputs)``."""
+    """Laws as a differentiable module, whose parameters are their coefficients.
+
+    Parameters
+    ----------
+    equations : Equation or sequence of Equation
+        Of the same features.
+    primitives : mapping of str to Primitive
+        Functions by name.
+
+    Returns
+    -------
+    EquationModule
+        It takes ``(n, n_features)``, and returns ``(n,)`` for one equation and ``(n, n_outputs)`` for a sequence.
+    """
     single = isinstance(equations, Equation)
     return EquationModule([equations] if single else equations, primitives, squeeze=single)
