@@ -119,10 +119,11 @@ def _train(options: argparse.Namespace) -> None:
             not options.eager,
             initial,
         )
+    notes = {"preset": options.preset, "schedule": asdict(schedule), "curves": found.curves}
+    save_weights(options.output, found.network, preset.vocabulary, notes)  # before what takes a minute more
     rate = exact_rate(found.network, preset.vocabulary, test, schedule.n_beams, preset.judge)
     print(f"{found.reason.meaning}; {_rates(rate.first, rate.best)} of {len(test)} unseen expressions", flush=True)
-    notes = {"preset": options.preset, "schedule": asdict(schedule), "curves": found.curves, "rate": asdict(rate)}
-    save_weights(options.output, found.network, preset.vocabulary, notes)
+    save_weights(options.output, found.network, preset.vocabulary, notes | {"rate": asdict(rate)})
 
 
 def _initial(path: Path, config: NetworkConfig) -> LawTransformer:

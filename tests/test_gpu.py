@@ -50,11 +50,15 @@ def any_work_is_enough(monkeypatch):
     monkeypatch.setattr(device_lockstep, "_LEAST_VALUES", 0)
 
 
-def _losses(structures, device, weight=None, target=None, **rules):
-    rows = torch.from_numpy(X)
-    target = (2 * rows[:, 0]).sin() + rows[:, 1] * rows[:, 2] if target is None else target
-    found = levenberg_marquardt(structures, PRIMITIVES, rows, target, weight, device=device, **rules)
+def _losses(structures, device, weight=None, target=None, rows=X, **rules):
+    if target is None:
+        target = torch.from_numpy(np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2])
+    found = levenberg_marquardt(structures, PRIMITIVES, torch.from_numpy(rows), target, weight, device=device, **rules)
     return np.array([r.loss for r in found])
+
+
+def _share_that_differs(losses, others):
+    return 1 - np.isclose(losses, others, rtol=1e-6, atol=1e-20).mean()
 
 
 # Structures and pairs -------------------------------------------------------------------------------------------
@@ -69,7 +73,10 @@ def test_fits_end_where_they_end_on_the_cpu(preset, weights, batches, rng):
     weight = None if shape is None else torch.from_numpy(rng.uniform(0.5, 1.5, shape))
     here, there = (_losses(structures, device, weight, max_iter=4) for device in ("cpu", GPU))
     assert batches
-    assert np.isclose(here, there, rtol=1e-6, atol=1e-20).mean() > 0.95  # rounding decides on some steps
+    # Rounding decides on some steps, most of all beside kinks: it does on the CPU too.
+    last_bits = 1 + np.finfo(float).eps * rng.choice([-1, 1], X.shape)
+    beside = _losses(structures, "cpu", weight, rows=X * last_bits, max_iter=4)
+    assert _share_that_differs(here, there) < 0.02 + 3 * _share_that_differs(here, beside)
 
 
 def test_more_structures_than_a_batch_holds_are_fitted(batches):
