@@ -192,8 +192,10 @@ class ConstantsReader(EquationReader):
     def _curvature(self, k: int, pick: int) -> Curvature | None:
         return None if self._curvatures is None else self._curvatures[k][pick]
 
-    def _with_std(self, X: np.ndarray, index: int | list[int] | None, kind: bool | str) -> Any:
-        """Predictions, and their standard deviations where asked for."""
+    def _with_std(
+        self, X: np.ndarray, index: int | list[int] | None, kind: bool | str, groups: np.ndarray | None = None
+    ) -> Any:
+        """Predictions, and their standard deviations where asked for; `groups` (n_samples,) are labels of the rows."""
         if kind is not True and kind is not False and kind not in _BANDS:
             raise ValueError(
                 f"return_std={kind!r}, expected True (of an observation), 'mean' (of the law), or False (none)."
@@ -201,20 +203,28 @@ class ConstantsReader(EquationReader):
         y = self._evaluate(X, index)
         if kind is False:
             return y
-        found = np.stack([self._deviations(X, k, pick, kind) for k, pick in enumerate(self._picks(index))], axis=1)
+        picks = enumerate(self._picks(index))
+        found = np.stack([self._deviations(X, k, pick, kind, groups) for k, pick in picks], axis=1)
         return y, found[:, 0] if self._single else found
 
-    def _deviations(self, X: np.ndarray, k: int, pick: int, kind: bool | str) -> np.ndarray:
+    def _deviations(self, X: np.ndarray, k: int, pick: int, kind: bool | str, groups: np.ndarray | None) -> np.ndarray:
         curvature = self._curvature(k, pick)
         if curvature is None:
             return np.full(len(X), np.nan)
-        parameters = self._parameters(k, pick)
-        found = deviations(parameters, curvature, X, self._primitives())
+        found = self._errors_of_values(curvature, X, k, pick, groups)
         if self.on_undefined == "clip" and self._ranges is not None and np.isnan(found).any():
             outside = np.isnan(found)
-            inside = np.clip(X[outside], *self._ranges)
-            found[outside] = deviations(parameters, curvature, inside, self._primitives())
-        return found if kind == "mean" else np.hypot(found, parameters.estimates(curvature)[0].noise * curvature.unit)
+            inside, its = np.clip(X[outside], *self._ranges), None if groups is None else groups[outside]
+            found[outside] = self._errors_of_values(curvature, inside, k, pick, its)
+        if kind == "mean":
+            return found
+        return np.hypot(found, self._parameters(k, pick).estimates(curvature)[0].noise * curvature.unit)
+
+    def _errors_of_values(
+        self, curvature: Curvature, X: np.ndarray, k: int, pick: int, groups: np.ndarray | None
+    ) -> np.ndarray:
+        """Standard errors of the values of a law on rows, from its constants."""
+        return deviations(self._parameters(k, pick), curvature, X, self._primitives())
 
     def __getstate__(self) -> dict:
         state = super().__getstate__()

@@ -63,10 +63,8 @@ def check_form_units(
             )
 
 
-def check_alone(estimator: Any, groups: Any) -> None:
-    """Raise ValueError for a form or guesses beside what they do not go with."""
-    if estimator.guesses is not None and groups is not None:
-        raise ValueError("guesses and groups: a search over groups starts from no given laws. Give one of the two.")
+def check_alone(estimator: Any) -> None:
+    """Raise ValueError for a form and guesses together."""
     if estimator.form is not None and estimator.guesses is not None:
         raise ValueError("form and guesses: a guess is a whole law. Give one of the two.")
 

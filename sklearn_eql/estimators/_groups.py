@@ -16,12 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_eql.estimators._check_table import read_rows
 from sklearn_eql.estimators._constants_reader import ConstantsReader
 from sklearn_eql.estimators._grouping import codes_of, labels_of, names_of_constants, shown
+from sklearn_eql.groups.curvature import Following, deviations_in_groups, following_of_rows
 from sklearn_eql.groups.single import constants_of_group
 from sklearn_eql.laws.law import equation_from_record
 from sklearn_eql.reading.arrays import plain
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.export import to_sympy
 from sklearn_eql.uncertainty.constants import Parameters
+from sklearn_eql.uncertainty.curvature import Curvature
 from sklearn_eql.units.constants import units_of_columns
 from sklearn_eql.units.dimensions import TableUnits
 
@@ -31,7 +33,8 @@ class GroupReader(ConstantsReader):
 
     That is None where there were none, and else a dictionary of plain values: `labels` of the groups, and `outputs`, a
     dictionary for each: the column of its `first` own constant among all, `names` of these, and for each law its own
-    `constants` and their `errors`, ``(n_groups, n_own)``, and the `laws` of these, one or None for each.
+    `constants` and their `errors`, ``(n_groups, n_own)``, the `laws` of these, one or None for each, and what they are
+    `following` (the parts of :class:`~sklearn_eql.groups.curvature.Following`).
     """
 
     _grouped: dict[str, Any] | None = None
@@ -144,15 +147,31 @@ class GroupReader(ConstantsReader):
         constants[new] = np.stack([law.evaluate(numbers, self._primitives()) for law in laws if law], axis=1)
         return constants
 
-    def _with_std(self, X: np.ndarray, index: int | list[int] | None, kind: bool | str) -> Any:
-        if self._grouped is None or kind is False:
-            return super()._with_std(X, index, kind)
-        if any(self._own_names(k, pick) for k, pick in enumerate(self._picks(index))):
-            raise ValueError(
-                f"return_std={kind!r}: not for laws with constants of groups. See group_constants_ for their "
-                "standard errors."
-            )
-        return super()._with_std(X, index, kind)
+    def _with_std(self, X: np.ndarray, index: int | list[int] | None, kind: bool | str, groups: Any = None) -> Any:
+        given = None if groups is None or kind is False else labels_of(groups, len(X))
+        return super()._with_std(X, index, kind, given)
+
+    def _errors_of_values(
+        self, curvature: Curvature, X: np.ndarray, k: int, pick: int, groups: np.ndarray | None
+    ) -> np.ndarray:
+        if self._grouped is None or groups is None or not self._own_names(k, pick):
+            return super()._errors_of_values(curvature, X, k, pick, groups)
+        codes = codes_of(groups, self._grouped["labels"])
+        parameters, first = self._parameters(k, pick), self._grouped["outputs"][k]["first"]
+        first += self.n_features_in_
+        following = Following(*self._grouped["outputs"][k]["following"][pick])
+        found = np.empty(len(X))
+        new = codes < 0
+        if (~new).any():
+            about = (following, first, codes[~new], X[~new], self._primitives())
+            found[~new] = deviations_in_groups(parameters, curvature, *about)
+        if new.any():  # of which all constants are laws
+            numbers = groups[new].astype(float)
+            laws = [law for law in self._laws_of_constants(k, pick) if law is not None]
+            following = following.at(laws, numbers, self._primitives())
+            about = (following, first, np.arange(len(numbers)), X[new], self._primitives())
+            found[new] = deviations_in_groups(parameters, curvature, *about)
+        return found
 
     def _parameters(self, k: int, pick: int) -> Parameters:
         found = super()._parameters(k, pick)
@@ -220,13 +239,35 @@ class GroupReader(ConstantsReader):
         place = labels.index(label) if label in labels else len(labels)
         outputs = []
         for k, about in enumerate(self._known_groups["outputs"]):
-            kept: dict[str, list[np.ndarray]] = {"constants": [], "errors": []}
+            kept: dict[str, list[Any]] = {"constants": [], "errors": [], "following": []}
             for pick, tables in enumerate(zip(about["constants"], about["errors"], strict=True)):
                 found = self._constants_of_group(k, pick, rows, targets, weight)
-                for name, table, row in zip(kept, tables, found, strict=True):
-                    kept[name].append(np.concatenate([table[:place], row[None], table[place + 1 :]]))
+                for name, table, row in zip(kept, tables, found, strict=False):
+                    kept[name].append(_with_row(table, place, row))
+                kept["following"].append(self._following_with(k, pick, place, rows, found[0], weight))
             outputs.append({**about, **kept})
         self._grouped = {"labels": [*labels[:place], label, *labels[place + 1 :]], "outputs": outputs}
+
+    def _following_with(
+        self, k: int, pick: int, place: int, rows: np.ndarray, own: np.ndarray, weight: np.ndarray
+    ) -> tuple:
+        """What own constants follow, with a group more, of constants ``(O,)``."""
+        about, curvature = self._known_groups["outputs"][k], self._curvature(k, pick)
+        follow, half, of_laws = about["following"][pick]
+        if curvature is None or not len(own):
+            return follow, half, of_laws
+        wide = np.zeros((len(rows), len(self._names)))
+        first = rows.shape[1] + about["first"]
+        wide[:, : rows.shape[1]], wide[:, first : first + len(own)] = rows, own
+        parameters, primitives = self._parameters(k, pick), self._primitives()
+        more = following_of_rows(parameters, first, len(own), wide, weight, curvature.unit, primitives)
+        widest = max(half.shape[2], len(own))
+        padded = [np.pad(h, [(0, 0)] * (h.ndim - 1) + [(0, widest - h.shape[-1])]) for h in (half, more[1])]
+        return _with_row(follow, place, more[0]), _with_row(padded[0], place, padded[1]), of_laws
+
+
+def _with_row(table: np.ndarray, place: int, row: np.ndarray) -> np.ndarray:
+    return np.concatenate([table[:place], row[None], table[place + 1 :]])
 
 
 def _read_group(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

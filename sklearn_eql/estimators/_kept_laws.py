@@ -8,15 +8,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from sklearn_eql.estimators._constants_reader import ConstantsReader, curvatures
 from sklearn_eql.exceptions import SearchInterruptedWarning
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.standing import Standing, rivals
+from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.uncertainty.curvature import Curvature
+
+_N_GROUPS = 3  # whose constants laws of groups have where they start another fit
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,38 @@ class Outcome:
 def laws_before(
     estimator: ConstantsReader, settings: SearchSettings, n_features: int, n_outputs: int
 ) -> list[list[Law]]:
-    """Laws of the fit before that start this one, one list per output; none of other columns, or functions gone."""
+    """Laws of the fit before that start this one, one list per output; none of other columns, or functions gone.
+
+    Laws with constants of groups are there with those of some groups.
+    """
     before = estimator._laws if getattr(estimator, "warm_start", False) and hasattr(estimator, "_laws") else []
     if len(before) != n_outputs:
         return [[] for _ in range(n_outputs)]
-    return [[law for law in laws if _is_usable(law, settings, n_features)] for laws in before]
+    grouped = getattr(estimator, "_grouped", None)
+    found: list[list[Law]] = []
+    for k, laws in enumerate(before):
+        if grouped is not None:
+            about = grouped["outputs"][k]
+            of_groups = (_in_groups(law, n_features, about, i, settings) for i, law in enumerate(laws))
+            laws = [law for some in of_groups for law in some]
+        found.append([law for law in laws if _is_usable(law, settings, n_features)])
+    return found
+
+
+def _in_groups(law: Law, n_features: int, about: Mapping, pick: int, settings: SearchSettings) -> list[Law]:
+    """A law with constants of groups in place of the columns of these."""
+    n_columns = law.equation.n_features - n_features
+    if n_columns < 0 or not {unit.primitive for unit in law.equation.units} <= settings.primitives.keys():
+        return []
+    named = ParametricLaw(law.equation, tuple(f"c{k}" for k in range(n_columns)), (True,) * n_columns)
+    own, first = about["constants"][pick], about["first"]
+    found = []
+    for group in dict.fromkeys(np.linspace(0, len(own) - 1, _N_GROUPS).round().astype(int).tolist()):
+        values = np.zeros(n_columns)
+        values[first : first + own.shape[1]] = own[group]
+        if np.isfinite(values).all():
+            found.append(replace(law, equation=named.with_values(values, settings.primitives)))
+    return found
 
 
 def _is_usable(law: Law, settings: SearchSettings, n_features: int) -> bool:

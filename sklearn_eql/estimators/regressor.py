@@ -182,7 +182,8 @@ class EQLRegressor(
         Each is called with a :class:`~sklearn_eql.callbacks.Progress` while the fit runs, and ends it with a true
         answer; the best law so far is kept. See :mod:`sklearn_eql.callbacks`.
     warm_start : bool, default=False
-        Start the search from the equations of the previous fit; not with `groups`.
+        Start the search from the equations of the previous fit. Laws with constants of groups start it with those of
+        some groups.
     run_dir : str, path-like or None, default=None
         Directory in which the fit keeps its laws while it searches, once a second at most, and from which `from_run`
         opens it again. Made if it is not there. One fit at a time: that of a killed fit is refused to another one.
@@ -420,7 +421,7 @@ class EQLRegressor(
         folds = None if self.cv is None else Folds.of(self.cv, X, y, weight)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
         self._units = self._known_units(variables, names)
-        check_alone(self, groups)
+        check_alone(self)
         self._guesses = guesses_of(self.guesses, variables, settings.primitives)
         self._form = form_of(self.form, variables, len(X[kept]), settings.primitives)
         check_form_units(self._form, self._units, settings.primitives)
@@ -436,7 +437,7 @@ class EQLRegressor(
         if groups is not None:
             given = [measured.weighed(k, (searched, column, weight)) for k, column in enumerate(targets.T)]
             limits = [self._limited(settings, known, k, column[kept]) for k, column in enumerate(targets.T)]
-            about = (seeds.tolist(), deadline, variables, y.ndim == 1, measured.y is not None)
+            about = (seeds.tolist(), deadline, variables, y.ndim == 1, measured.y is not None, before)
             fit_groups(self, given, groups, limits, folds, *about)
             return self
         task = FitTask(
@@ -474,7 +475,8 @@ class EQLRegressor(
         return_std : bool or "mean", default=False
             True: also the standard deviation of an observation (of average weight), as other regressors of scikit-learn
             have it: what the constants leave open and the noise of the training rows together. "mean": that of the
-            value of the law, from the errors of its constants alone (`constants_`).
+            value of the law, from the errors of its constants alone (`constants_`, `group_constants_`). Infinite for a
+            group whose rows do not determine its constants.
 
         Returns
         -------
@@ -488,7 +490,8 @@ class EQLRegressor(
             or overflows, as `on_undefined` has it.
         """
         check_is_fitted(self)
-        return self._with_std(self._with_constants(read_rows(self, X), groups, index), index, return_std)
+        rows = self._with_constants(read_rows(self, X), groups, index)
+        return self._with_std(rows, index, return_std, groups)
 
     def _settings(self, resolution: float) -> SearchSettings:
         units = resolve_functions(self.functions)

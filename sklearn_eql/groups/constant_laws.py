@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from sklearn_eql.groups.fitted_form import Rows, refitted
 from sklearn_eql.groups.law import GroupLaw
 from sklearn_eql.parametric.errors import covariance
 from sklearn_eql.parametric.law import ParametricLaw, naming
+from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.islands import search
 from sklearn_eql.search.settings import SearchSettings
 from sklearn_eql.sparse.structure import Structure
@@ -102,9 +103,9 @@ def _forms(
 def _fitted(law: GroupLaw, k: int, form: Equation, rows: Rows, values: np.ndarray) -> GroupLaw | None:
     """The law with a form in place of constant `k`, all constants fitted to all rows together."""
     primitives = rows.primitives
-    outer, numbers = naming(law.equation, _unknown(law.equation, rows))
+    outer, numbers = numbers_of_law(law.equation, primitives)
     forms = [form if i == k else other for i, other in enumerate(law.laws)]
-    inner = [None if f is None else naming(f, _unknown(f, rows)) for f in forms]
+    inner = [None if f is None else numbers_of_law(f, primitives) for f in forms]
     composed = _composed(outer, law.n_own, inner)
     left = [i for i, f in enumerate(inner) if f is None]
     shared = np.concatenate([numbers, *(f[1] for f in inner if f is not None)])
@@ -146,10 +147,10 @@ def _fitted(law: GroupLaw, k: int, form: Equation, rows: Rows, values: np.ndarra
     )
 
 
-def _unknown(equation: Equation, rows: Rows) -> np.ndarray:
-    """Coefficients that are no recognised numbers."""
+def numbers_of_law(equation: Equation, primitives: Mapping[str, Primitive]) -> tuple[ParametricLaw, np.ndarray]:
+    """The law with constants in place of coefficients that are no recognised numbers, and their values."""
     known = np.array([recognise(value) is not None for value in equation.coefficients()], dtype=bool)
-    return free_mask(equation, rows.primitives) & ~known
+    return naming(equation, free_mask(equation, primitives) & ~known)
 
 
 def _composed(

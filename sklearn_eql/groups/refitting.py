@@ -10,10 +10,12 @@ import numpy as np
 
 from sklearn_eql.groups.law import GroupLaw, with_columns
 from sklearn_eql.laws.cross_validation import fitted_coefficients
+from sklearn_eql.parametric.errors import covariance
 from sklearn_eql.parametric.fit import ParametricFit, fit_constants
 from sklearn_eql.parametric.law import ParametricLaw, naming
 from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.primitives import Primitive
+from sklearn_eql.sparse.problem import weighted_variance
 
 _STEPS = 40  # of Levenberg-Marquardt, at most, from the optimum on all rows
 
@@ -84,6 +86,26 @@ class Refitting:
         own = self.law.own.copy()
         own[:, self.free] = fit.own
         return replace(self.law, equation=with_columns(equation, back), own=own)
+
+    def on_rows(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+        codes: np.ndarray,
+        primitives: Mapping[str, Primitive],
+        deadline: float = math.inf,
+    ) -> GroupLaw:
+        """The law with constants, errors of the own ones, and loss of other rows of the same groups."""
+        fit = self.fit(X, y, weight, codes, primitives, deadline)
+        moved = self.moved(fit, primitives)
+        kept = weight > 0
+        rows = GroupedRows.of(self._columns(X, codes)[kept], y[kept], weight[kept], codes[kept])
+        errors = self.law.own_errors.copy()
+        errors[:, self.free] = covariance(self.named, rows, fit, primitives).own_errors
+        loss = fit.squared_error / float(weight.sum())
+        variance = weighted_variance(y, weight) or 1.0
+        return replace(moved, own_errors=errors, loss=loss, relative_loss=loss / variance)
 
     def _columns(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
         return np.concatenate([X, self.law.own[codes][:, self.held]], axis=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -28,6 +28,7 @@ from sklearn_eql.ladder.climb import climb
 from sklearn_eql.laws.law import shortlist
 from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.search.evolution import evolve
+from sklearn_eql.search.framing import scaled_structure
 from sklearn_eql.search.reports import LawWriter, Report, report_to
 from sklearn_eql.search.settings import SearchResult, SearchSettings
 from sklearn_eql.sparse.admission import all_of
@@ -40,7 +41,7 @@ from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import Deadline, StopReason
 from sklearn_eql.symbolic.canonical import rescale
 from sklearn_eql.symbolic.equation import Equation, Frame
-from sklearn_eql.symbolic.frames import FAR, frame_of, in_own_units
+from sklearn_eql.symbolic.frames import FAR, frame_of, in_own_units, reframed
 from sklearn_eql.units.admission import UnitsAdmission
 
 _N_PARTS = 8  # groups, those of most rows, that structures are judged on
@@ -62,6 +63,7 @@ def search_groups(
     seed: int,
     deadline: float,
     values: np.ndarray | None = None,
+    starts: Sequence[Equation] = (),
 ) -> SearchResult:
     """Find laws of all groups: those on the front are of :class:`GroupLaw`.
 
@@ -76,6 +78,8 @@ def search_groups(
         Value of ``time.time()``.
     values : ndarray (G,), optional
         Numbers of the groups, of which their constants may be laws.
+    starts : sequence of Equation
+        Laws over the features to judge first, whose constants are those of any group.
     """
     if settings.units is not None:
         fitting = UnitsAdmission(settings.units, settings.primitives)
@@ -85,7 +89,7 @@ def search_groups(
     if frame is not None:
         X, y, y_unit = frame.inside(X), y / frame.y_unit, frame.y_unit
     with single_threaded(), known_objects_left_alone():
-        finder = _Finder(X, y, weight, groups, settings, frame, seed, deadline)
+        finder = _Finder(X, y, weight, groups, settings, frame, starts, seed, deadline)
         results = finder.run()
         laws = finder.laws(y_unit, values)
     if not laws:
@@ -111,7 +115,7 @@ class _Finder:
     """One search."""
 
     def __init__(
-        self, X, y, weight, groups, settings: SearchSettings, frame: Frame | None, seed: int, deadline: float
+        self, X, y, weight, groups, settings: SearchSettings, frame: Frame | None, starts, seed: int, deadline: float
     ) -> None:
         self.X, self.y, self.groups, self.settings, self.seed, self.frame = X, y, groups, settings, seed, frame
         self.weight = np.ones(len(y)) if weight is None else weight / weight[weight > 0].mean()
@@ -124,6 +128,8 @@ class _Finder:
         self.sizes = np.bincount(groups, weights=self.weight > 0).astype(int)
         spread = [np.ptp(y[groups == g]) for g in range(len(self.sizes))]
         self.order = np.lexsort((-np.array(spread), -self.sizes)).tolist()  # groups with most rows, then widest range
+        moved = (reframed(equation, frame, settings.primitives) for equation in starts)
+        self.starts = [scaled_structure(e, self.scaling, settings.primitives) for e in moved if e is not None]
         self.columns = Columns.of(X, y, seed, self._until(_SEARCH_SHARE), weight)
 
     def _until(self, share: float) -> float:
@@ -137,9 +143,9 @@ class _Finder:
             for problem, share in self._problems(until):
                 report = self._report(problem)
                 limit = Deadline(until if share is None else min(until, self._until(share)))
-                found = climb(
-                    problem, problem, self.seed, families=self.settings.families, deadline=limit, report=report
-                )
+                families = self.settings.families
+                options = {"families": families, "seeds": self.starts, "deadline": limit, "report": report}
+                found = climb(problem, problem, self.seed, **options)
                 self._keep(found.archive, found.loss_curve)
                 reason = found.stop_reason
                 if reason == StopReason.INTERRUPTED:
@@ -158,12 +164,12 @@ class _Finder:
             n_generations = min(evolution.n_generations, max(1, evolution.n_generations // _GENERATIONS))
             evolution = replace(evolution, n_generations=n_generations)
             if time.time() < until and evolution.n_generations:
-                seeds = [r.structure for archive in self.archives for r in archive.ranked()[:_N_SEEDS]]
+                ranked = [r.structure for archive in self.archives for r in archive.ranked()[:_N_SEEDS]]
                 found = evolve(
                     problem,
                     self.seed,
                     evolution,
-                    seeds=seeds,
+                    seeds=[*self.starts, *ranked],
                     deadline=Deadline(until),
                     report=self._report(problem),
                 )

@@ -71,25 +71,38 @@ def search_groups_under(
         result = find(weight / weight.max(), now + _SHARE_OF_TIME * (deadline - now) if left else deadline)
         if result.interrupted or result.stop_reason == StopReason.EXACT or time.time() > deadline:
             break
-        leader = min(
-            (law for law in result.front if isinstance(law, GroupLaw)),
-            key=lambda law: law.description_length(result.n_rows),
-        )
-        values = _predicted(leader, X, codes, settings.primitives)
-        if loss is None:
-            n_free = leader.n_free + leader.own.size
-            renewed = given * _of_huber(values, y, given, n_free, settings.resolution, epsilon)
-        else:
-            renewed = given * loss.weights(values, y)
+        renewed = weights_beside(result, loss, epsilon, rows, codes, settings)
         change = np.abs(renewed / np.median(renewed) - weight / np.median(weight)) / (weight / np.median(weight))
         if not np.isfinite(renewed).all() or (np.median(change) < _SETTLED and change.max() < 1):
             break
         weight = renewed
     if loss is None:
         return result, weight
-    judged = (_with_least_loss(law, loss, (X, y, given, codes), settings.primitives, deadline) for law in result.front)
+    judged = (with_least_loss(law, loss, (X, y, given, codes), settings.primitives, deadline) for law in result.front)
     front = shortlist([law for law in judged if np.isfinite(law.loss)], result.n_rows)
     return (replace(result, front=front) if front else result), weight
+
+
+def weights_beside(
+    result: SearchResult,
+    loss: Loss | TorchLoss | None,
+    epsilon: float,
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray | None],
+    codes: np.ndarray,
+    settings: SearchSettings,
+) -> np.ndarray:
+    """Weights of rows ``(n_samples,)`` that the leading law gives them; parameters as of `search_groups_under`."""
+    X, y, given = rows
+    given = np.ones(len(y)) if given is None else given
+    leader = min(
+        (law for law in result.front if isinstance(law, GroupLaw)),
+        key=lambda law: law.description_length(result.n_rows),
+    )
+    values = _predicted(leader, X, codes, settings.primitives)
+    if loss is None:
+        n_free = leader.n_free + leader.own.size
+        return given * _of_huber(values, y, given, n_free, settings.resolution, epsilon)
+    return given * loss.weights(values, y)
 
 
 def _smooth(X: np.ndarray, y: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -108,7 +121,7 @@ def _of_huber(values, y, given, n_free: int, resolution: float, epsilon: float) 
     return np.where(np.abs(scaled) > GROSS, _LEAST, huber_weights(scaled, epsilon))
 
 
-def _with_least_loss(law: GroupLaw, loss: Loss | TorchLoss, rows: tuple, primitives, deadline: float) -> GroupLaw:
+def with_least_loss(law: GroupLaw, loss: Loss | TorchLoss, rows: tuple, primitives, deadline: float) -> GroupLaw:
     """The law with its loss, and constants, but for recognised ones, under which that is least.
 
     By least squares with weights that are renewed until the loss falls no more. Forms that a user wrote stay as the

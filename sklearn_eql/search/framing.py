@@ -11,9 +11,12 @@ import numpy as np
 from sklearn_eql.laws.law import Law
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.settings import SearchSettings
+from sklearn_eql.sparse.problem import Scaling
 from sklearn_eql.sparse.rows import RowView, extremes
+from sklearn_eql.sparse.structure import Structure
+from sklearn_eql.symbolic.canonical import free_mask, rescale
 from sklearn_eql.symbolic.complexity import equation_complexity
-from sklearn_eql.symbolic.equation import Frame
+from sklearn_eql.symbolic.equation import Equation, Frame
 from sklearn_eql.symbolic.frames import FAR, TOO_FAR, frame_of, in_own_units
 
 SUBNORMAL = float(np.finfo(np.float64).smallest_subnormal)  # absolute rounding error of the smallest numbers
@@ -56,3 +59,9 @@ def framed(law: Law, frame: Frame, X: np.ndarray, primitives: Mapping[str, Primi
         complexity=equation_complexity(equation, primitives),
         n_symbols=law.n_symbols + 2 * n_origins,
     )
+
+
+def scaled_structure(equation: Equation, scaling: Scaling, primitives: Mapping[str, Primitive]) -> Structure:
+    """A law of an earlier fit in the units of this search."""
+    equation = rescale(replace(equation, frame=None), 1 / scaling.x, 1 / scaling.y, primitives)
+    return Structure.from_equation(equation, free_mask(equation, primitives))

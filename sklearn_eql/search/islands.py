@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -19,10 +19,9 @@ from sklearn_eql.ladder.residual_tests import is_white
 from sklearn_eql.laws.finishing import by_promise, finish, rerank
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
 from sklearn_eql.laws.law import Law, shortlist
-from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.dense_trials import train_trials
 from sklearn_eql.search.evolution import EvolutionResult
-from sklearn_eql.search.framing import SUBNORMAL, framed, frames_to_try, is_readable
+from sklearn_eql.search.framing import SUBNORMAL, framed, frames_to_try, is_readable, scaled_structure
 from sklearn_eql.search.island import search_island
 from sklearn_eql.search.jobs import Task, jobs_for
 from sklearn_eql.search.reports import LawWriter
@@ -36,9 +35,8 @@ from sklearn_eql.sparse.problem import Problem, Scaling, make_problem
 from sklearn_eql.sparse.rows import RowView, extremes
 from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import Deadline, StopReason
-from sklearn_eql.symbolic.canonical import free_mask, rescale
 from sklearn_eql.symbolic.complexity import equation_complexity
-from sklearn_eql.symbolic.equation import Equation, Frame
+from sklearn_eql.symbolic.equation import Frame
 from sklearn_eql.symbolic.frames import reframed
 
 _FINISHED_EXACT, _FINISHED_NOISY = 4, 16  # members by score, and by promise, that are refined beside the front
@@ -158,7 +156,7 @@ def _search_in(
     table = Table(X, y, sample_weight, scaling, settings.primitives, seed, deadline, settings.device, *asked)
     seeds = np.random.SeedSequence(seed).generate_state(settings.n_islands).tolist()
     before = [reframed(law.equation, frame, settings.primitives) for law in initial]
-    starts = [_scaled_structure(equation, scaling, settings.primitives) for equation in before if equation is not None]
+    starts = [scaled_structure(equation, scaling, settings.primitives) for equation in before if equation is not None]
     histories: list[list[EvolutionResult]] = []  # per task, its searches in order
     interrupted = False
     with jobs_for(_n_tasks(settings), settings.n_jobs, settings.watched) as jobs:
@@ -210,7 +208,7 @@ def _reason_for(ended: StopReason, laws: Sequence[Law], table: Table, judge: Pro
     if ended == StopReason.EXACT and not any(table.is_met(law.equation) for law in laws):
         return StopReason.SAMPLE if judge is None else StopReason.PATIENCE
     if ended == StopReason.NOISE and judge is not None:
-        structures = (_scaled_structure(law.equation, table.scaling, table.primitives) for law in laws)
+        structures = (scaled_structure(law.equation, table.scaling, table.primitives) for law in laws)
         return ended if any(is_white(structure, judge) for structure in structures) else StopReason.PATIENCE
     return ended
 
@@ -258,12 +256,6 @@ def _tasks(
 def _train_trials(problem: Problem, settings: SearchSettings, seed: int, deadline: Deadline) -> list[EvolutionResult]:
     with single_threaded():
         return [train_trials(problem, settings.gradient, seed, deadline, settings.watched)]
-
-
-def _scaled_structure(equation: Equation, scaling: Scaling, primitives: Mapping[str, Primitive]) -> Structure:
-    """A law of an earlier fit in the units of this search."""
-    equation = rescale(replace(equation, frame=None), 1 / scaling.x, 1 / scaling.y, primitives)
-    return Structure.from_equation(equation, free_mask(equation, primitives))
 
 
 def _collect(runs: list[EvolutionResult], table: Table, judge: Problem, deadline: float) -> tuple[list[Law], bool]:

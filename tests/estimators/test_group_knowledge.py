@@ -141,10 +141,26 @@ def test_a_form_keeps_its_names_for_a_new_group(of_a_form):
 
 def test_what_does_not_go_with_groups_is_said():
     f, t = sympy.Function("f"), sympy.Symbol("t")
-    for parameters, message in [
-        ({"form": f(t)}, "f is to be found, expected a form of constants only"),
-        ({"guesses": [t]}, "guesses and groups"),
-        ({"selection": "extrapolation"}, "no rows are held out"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            fitted(**parameters)
+    with pytest.raises(ValueError, match="f is to be found, expected a form of constants only"):
+        fitted(form=f(t))
+
+
+def test_a_guess_is_where_the_search_starts():
+    a, k, w, t = sympy.symbols("a k w t")
+    rates = pd.Series({"a": 0.5, "b": 0.9, "c": 1.5, "d": 0.3})[LABELS].to_numpy()
+    y = 3 * np.exp(-rates * T) * np.sin(2.5 * T)
+    nothing_else = {"functions": ["sin", "exp"], "n_families": 1, "n_generations": 0}
+    model = fitted(y, guesses=[a * sympy.exp(-k * t) * sympy.sin(w * t)], **nothing_else)
+    c0 = sympy.Symbol("c0")
+    assert same_law(sympy.nsimplify(model.sympy_expr_, rational=True), 3 * sympy.exp(-c0 * t) * sympy.sin(5 * t / 2))
+    again = model.set_params(guesses=None, warm_start=True).fit(X, y, groups=LABELS)
+    assert again.equations_["loss"].iloc[-1] < 1e-20
+
+
+def test_rows_of_every_group_are_held_out_and_then_all_are_fitted():
+    model = fitted(selection="validation")
+    assert has_form(model.sympy_expr_)
+    at_best = np.linalg.lstsq(
+        np.column_stack([T**2, *(np.where(label == LABELS, T, 0) for label in "abcd")]), Y, rcond=None
+    )[0]
+    np.testing.assert_allclose(model.group_constants_["c0"], at_best[1:], rtol=1e-5)

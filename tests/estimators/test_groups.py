@@ -78,8 +78,19 @@ def test_shared_constants_have_errors_with_the_own_ones_following(table):
     assert list(model.group_constants_.columns) == ["c0", "c0_se"]
     assert "c0" not in constants.index
     assert constants["standard_error"].iloc[0] == pytest.approx(0.05 * np.sqrt(inverse[0, 0]), rel=0.3)
-    with pytest.raises(ValueError, match="not for laws with constants of groups"):
-        model.predict(X, groups=labels, return_std=True)
+    # A new value of t for every group: its own constant and the shared one vary together.
+    new = pd.DataFrame({"t": [2.0, 2.0, 1.0]})
+    slopes = np.array([[4.0, 2, 0, 0, 0], [4.0, 0, 0, 0, 2], [1.0, 0, 1, 0, 0]])
+    _, of_the_law = model.predict(new, groups=["a", "d", "b"], return_std="mean")
+    expected = np.sqrt(np.einsum("ni,ij,nj->n", slopes, inverse, slopes))
+    noise = constants["standard_error"].iloc[0] / np.sqrt(inverse[0, 0])
+    np.testing.assert_allclose(of_the_law, noise * expected, rtol=1e-3)
+    _, of_a_row = model.predict(new, groups=["a", "d", "b"], return_std=True)
+    np.testing.assert_allclose(of_a_row, noise * np.sqrt(1 + expected**2), rtol=1e-3)
+    first = labels == "a"
+    model.fit_group(X[first], (y + noise)[first], label="again")  # the rows of a known group, as those of a new one
+    _, again = model.predict(new[:1], groups=["again"], return_std="mean")
+    assert again == pytest.approx(of_the_law[0], rel=0.02)
 
 
 def test_one_group_shares_all_constants(table):
