@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from sklearn_eql.ladder.factors import Column, argument_of, power_of, scaled, sums_of_products, table_of
+from sklearn_eql.ladder.inner_functions import inner_functions
 from sklearn_eql.ladder.term_generator import TermGenerator, Terms
 from sklearn_eql.scan.function_products import scan_products
 from sklearn_eql.scan.judging import judged
@@ -83,16 +84,27 @@ def function_of_difference(generator: TermGenerator) -> Iterator[Terms]:
 
 
 def some_functions(generator: TermGenerator) -> Iterator[Terms]:
-    """``c x^p f(s x^m)^q g(t x^n)^r ...``, judged by the logarithm of the target."""
+    """``c x^p f(s x^m)^q g(t x^n)^r ...``, judged by the logarithm of the target; a column may be a wave inside `f`."""
     columns, problem = _columns(generator), generator.many
     table, targets = _logarithms(problem, columns, has_waves=True)
     if table is None or len(problem.y) < 2 * len(columns) + 8:
         return
+    inner = inner_functions(problem, columns, generator.has)
     angles = sums_of_products(problem, columns, _MAX_ANGLES)
-    whole = table if not angles else table.beside(table_of(angles, problem))
-    found = scan_products(whole, targets, generator.has, problem.deadline, n_powers=len(columns))
-    for law in _judged(found, problem, whole):
-        yield _product(generator, [*columns, *angles], law)
+    whole = [*columns, *inner.columns, *angles]
+    if len(whole) > len(columns):
+        table = table.beside(table_of(whole[len(columns) :], problem))
+    found = scan_products(
+        table,
+        targets,
+        generator.has,
+        problem.deadline,
+        n_powers=len(columns),
+        n_angles=len(angles),
+        further={name: [(*m, *(0.0,) * len(angles)) for m in of] for name, of in inner.monomials.items()},
+    )
+    for law in _judged(found, problem, table):
+        yield _product(generator, whole, law)
 
 
 def _columns(generator: TermGenerator) -> list[Column]:

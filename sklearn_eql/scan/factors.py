@@ -183,6 +183,30 @@ def _entries(a: Argument, has: Callable[[str], bool]) -> Iterator[tuple[str, np.
         if has("square") and a.is_feature:
             for rate in rates:
                 yield "lorentz", 1 / (1 + (rate * x) ** 2), a.symbols + 4, _lorentz(a, rate)
+    if a.is_feature and a.sign > 0:
+        yield from _saturations(a, has, rates)
+
+
+def _saturations(
+    a: Argument, has: Callable[[str], bool], rates: list[float]
+) -> Iterator[tuple[str, np.ndarray, int, Callable[[], Terms]]]:
+    """What rises from nothing to a level: ``1 - exp(-x/w)``, ``x/(w + x)`` and ``x**2/(w**2 + x**2)``."""
+    x = a.values
+    if has("exp"):
+        for rate in rates:
+            yield "charging", -np.expm1(-rate * x), a.symbols + 3, _one_minus(_of("exp", a, -rate))
+    if has("mul") and (has("inv") or has("div") or has("pow")):
+        for rate in rates:
+            yield "saturation", rate * x / (1 + rate * x), a.symbols + 3, _times(_power(a, 1), _of("inv", a, rate, 1.0))
+        if has("square"):
+            for rate in rates:
+                square = (rate * x) ** 2
+                yield (
+                    "saturation of a square",
+                    square / (1 + square),
+                    a.symbols + 5,
+                    _times(_power(a, 2), _lorentz(a, rate)),
+                )
 
 
 def _peaks(a: Argument, has: Callable[[str], bool]) -> Iterator[tuple[str, np.ndarray, int, Callable[[], Terms]]]:
@@ -220,6 +244,14 @@ def _of(name: str, a: Argument, rate: float, constant: float = 0.0) -> Callable[
         return [[Node(name, [[[0, constant], *inside] if constant else inside]), 1.0]]
 
     return make
+
+
+def _one_minus(function: Callable[[], Terms]) -> Callable[[], Terms]:
+    return lambda: [[0, 1.0], *([source, -c] for source, c in function())]
+
+
+def _times(first: Callable[[], Terms], second: Callable[[], Terms]) -> Callable[[], Terms]:
+    return lambda: [[Node("mul", [first(), second()]), 1.0]]
 
 
 def _logarithm(a: Argument) -> Callable[[], Terms]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -56,15 +57,18 @@ def scan_products(
     deadline: float = math.inf,
     *,
     n_powers: int,
+    n_angles: int = 0,
+    further: Mapping[str, Sequence[tuple[float, ...]]] = MappingProxyType({}),
 ) -> list[list[PowerFunction]]:
     """Laws of some functions of short description of each target, best first, as a sample of the rows has them.
 
-    Columns after the first `n_powers` are arguments of waves only. For the rest see
-    :func:`sklearn_eql.scan.power_functions.scan`.
+    The law has powers of the first `n_powers` columns. The last `n_angles` are arguments of waves only. `further` has
+    monomials of all columns beside those of the first ones, by the name of the function that they are arguments of. For
+    the rest see :func:`sklearn_eql.scan.power_functions.scan`.
     """
     step = max(1, len(table.logs) // _MAX_ROWS)
     some = table.some(step)
-    functions = _functions(some, n_powers, allowed, deadline)
+    functions = _functions(some, n_powers, n_angles, further, allowed, deadline)
     found: list[list[PowerFunction]] = [[] for _ in targets]
     for (target, weight), laws in zip(targets, found, strict=True):
         rows = LogarithmicRows(some.first(n_powers), target[::step], weight[::step])
@@ -77,7 +81,14 @@ def scan_products(
     return [at_best_scales(laws, len(some.logs)) for laws in found]
 
 
-def _functions(table: Magnitudes, n_powers: int, allowed: Callable[[str], bool], deadline: float) -> _Functions | None:
+def _functions(
+    table: Magnitudes,
+    n_powers: int,
+    n_angles: int,
+    further: Mapping[str, Sequence[tuple[float, ...]]],
+    allowed: Callable[[str], bool],
+    deadline: float,
+) -> _Functions | None:
     shapes = {name: shape_of(name) for name in (*_EXPONENTIALS, *_OTHERS)}
     shapes = {name: shape for name, shape in shapes.items() if all(map(allowed, shape.needs))}
     n_scales = sum(len(_starts(shape)) * (1 + (name in _EXPONENTIALS)) for name, shape in shapes.items())
@@ -87,22 +98,25 @@ def _functions(table: Magnitudes, n_powers: int, allowed: Callable[[str], bool],
     logarithms = FunctionLogarithms(table)
     rest = (0.0,) * (table.n_columns - n_powers)  # exponents
     whole, half, long = ([(*m, *rest) for m in monomials] for monomials in (whole, half, long))
-    sums = np.eye(table.n_columns)[n_powers:]
+    n_inner = table.n_columns - n_angles  # columns that are no sums
+    sums = np.eye(table.n_columns)[n_inner:]
     names: list[str] = []
     parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     for name, shape in shapes.items():
         monomials = whole if name in _EXPONENTIALS and name != "exp" else half
         waves = [(s, True, sums) for s in _PLAIN] if name in ("sin", "cos") and len(sums) else []
-        for scale, in_units, mine in [*((*start, monomials) for start in _starts(shape)), *waves]:
+        with_inner = [(*start, further[name]) for start in _inner_starts(name, shape)] if name in further else []
+        for scale, in_units, mine in [*((*start, monomials) for start in _starts(shape)), *waves, *with_inner]:
             if time.time() > deadline:
                 return None
-            mine = long if in_units and name in _ONE_AND else mine
+            mine = long if in_units and mine is half and name in _ONE_AND else mine
             parts.append(logarithms.of(shape, torch.as_tensor(np.array(mine)), scale, in_units))
             names += [name] * len(parts[-1][0])
     monomials, scales, values = (torch.cat(part) for part in zip(*parts, strict=True))
     if not len(values):
         return None
-    symbols = torch.tensor([float(shapes[name].symbols) for name in names]) + 2 * (monomials != 0).sum(dim=1)
+    n_read = (monomials != 0).sum(dim=1) + (monomials[:, n_powers:n_inner] != 0).sum(dim=1)  # a function is one more
+    symbols = torch.tensor([float(shapes[name].symbols) for name in names]) + 2 * n_read
     return _Functions(names, monomials, scales, values, symbols)
 
 
@@ -114,6 +128,12 @@ def _half(monomials: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
 def _starts(shape: Shape) -> list[tuple[float, bool]]:
     """Every other scale of a function that keeps its sign: that of a pair is moved before it is judged."""
     return shape.starts if shape.value is not None else [*shape.starts[::2], *((s, True) for s in shape.in_units)]
+
+
+def _inner_starts(name: str, shape: Shape) -> list[tuple[float, bool]]:
+    """Of exponentials of logarithms, those that are powers in the user's units."""
+    plain = [(s, True) for s in shape.in_units]
+    return plain if plain and name in _EXPONENTIALS else _starts(shape)
 
 
 class _Open:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from sklearn_eql.ladder.factors import Column
+from sklearn_eql.ladder.inner_functions import inner_functions
 from sklearn_eql.ladder.power_functions import factor_and_function, function_of_difference, some_functions
 from sklearn_eql.ladder.screening import log_monomials
 from sklearn_eql.ladder.term_generator import TermGenerator
@@ -78,6 +80,40 @@ def test_there_are_no_starts_where_nothing_has_a_logarithm(rng):
 def test_products_of_some_functions_are_among_the_starts(law, rng):
     X = rng.uniform(1, 4, (150, 3))
     assert best(X * [1, -1, 1], law(*X.T), starts=some_functions)[0] < 1e-9
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        lambda a, e, x: a * (1 - e**2) / (1 + e * np.cos(x)),
+        lambda a, e, x: a / (1 + 3 * a * np.sin(x / 2) ** 2),
+        lambda a, r, n: a * r / (1 - (1 + r) ** -n),
+    ],
+)
+def test_waves_and_logarithms_stand_inside_functions(law, rng):
+    X = rng.uniform([1, 0.05, 0.1], [5, 0.8, 6], (150, 3))
+    assert best(X, law(*X.T), starts=some_functions)[0] < 1e-9
+
+
+def test_columns_of_many_turns_or_zeros_are_no_angles(rng):
+    X = rng.uniform([1, 1, -3], [300, 3, 2], (50, 3))
+    X[0, 2] = 0.0
+    problem = make_problem(
+        X,
+        X[:, 1],
+        None,
+        Scaling.of(X, X[:, 1]),
+        PRIMITIVES,
+        copies=PRESETS["default"],
+        max_depth=2,
+        max_rows=200,
+        seed=0,
+    )
+    columns = [Column.of_feature(problem, f) for f in (1, 2, 3)]
+    found = inner_functions(problem, columns, {"sin", "cos"}.__contains__)
+    assert [c.form[0][0].args[0][0][0] for c in found.columns] == [2, 2, 2, 3], "the cosine of zero is not zero"
+    assert set(found.monomials) == {"1 + u", "1 - u"}
+    assert not inner_functions(problem, columns, {"log"}.__contains__).columns, "a power needs the exponential, too"
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_waves_of_sums_of_products_are_functions_of_a_product(rng):
     y = x[:, 0] * np.exp(-x[:, 1] / 2) * np.cos(sums[:, 0])
     table = Magnitudes.positive(np.log(x), np.ones(4))
     whole = table.beside(Magnitudes(np.log(np.abs(sums)), sums < 0, np.ones(2)))
-    [found] = scan_products(whole, [(np.log(np.abs(y)), y**2)], everything, n_powers=4)
+    [found] = scan_products(whole, [(np.log(np.abs(y)), y**2)], everything, n_powers=4, n_angles=2)
     best = min(judged(found, whole, y, np.ones(N), False), key=lambda law: (law.left > 1e-15, law.symbols))
     assert best.left < 1e-15
     assert {(f.shape, f.monomial) for f in best.factors} == {("exp", (0, 1, 0, 0, 0, 0)), ("cos", (0, 0, 0, 0, 1, 0))}

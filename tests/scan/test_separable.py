@@ -58,3 +58,22 @@ def test_no_feature_stands_in_two_factors(factors):
 
 def test_after_the_deadline_there_are_none(factors):
     assert SeparableScan(factors, torch.from_numpy(X[:, 0].copy())).best(3, deadline=0.0) == []
+
+
+@pytest.mark.parametrize(
+    ("rise", "kind"),
+    [
+        (lambda x: x / (1.3 + x), "saturation"),
+        (lambda x: x**2 / (1.3 + x**2), "saturation of a square"),
+        (lambda x: 1 - np.exp(-x), "charging"),
+    ],
+)
+def test_what_rises_to_a_level_is_a_factor_beside_an_optimum(rise, kind):
+    rng = np.random.default_rng(2)
+    positive = rng.uniform(0.1, 6, (100, 2))
+    factors = [factors_of(a, HAS, True) for a in arguments(positive, np.ones(2), [1, 1], [0, 1])]
+    y = rise(positive[:, 0]) * np.exp(-0.5 * (positive[:, 1] - 3) ** 2)
+    found = SeparableScan(factors, torch.from_numpy(y + 0.01 * rng.normal(size=100))).best(2)
+    kinds = [tuple(factors[k].kinds[e] for k, e in zip(p.factors, p.entries, strict=True)) for p in found]
+    best = sorted(range(len(found)), key=lambda k: found[k].left)[:5]
+    assert (kind, "bell at") in [kinds[k] for k in best]
