@@ -11,19 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
-from sympy import Expr
 
 from sklearn_eql.estimators._equation_reader import EquationReader
+from sklearn_eql.estimators._law_constants import constants_table
 from sklearn_eql.forms.search import FormResult
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
 from sklearn_eql.laws.standing import Standing
-from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.errors_in_variables import MeasuredResult
 from sklearn_eql.search.settings import SearchResult
-from sklearn_eql.symbolic.export import to_sympy
-from sklearn_eql.uncertainty.constants import Parameters, deviations, rows_of
+from sklearn_eql.uncertainty.constants import Parameters, deviations
 from sklearn_eql.uncertainty.curvature import Curvature, measure
 from sklearn_eql.units.constants import units_of_columns, units_of_parameters
 from sklearn_eql.units.dimensions import TableUnits
@@ -90,12 +88,6 @@ class ConstantsReader(EquationReader):
 
     _curvatures: list[list[Curvature | None]] | None = None
 
-    @property
-    def constants_(self) -> pd.DataFrame | list[pd.DataFrame]:
-        """The constants of the selected law, with their errors; see `constants`. A list for several outputs."""
-        self._check_fitted("constants_")
-        return self.constants()
-
     def constants(
         self, index: int | list[int] | None = None, *, level: float = 0.95, certain: bool = False
     ) -> pd.DataFrame | list[pd.DataFrame]:
@@ -143,31 +135,10 @@ class ConstantsReader(EquationReader):
             raise ValueError(f"level={level!r}, expected a probability between 0 and 1, such as 0.95.")
         return self._unlist([self._constants_of(k, pick, level, certain) for k, pick in enumerate(self._picks(index))])
 
-    def sympy(self, index: int | list[int] | None = None, *, named: bool = False) -> Expr | list[Expr]:
-        """An equation as a SymPy expression.
-
-        Parameters
-        ----------
-        index : int or list of int (one per output), optional
-            Row of `equations_`; the selected one by default.
-        named : bool, default=False
-            Whether fitted constants are symbols, named as in `constants`.
-        """
-        if not named:
-            return super().sympy(index)
-        check_is_fitted(self)
-        chosen = [self._parameters(k, pick).named for k, pick in enumerate(self._picks(index))]
-        return self._unlist([self._written(law) for law in chosen])
-
-    def _written(self, law: ParametricLaw) -> Expr:
-        return to_sympy(law.equation, [*self._names, *law.names], self._primitives())
-
     def _constants_of(self, k: int, pick: int, level: float, certain: bool) -> pd.DataFrame:
         parameters = self._parameters(k, pick)
         curvature = self._curvature(k, pick) or Curvature.unknown(len(parameters.values))
-        rows = rows_of(parameters, curvature, self._names, self._primitives(), level, certain)
-        columns = ["name", "value", "exact", "standard_error", "low", "high", "place"]
-        table = pd.DataFrame([asdict(row) for row in rows], columns=columns).set_index("name")
+        table = constants_table(parameters, curvature, self._names, self._primitives(), level, certain)
         known = getattr(self, "_units", None)
         if known is not None:
             which = [*np.abs(parameters.groups).argmax(axis=0), *parameters.held]
@@ -187,7 +158,7 @@ class ConstantsReader(EquationReader):
         parametric = getattr(self, "_parametric", None)
         if parametric is not None:
             return Parameters.of_form(parametric[k][pick].law, parametric[k][pick].values)
-        return Parameters.of(self._laws[k][pick].equation, self._primitives())
+        return super()._parameters(k, pick)
 
     def _curvature(self, k: int, pick: int) -> Curvature | None:
         return None if self._curvatures is None else self._curvatures[k][pick]

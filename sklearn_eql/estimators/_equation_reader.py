@@ -14,12 +14,14 @@ import sympy
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_eql.estimators._law_constants import LawConstants
 from sklearn_eql.estimators._law_exports import LawExports
 from sklearn_eql.estimators._law_pictures import LawPictures
 from sklearn_eql.estimators._run_directory import RunReader
 from sklearn_eql.laws.coverage import coverage
 from sklearn_eql.laws.law import Law, law_from_record, scores
 from sklearn_eql.laws.standing import Standing, standing_from_record
+from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.export import to_latex, to_sympy, to_torch_module
@@ -75,7 +77,7 @@ def laws_table(
     return table
 
 
-class EquationReader(RunReader, LawExports, LawPictures):
+class EquationReader(RunReader, LawExports, LawConstants, LawPictures):
     """Mixin: fitted attributes and methods that read ``self._laws``.
 
     ``_laws`` holds one list of :class:`Law` per output, ``_names`` the names of the variables, ``_single`` whether the
@@ -121,16 +123,25 @@ class EquationReader(RunReader, LawExports, LawPictures):
         self._check_fitted("sympy_expr_")
         return self.sympy()
 
-    def sympy(self, index: int | list[int] | None = None) -> sympy.Expr | list[sympy.Expr]:
+    def sympy(self, index: int | list[int] | None = None, *, named: bool = False) -> sympy.Expr | list[sympy.Expr]:
         """An equation as a SymPy expression.
 
         Parameters
         ----------
         index : int or list of int (one per output), optional
             Row of `equations_`; the selected one by default.
+        named : bool, default=False
+            Whether fitted constants are symbols, named as in `constants`.
         """
         check_is_fitted(self)
-        return self._unlist([to_sympy(e, self._names, self._primitives()) for e in self._chosen(index)])
+        if not named:
+            return self._unlist([to_sympy(e, self._names, self._primitives()) for e in self._chosen(index)])
+        laws = [self._parameters(k, pick).named for k, pick in enumerate(self._picks(index))]
+        return self._unlist([self._written(law) for law in laws])
+
+    def _written(self, law: ParametricLaw) -> sympy.Expr:
+        """A law in the names of its variables and constants."""
+        return to_sympy(law.equation, [*self._names, *law.names], self._primitives())
 
     def latex(self, index: int | list[int] | None = None, precision: int = 3) -> str | list[str]:
         """An equation in LaTeX, constants rounded to `precision` significant digits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from importlib import metadata
 from os import PathLike
 from pathlib import Path
@@ -49,7 +50,9 @@ class LawPictures(FittedLaws):
     def report(
         self, path: str | PathLike, X: Any = None, y: Any = None, *, title: str | None = None, precision: int = 3
     ) -> None:
-        """Write one HTML page with all of a fit: laws, pictures, constants, code. It needs nothing but a browser.
+        """Write one HTML page with all of a fit: laws, pictures, constants, code, settings, versions.
+
+        It needs nothing but a browser.
 
         Needs ``sklearn-eql[plot]``.
 
@@ -59,7 +62,8 @@ class LawPictures(FittedLaws):
             File to write.
         X, y : array-like, optional
             Rows, of the fit or others, on which fit and residuals are shown; those outside of the range of the training
-            rows are marked.
+            rows are marked. Of laws of motion: series as for `fit`, with any number of steps, beside which roll-outs
+            are shown.
         title : str, optional
         precision : int, default=3
             Significant digits of constants in laws.
@@ -72,7 +76,7 @@ class LawPictures(FittedLaws):
         check_is_fitted(self)
         if not self._laws:
             raise ValueError("report: this estimator has no laws to show. Fit one with a head that gives laws.")
-        page = report_page(self, X, y, title=title, precision=precision, version=_version())
+        page = report_page(self, X, y, title=title, precision=precision, versions=_versions())
         Path(path).write_text(page, encoding="utf-8")
 
     def _html_repr(self) -> str:
@@ -90,8 +94,12 @@ class LawPictures(FittedLaws):
         return shown
 
 
-def _version() -> str:
-    try:
-        return metadata.version("sklearn-eql")
-    except metadata.PackageNotFoundError:  # the code is used without being installed
-        return ""
+def _versions() -> dict[str, str]:
+    """Of the package, if it is installed, and of what decides on its results."""
+    found = {"Python": platform.python_version()}
+    for name in ("sklearn-eql", "numpy", "scipy", "scikit-learn", "sympy", "torch"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # the code is used without being installed
+            continue
+    return found

@@ -43,7 +43,7 @@ from sklearn_eql.progress import Watcher
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.optimizers import OPTIMIZERS
-from sklearn_eql.training.rollouts import RecurrentSettings
+from sklearn_eql.training.rollouts import CHECK_EVERY, RecurrentSettings
 from sklearn_eql.training.schedule import ROLLOUT_SCHEDULES, Phase, RolloutPhase, resolve_phases
 
 _PARTS = {"_encoder": FittedEncoder, "_relu": FittedReLU}  # kept as plain values in a pickle
@@ -163,8 +163,12 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         Number of states, of steps that `predict` returns, and of states again.
     n_iter_ : int
         Training steps.
+    state_names_ : list of str
+    form_ : {"update", "increment", "ode"}
     loss_curve_ : list of float
         Of the best trial, relative to the error of standing still.
+    loss_steps_ : list of int
+        Training steps after which these losses are.
     stop_reason_ : {"schedule", "max_time", "callback", "interrupted"}
     interrupted_ : bool
 
@@ -452,6 +456,24 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         """Names of what `transform` returns."""
         check_is_fitted(self)
         return np.array(self._names[self.n_states_ :], dtype=object)
+
+    @property
+    def state_names_(self) -> list[str]:
+        """Names of the states."""
+        check_is_fitted(self)
+        return list(self._names[: self.n_states_])
+
+    @property
+    def form_(self) -> str:
+        """What the laws give: the next state, what is added to it, or its derivative."""
+        check_is_fitted(self)
+        return self._form
+
+    @property
+    def loss_steps_(self) -> list[int]:
+        """Training steps after which the losses of `loss_curve_` are."""
+        check_is_fitted(self)
+        return [min(CHECK_EVERY * (1 + i), self.n_iter_) for i in range(len(self.loss_curve_))]
 
     def _before(self, X: np.ndarray) -> _Before:
         """What `warm_start` starts from: of a fit to series of the same shape, and of the same kind of law."""

@@ -158,6 +158,8 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
         Optimiser steps.
     loss_curve_ : list of float
         Training loss, smoothed, every 50 steps.
+    loss_steps_ : list of int
+        Training steps after which these losses are.
     stop_reason_ : str
         "schedule", "max_time", "callback", "interrupted" or "early_stopping".
     interrupted_ : bool
@@ -371,6 +373,13 @@ class EQLEncoderRegressor(TransformerMixin, EquationReader, RegressorMixin, Call
                 stacklevel=2,
             )
         return self
+
+    @property
+    def loss_steps_(self) -> list[int]:
+        """Training steps after which the losses of `loss_curve_` are."""
+        check_is_fitted(self)
+        n = len(self.loss_curve_)
+        return [round(self.n_iter_ * (1 + i) / n) for i in range(n)]
 
     def transform(self, X: Any) -> np.ndarray:
         """Latents of the items.

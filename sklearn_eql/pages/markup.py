@@ -14,6 +14,7 @@ from sklearn_eql._display import replaced
 
 _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 _MINUS = "\u2212"
+_OPERATOR = '<mo form="infix" lspace="0" rspace="0.25em">{}</mo>'  # a space comes before it, where lines may break
 _ENTITY = re.compile(r"&(#?\w+);")
 _TEXT = re.compile(r"\W")
 
@@ -29,24 +30,29 @@ class _LawPrinter(MathMLPresentationPrinter):
         return element
 
 
-def law_markup(expr: sympy.Expr, target: str | None = None, precision: int = 3) -> str:
+def name_markup(name: str) -> str:
+    """A name as laws have it: ``alpha_1`` is a Greek letter with an index."""
+    return _presentation(sympy.Symbol(name))
+
+
+def law_markup(expr: sympy.Expr, left: str | None = None, precision: int = 3) -> str:
     """A law in MathML, constants rounded; sums are one element for each term, so that lines break between these.
 
     Parameters
     ----------
     expr : sympy.Expr
-    target : str, optional
-        What stands before the equality sign; none by default.
+    left : str, optional
+        What stands before the equality sign, in MathML; none by default.
     precision : int, default=3
         Significant digits of constants.
     """
     numbers = {f: sympy.Float(f"{float(f):.{precision - 1}e}", precision) for f in expr.atoms(sympy.Float)}
     rounded = replaced(expr, numbers)
     terms = list(rounded.as_ordered_terms()) if rounded.is_Add else [rounded]
-    parts = [] if target is None else [_math(f"<mi>{html.escape(target)}</mi><mo>=</mo>")]
+    parts = [] if left is None else [_math(f"{left}<mo>=</mo>")]
     for i, term in enumerate(terms):
         sign, size = (_MINUS, -term) if i and term.could_extract_minus_sign() else ("+" if i else "", term)
-        operator = f'<mo form="infix">{sign}</mo>' if sign else ""
+        operator = _OPERATOR.format(sign) if sign else ""
         parts.append(_math(operator + _presentation(size)))
     return " ".join(parts)
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from sklearn_eql.pages.markup import frame_table, law_markup, laws_table
-from sklearn_eql.pages.representation import STYLE, constants_of, outputs_of
+from sklearn_eql.pages import motion
+from sklearn_eql.pages.markup import frame_table, laws_table
+from sklearn_eql.pages.outputs import Output, outputs_of
+from sklearn_eql.pages.pieces import definitions, figure
+from sklearn_eql.pages.representation import STYLE, constants_of, main_law
 from sklearn_eql.plotting import FitDisplay, FrontDisplay, LossCurveDisplay, NetworkDisplay, ResidualsDisplay
+from sklearn_eql.stopping import StopReason
 
-_WIDE = 7.5  # inches
 _PAGE_STYLE = """
 :root { color-scheme: light; }
 body { margin: 0; background: #fff; color: #222; }
@@ -30,7 +31,13 @@ dd { margin: 0; overflow-wrap: anywhere; }
 
 
 def report_page(
-    estimator: Any, X: Any = None, y: Any = None, *, title: str | None = None, precision: int = 3, version: str = ""
+    estimator: Any,
+    X: Any = None,
+    y: Any = None,
+    *,
+    title: str | None = None,
+    precision: int = 3,
+    versions: Mapping[str, str] | None = None,
 ) -> str:
     """The page of a fitted estimator, as text.
 
@@ -38,45 +45,33 @@ def report_page(
     ----------
     estimator : fitted estimator
     X, y : array-like, optional
-        Rows, of the fit or others, on which the laws are shown: fit and residuals.
+        Rows, of the fit or others, on which the laws are shown: fit and residuals. Of laws of motion: series.
     title : str, optional
     precision : int, default=3
         Significant digits of constants; those of the table of constants are more.
-    version : str, optional
-        Of the package, for the last line.
+    versions : mapping of str to str, optional
+        Of the package and what it is made with.
     """
     title = title or f"{type(estimator).__name__}: a report"
+    of_motion, has_data = motion.is_of_motion(estimator), X is not None and y is not None
     outputs = outputs_of(estimator)
-    laws = "".join(
-        f'<div class="main-law">{law_markup(table.loc[best, "sympy_expr"], name, precision)}</div>'
-        for name, table, best in outputs
-    )
-    parts = [f"<h1>{html.escape(title)}</h1>", laws, _summary(estimator)]
-    for output, (name, table, best) in enumerate(outputs):
-        of = f" of {html.escape(name)}" if len(outputs) > 1 else ""
-        parts.append(f"<h2>Laws{of}</h2>{laws_table(table, best, precision)}")
-        parts.append("<p>&#9654; is selected; ~ marks laws that the rows cannot tell from it.</p>")
-        at: dict[str, Any] = {"output": output, "precision": precision}
-        parts.append(_figure("Accuracy against complexity", partial(FrontDisplay.from_estimator, estimator, **at)))
-        parts.append(
-            _figure(
-                "The law as a sparse network: circles add, boxes are functions, numbers are coefficients",
-                partial(NetworkDisplay.from_estimator, estimator, target=name, **at),
-            )
-        )
-        if X is not None and y is not None:
-            parts.append(f"<h2>Fit{of}</h2>")
-            parts.append(_figure("Rows and law", partial(FitDisplay.from_estimator, estimator, X, y, **at)))
-            parts.append(
-                _figure("What the law leaves over", partial(ResidualsDisplay.from_estimator, estimator, X, y, **at))
-            )
-    for frame in constants_of(estimator):
-        parts.append(f"<h2>Constants</h2>{frame_table(frame)}")
-    if len(getattr(estimator, "loss_curve_", ())) > 1:
+    parts = [f"<h1>{html.escape(title)}</h1>", *(main_law(output, precision) for output in outputs)]
+    parts.append(_summary(estimator, motion.summary(estimator) if of_motion else {}))
+    for number, output in enumerate(outputs):
+        of = f" of {html.escape(output.text)}" if len(outputs) > 1 else ""
+        parts += _laws(estimator, number, output, of, precision)
+        if has_data and not of_motion:
+            parts += _fit(estimator, X, y, number, of, precision)
+    if of_motion:
+        parts += motion.rollout_parts(estimator, X, y) if has_data else []
+        parts += motion.latent_parts(estimator, X)
+    parts += _constants(estimator, outputs)
+    if _longest_curve(estimator) > 1:
         parts.append("<h2>Search</h2>")
-        parts.append(_figure("Best loss so far", partial(LossCurveDisplay.from_estimator, estimator)))
+        caption = motion.LOSS if of_motion else "How the loss went in the fit"
+        parts.append(figure(caption, partial(LossCurveDisplay.from_estimator, estimator)))
     parts += ["<h2>To take along</h2>", _code(estimator), "<h2>Settings</h2>", _parameters(estimator)]
-    parts.append(f"<p>{html.escape(f'sklearn_eql {version}'.strip())}</p>")
+    parts.append(f"<h2>Versions</h2>{definitions(versions)}" if versions else "")
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{html.escape(title)}</title>'
@@ -85,30 +80,48 @@ def report_page(
     )
 
 
-def _summary(estimator: Any) -> str:
-    known = {
-        "Variables": ", ".join(estimator.variables_),
-        "Search ended": getattr(estimator, "stop_reason_", None),
-        "Steps": getattr(estimator, "n_iter_", None),
-    }
-    told = {k: ", ".join(v) if isinstance(v, list) else str(v) for k, v in known.items() if v is not None}
-    rows = [f"<dt>{name}</dt><dd>{html.escape(value)}</dd>" for name, value in told.items()]
-    return f"<dl>{''.join(rows)}</dl>"
+def _summary(estimator: Any, more: Mapping[str, Any]) -> str:
+    reasons = getattr(estimator, "stop_reason_", None)
+    ended = None
+    if reasons is not None:
+        known = [StopReason(reason) for reason in ([reasons] if isinstance(reasons, str) else reasons)]
+        ended = "; ".join(dict.fromkeys(f"{reason}: {reason.meaning}" for reason in known))
+    of = more or {"Variables": ", ".join(estimator.variables_)}
+    return definitions({**of, "Search ended": ended, "Steps": getattr(estimator, "n_iter_", None)})
 
 
-def _figure(caption: str, draw: Callable[[], Any]) -> str:
-    """A picture with its caption; on a narrow screen one that is wide scrolls, others shrink."""
-    import matplotlib.pyplot as plt
+def _laws(estimator: Any, number: int, output: Output, of: str, precision: int) -> Iterator[str]:
+    """The table of laws of an output, and pictures of them."""
+    at: dict[str, Any] = {"output": number, "precision": precision}
+    yield f"<h2>Laws{of}</h2>{laws_table(output.table, output.best, precision)}"
+    rivals = "; ~ marks laws that the rows cannot tell from it" if "rival" in output.table else ""
+    yield f"<p>&#9654; is selected{rivals}.</p>"
+    if len(output.table) > 1:
+        yield figure("Accuracy against complexity", partial(FrontDisplay.from_estimator, estimator, **at))
+    yield figure(
+        "The law as a sparse network: circles add, boxes are functions, numbers are coefficients",
+        partial(NetworkDisplay.from_estimator, estimator, target=output.text, **at),
+    )
 
-    figure = draw().figure_
-    kind = ' class="wide"' if figure.get_figwidth() > _WIDE else ""
-    picture = io.BytesIO()
-    figure.savefig(picture, format="svg", metadata={"Date": None})
-    plt.close(figure)
-    data = base64.b64encode(picture.getvalue()).decode("ascii")
-    caption = html.escape(caption)
-    image = f'<img alt="{caption}" src="data:image/svg+xml;base64,{data}">'
-    return f"<figure{kind}>{image}<figcaption>{caption}</figcaption></figure>"
+
+def _fit(estimator: Any, X: Any, y: Any, number: int, of: str, precision: int) -> Iterator[str]:
+    """How the law of an output meets rows."""
+    at: dict[str, Any] = {"output": number, "precision": precision}
+    yield f"<h2>Fit{of}</h2>"
+    yield figure("Rows and law", partial(FitDisplay.from_estimator, estimator, X, y, **at))
+    yield figure("What the law leaves over", partial(ResidualsDisplay.from_estimator, estimator, X, y, **at))
+
+
+def _constants(estimator: Any, outputs: list[Output]) -> Iterator[str]:
+    for output, frame in zip(outputs, constants_of(estimator), strict=True):
+        if len(frame):
+            of = f" of {html.escape(output.text)}" if len(outputs) > 1 else ""
+            yield f"<h2>Constants{of}</h2>{frame_table(frame)}"
+
+
+def _longest_curve(estimator: Any) -> int:
+    curves = getattr(estimator, "loss_curve_", ())
+    return max((len(curve) if hasattr(curve, "__len__") else len(curves) for curve in curves), default=0)
 
 
 def _code(estimator: Any) -> str:
@@ -122,6 +135,5 @@ def _code(estimator: Any) -> str:
 
 def _parameters(estimator: Any) -> str:
     default = type(estimator)().get_params(deep=False)
-    changed = {k: v for k, v in estimator.get_params(deep=False).items() if repr(v) != repr(default.get(k))}
-    rows = [f"<dt>{html.escape(k)}</dt><dd>{html.escape(repr(v))}</dd>" for k, v in changed.items()]
-    return f"<dl>{''.join(rows)}</dl>" if rows else "<p>All as by default.</p>"
+    changed = {k: repr(v) for k, v in estimator.get_params(deep=False).items() if repr(v) != repr(default.get(k))}
+    return definitions(changed) if changed else "<p>All as by default.</p>"

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sklearn_eql.pages.markup import frame_table, law_markup, laws_table
+from sklearn_eql.pages.outputs import Output, outputs_of
 
 STYLE = """
 .sklearn-eql { font-family: system-ui, sans-serif; line-height: 1.5; }
@@ -26,34 +27,26 @@ STYLE = """
 """
 
 
-def outputs_of(estimator: Any) -> list[tuple[str, pd.DataFrame, int]]:
-    """Name, table of laws and selected row of every output; none where an estimator has no laws."""
-    tables, best = estimator.equations_, estimator.best_index_
-    if not isinstance(tables, list):
-        return [("y", tables, best)]
-    names = getattr(estimator, "state_names_", None)
-    if names is None or len(names) != len(tables):
-        names = [f"y{i}" for i in range(len(tables))]
-    return [(str(name), table, row) for name, table, row in zip(names, tables, best, strict=True)]
-
-
 def constants_of(estimator: Any) -> list[pd.DataFrame]:
-    """Tables of constants with their errors, one for each output; none where an estimator has none."""
-    found = getattr(estimator, "constants_", None)
-    if found is None:
-        return []
-    return [frame for frame in (found if isinstance(found, list) else [found]) if len(frame)]
+    """Tables of constants, with their errors where these are known, one for each output."""
+    found = estimator.constants_
+    return found if isinstance(found, list) else [found]
+
+
+def main_law(output: Output, precision: int = 3) -> str:
+    """The selected law of an output, large."""
+    law = law_markup(output.table.loc[output.best, "sympy_expr"], output.left, precision)
+    return f'<div class="main-law">{law}</div>'
 
 
 def laws_html(estimator: Any, precision: int = 3) -> str:
     """Laws of a fitted estimator, with tables to be opened."""
     parts = [f"<style>{STYLE}</style>"]
-    for name, table, best in outputs_of(estimator):
-        law = law_markup(table.loc[best, "sympy_expr"], name, precision)
-        parts.append(f'<div class="main-law">{law}</div>')
-        parts.append(_details(f"{len(table)} laws for {name}", laws_table(table, best, precision)))
-    for frame in constants_of(estimator):
-        parts.append(_details("constants", frame_table(frame)))
+    for output in outputs_of(estimator):
+        parts.append(main_law(output, precision))
+        title = f"{len(output.table)} {'law' if len(output.table) == 1 else 'laws'} for {output.text}"
+        parts.append(_details(title, laws_table(output.table, output.best, precision)))
+    parts += [_details("constants", frame_table(frame)) for frame in constants_of(estimator) if len(frame)]
     return f'<div class="sklearn-eql">{"".join(parts)}</div>'
 
 

@@ -22,6 +22,7 @@ from sklearn_eql.stopping import StopReason
 from sklearn_eql.training.optimizers import make_optimizer, set_learning_rate
 from sklearn_eql.training.schedule import RolloutPhase, pending_threshold
 
+CHECK_EVERY = 100  # steps between two looks at the loss
 _CLIP = 1.0  # norm to which the gradient of each cell is clipped; roll-outs of a bad start explode
 _LATENT_ROWS = 512  # series that are encoded at once after training
 
@@ -104,7 +105,7 @@ def train_recurrent(
     seed: int,
     deadline: float,
     report: Callable[[int, np.ndarray], None] | None = None,
-    check_every: int = 100,
+    check_every: int = CHECK_EVERY,
 ) -> RecurrentResult:
     """Train all trials of `network`, in place, until `deadline` (``time.time()``) at the latest.
 
