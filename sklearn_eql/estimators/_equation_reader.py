@@ -13,6 +13,7 @@ import pandas as pd
 import sympy
 import torch
 from sklearn.utils.validation import check_is_fitted
+from sympy import Expr
 
 from sklearn_eql.estimators._law_constants import LawConstants
 from sklearn_eql.estimators._law_exports import LawExports
@@ -139,7 +140,7 @@ class EquationReader(RunReader, LawExports, LawConstants, LawPictures):
         laws = [self._parameters(k, pick).named for k, pick in enumerate(self._picks(index))]
         return self._unlist([self._written(law) for law in laws])
 
-    def _written(self, law: ParametricLaw) -> sympy.Expr:
+    def _written(self, law: ParametricLaw) -> Expr:
         """A law in the names of its variables and constants."""
         return to_sympy(law.equation, [*self._names, *law.names], self._primitives())
 

@@ -55,7 +55,7 @@ class LatentDisplay:
         size = (5.6, 3.4) if n == 1 else (1.0 + 2.6 * n, 0.8 + 2.3 * n)
         axes = new_grid(size, n, n)
         for row, column in np.ndindex(n, n):
-            ax = axes[row, column]
+            ax: Any = axes[row, column]
             if column > row:
                 ax.set_axis_off()
                 continue
