@@ -188,7 +188,7 @@ def test_a_bad_parameter_is_named_with_what_is_expected(case):
 
 WEIGHTS = {
     "negative": (with_value(np.ones(40), -1.0, 5), r"Negative.*sample_weight.*-1 in row 5.*expected 40.*weight 0"),
-    "all zero": (np.zeros(40), "(?i)sample.weight.*zero.*expected 40 finite numbers.*at least 2 positive"),
+    "all zero": (np.zeros(40), "sample_weight.*expected 40 finite numbers.*at least 2 positive"),
     "one positive": (np.eye(40)[0], "sample_weight: expected.*at least 2 positive, got 1. Give more rows a weight"),
     "NaN": (with_value(np.ones(40), np.nan, 5), "sample_weight contains NaN.*expected 40 finite numbers.*Leave it out"),
     "too few": (np.ones(39), r"\(39,\).*sample_weight: expected 40 finite numbers, one per row"),

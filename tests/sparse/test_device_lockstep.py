@@ -69,8 +69,9 @@ def test_a_batch_computes_what_its_programs_compute(device, preset, weights, rng
     with np.errstate(all="ignore"):
         for t, program in enumerate(programs):
             program.bind(rows, np.zeros(N_ROWS), root if root is None or root.ndim == 1 else root[t])
-            np.testing.assert_allclose(-fixed[t], program.evaluate(program.theta), rtol=1e-12, atol=1e-12)
-            np.testing.assert_allclose(phi[t, : program.n_terms], program.phi, rtol=1e-12, atol=1e-12)
+            # One of them is a sine of the cube of an inverse: a last bit comes out a million times as large.
+            np.testing.assert_allclose(-fixed[t], program.evaluate(program.theta), rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(phi[t, : program.n_terms], program.phi, rtol=1e-9, atol=1e-12)
             assert (phi[t, program.n_terms :] == 0).all()
             program.differentiate(output[t, : program.n_terms])
             found = jacobian[t, : len(program.theta)]
