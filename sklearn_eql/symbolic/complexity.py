@@ -112,9 +112,18 @@ class _Counted:
     def __init__(self, equation: Equation, primitives: Mapping[str, Primitive]) -> None:
         self.primitives = primitives
         self.names = [""] * (equation.n_features + 1)
+        self.powers: dict[int, int] = {}  # costs of what is printed as a power inside an exponential
         self.costs = [1, *(_of_feature(equation, f) for f in range(equation.n_features))]
 
     def add(self, unit: Unit) -> None:
+        source = len(self.costs)
+        if unit.primitive == "log" and is_builtin("log", self.primitives):
+            self.powers[source] = self.linear(unit.args[0]) + 1
+        elif unit.primitive == "mul" and is_builtin("mul", self.primitives):
+            for form, other in (unit.args, unit.args[::-1]):
+                if len(form) == 1 and self.names[form[0][0]] == "log" and form[0][0] in self.powers:
+                    self.powers[source] = self.powers[form[0][0]] + self.linear(other)
+                    break
         self.costs.append(self._of(unit))
         self.names.append(unit.primitive)
 
@@ -146,10 +155,15 @@ class _Counted:
 
     def _exponential(self, form: Affine) -> int:
         """``exp``, which prints logarithms in its argument as powers."""
-        powers = [(s, c) for s, c in form if self.names[s] == "log" and is_builtin("log", self.primitives)]
+        powers = [(s, c) for s, c in form if s in self.powers]
         rest = tuple(term for term in form if term not in powers)
-        bases = sum(self.costs[s] + (0 if (2 * c).is_integer() else 1) for s, c in powers)
+        bases = sum(self.powers[s] + self._factor_of_exponent(s, c) for s, c in powers)
         return bases + max(0, len(powers) - 1) + ((1 + self.linear(rest) + bool(powers)) if rest else 0)
+
+    def _factor_of_exponent(self, source: int, factor: float) -> int:
+        if self.names[source] == "log":
+            return 0 if (2 * factor).is_integer() else 1
+        return 0 if abs(factor) == 1 else 2
 
 
 def _of_feature(equation: Equation, feature: int) -> int:

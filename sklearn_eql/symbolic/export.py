@@ -14,7 +14,7 @@ import torch
 from sklearn_eql._display import replaced
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.symbolic.constants import recognise
-from sklearn_eql.symbolic.equation import Affine, Equation, Frame
+from sklearn_eql.symbolic.equation import Affine, Equation, Frame, Unit
 from sklearn_eql.symbolic.graph import OutOfRangeError, is_builtin
 
 _EXPONENTIALS = {"exp": 1, "sigmoid": 1, "sigmoid20": 20}  # and what they multiply their arguments by
@@ -142,13 +142,32 @@ def _exponential(
     """``exp`` of a linear form, its logarithms as powers; `shift` stands for its constant, if that is large."""
     factors, rest = [], []
     for source, c in form:
-        unit = equation.units[source - equation.n_features - 1] if source > equation.n_features else None
-        if unit is not None and unit.primitive == "log" and is_builtin("log", primitives):
-            factors.append(_linear(unit.args[0], sources) ** _number(c))
+        base, exponent = _power_in_exponent(equation, source, primitives)
+        if base is not None:
+            factors.append(_linear(base, sources) ** (_number(c) * _linear(exponent, sources)))
         elif source != 0 or shift is None:
             rest.append((source, c))
     argument = _linear(tuple(rest), sources)
     return sympy.Mul(*factors, sympy.exp(argument if shift is None else argument + shift))
+
+
+def _power_in_exponent(
+    equation: Equation, source: int, primitives: Mapping[str, Primitive]
+) -> tuple[Affine | None, Affine]:
+    """Base and exponent of what ``exp`` makes of a source that is ``log(g)`` or ``h*log(g)``; no base of others."""
+    unit = _unit_of(equation, source)
+    if unit is not None and unit.primitive == "log" and is_builtin("log", primitives):
+        return unit.args[0], ((0, 1.0),)
+    if unit is not None and unit.primitive == "mul" and is_builtin("mul", primitives):
+        for form, other in (unit.args, unit.args[::-1]):
+            factor = _unit_of(equation, form[0][0]) if len(form) == 1 else None
+            if factor is not None and factor.primitive == "log" and is_builtin("log", primitives):
+                return factor.args[0], tuple((s, form[0][1] * c) for s, c in other)
+    return None, ()
+
+
+def _unit_of(equation: Equation, source: int) -> Unit | None:
+    return equation.units[source - equation.n_features - 1] if source > equation.n_features else None
 
 
 def _number(value: float) -> sympy.Expr:

@@ -101,6 +101,15 @@ def test_exponentials_of_logarithms_print_as_powers():
     assert str(to_sympy(Equation(2, units, ((5, 0.3141),)), ["x", "y"])) == "0.3141*x**(3/2)*exp(2*x)/y**2"
 
 
+@pytest.mark.parametrize("factor", [1.0, -2.0])
+def test_exponentials_of_a_product_with_a_logarithm_print_as_powers(factor):
+    units = (Unit("log", (((0, 1.0), (1, 1.0)),)), Unit("mul", (((2, 1.0),), ((3, 1.0),))))
+    law = Equation(2, (*units, Unit("exp", (((4, factor),),))), ((5, 3.0),))
+    expr = to_sympy(law, ["x", "y"])
+    assert expr == 3 * (x + 1) ** (sympy.Integer(factor) * y)
+    assert complexity(law) == complexity(expr)
+
+
 def test_a_precision_rounds_floats_and_nothing_else():
     law = _one("sin", ((1, math.pi),), factor=0.123456)
     assert str(to_sympy(law, ["x"], precision=3)) == "0.123*sin(pi*x)"
