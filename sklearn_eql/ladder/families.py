@@ -15,6 +15,7 @@ from sklearn_eql.ladder import (
     quotients,
     scanned,
     separable,
+    varying_coefficients,
 )
 from sklearn_eql.ladder.forms import repeated
 from sklearn_eql.ladder.outer_functions import OUTER_FUNCTIONS
@@ -125,6 +126,7 @@ LADDER: tuple[Family, ...] = (
     ),
     _scanned("separable", separable.products, ("identity",)),
     _scanned("modulated wave", modulated_waves.modulated_waves, ("identity",)),
+    _scanned("varying coefficients", varying_coefficients.varying_coefficients, ("identity", "exp", "inv")),
     _scanned("quotient of polynomials", _quotients, ("identity",)),
     _scanned("sum of functions", grown_sums.sums, ("identity",)),
     _scanned("three and more", partial(scanned.triples, limit=600), ("identity",)),

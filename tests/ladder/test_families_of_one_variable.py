@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_eql.ladder import grown_sums, quotients, separable
+from sklearn_eql.ladder import grown_sums, quotients, separable, varying_coefficients
 from sklearn_eql.ladder.screening import log_monomials
 from sklearn_eql.ladder.term_generator import TermGenerator
 from sklearn_eql.primitives import PRESETS, PRIMITIVES
@@ -39,6 +39,20 @@ PRODUCTS = {
 def test_products_of_functions_of_one_argument(name):
     X = np.random.default_rng(0).uniform(0.3, 3, (100, 3))
     assert best(separable.products, X, PRODUCTS[name](X.T)) < 1e-20
+
+
+VARYING = {
+    "a difference that decays": lambda x: x[0] + (x[1] - x[0]) * np.exp(-0.7 * x[2]),
+    "a season beside a trend": lambda x: 3 + 0.4 * x[0] + (1 + 0.3 * x[1]) * np.cos(1.9 * x[2] - 0.8),
+    "an optimum": lambda x: 2 * x[0] + x[1] * np.exp(-2 * (x[2] - 1.4) ** 2),
+    "its own trend": lambda x: 1 + x[0] - x[0] / (1 + 3 * x[0]),
+}
+
+
+@pytest.mark.parametrize("name", VARYING)
+def test_coefficients_of_linear_forms_vary_with_a_feature(name):
+    X = np.random.default_rng(0).uniform(0.3, 3, (100, 3))
+    assert best(varying_coefficients.varying_coefficients, X, VARYING[name](X.T)) < 1e-20
 
 
 def test_products_use_what_is_allowed_and_end_at_the_deadline():
