@@ -76,6 +76,8 @@ def _equation(chosen: list[tuple[Term, np.ndarray, float]], n_states: int, n_lat
     def power(source: int, exponent: int) -> int:
         if exponent == 1:
             return source
+        if exponent < 0:
+            return unit("inv", power(source, -exponent))
         if exponent in (2, 3):
             return unit("square" if exponent == 2 else "cube", source)
         return unit("mul", power(source, exponent - 3), power(source, 3))

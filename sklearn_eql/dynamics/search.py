@@ -19,6 +19,7 @@ from sklearn_eql.dynamics.library import (
     functions_of_a_state,
     latent_powers,
     state_terms,
+    stays_away_from_zero,
 )
 from sklearn_eql.dynamics.runge_kutta import N_ROUGH, mean_velocity
 from sklearn_eql.dynamics.stepwise import discover
@@ -46,7 +47,14 @@ class MotionSettings:
     form: str  # "update", "increment" or "ode"
     dt: float
     primitives: Mapping[str, Primitive]
-    max_degree: int
+    max_degree: int  # of a term in the states
+    n_above: int = 0  # degrees that a term and its power of the latents may have together above that
+    quotients: bool = False  # of states that stay away from zero
+
+    @property
+    def total_degree(self) -> int:
+        """Largest degree of a term and its power of the latents together."""
+        return self.max_degree + self.n_above
 
 
 @dataclass(frozen=True)
@@ -100,24 +108,24 @@ def find_motion(
     except KeyboardInterrupt:
         pressed.append(None)
     with interruption_noted(lambda: pressed.append(None)):
-        best = best or _search(some, candidates[0][rows], replace(settings, primitives={}), time.time())
+        best = best or _search(some, candidates[0][rows], _fewest(settings), time.time())
         found = _on_all(best, states, np.concatenate(candidates, axis=1), rows, settings)
     return replace(found, interrupted=bool(pressed))
 
 
 def _motions(states, candidates, settings: MotionSettings, deadline: float) -> Iterator[Motion]:
     """Laws from every library, number of latents and start; when time is up, the one that there is always time for."""
-    for library, n_latents in product(_libraries(settings), range(candidates[0].shape[1] + 1)):
+    for library, n_latents in product(_libraries(states, settings), range(candidates[0].shape[1] + 1)):
         for latents in _starts(states, candidates, n_latents, library):
             if time.time() > deadline:
-                yield _search(states, candidates[0], replace(settings, primitives={}), deadline)
+                yield _search(states, candidates[0], _fewest(settings), deadline)
                 return
             yield _search(states, latents, library, deadline)
 
 
 def _from_earlier(states, latents, earlier: EarlierLaws, settings: MotionSettings, deadline: float) -> Iterator[Motion]:
     """The law that earlier ones lead to, with the smallest library that has their terms."""
-    for library in _libraries(settings):
+    for library in _libraries(states, settings):
         motion = _library_problem(states, latents.shape[1], library)
         found = earlier.coefficients(motion.terms, motion.problem.powers, {**PRIMITIVES, **settings.primitives})
         if found is not None:
@@ -159,12 +167,21 @@ def with_standard_latents(motion: Motion, scale: float) -> Motion:
     return replace(motion, law=standardised(motion.problem, motion.law, scale))
 
 
-def _libraries(settings: MotionSettings) -> Iterator[MotionSettings]:
-    """What terms may be made of, fewest terms first."""
+def _libraries(states: np.ndarray, settings: MotionSettings) -> Iterator[MotionSettings]:
+    """What terms may be made of, fewest terms first, for `states` (N, K + 1, S)."""
+    products = _fewest(settings)
     for degree in range(1, settings.max_degree + 1):
-        yield replace(settings, primitives={}, max_degree=degree)
+        yield replace(products, max_degree=degree)
+    yield replace(products, n_above=1)  # the products of highest degree, with a parameter before them
+    if settings.quotients and stays_away_from_zero(states.reshape(-1, states.shape[2])).any():
+        yield replace(settings, primitives={}, n_above=1)
     if functions_of_a_state(settings.primitives):
-        yield settings
+        yield replace(settings, quotients=False)
+
+
+def _fewest(settings: MotionSettings) -> MotionSettings:
+    """Products only: what there is always time for."""
+    return replace(settings, primitives={}, quotients=False)
 
 
 def _leading(latents: np.ndarray, n_latents: int) -> np.ndarray:
@@ -173,10 +190,6 @@ def _leading(latents: np.ndarray, n_latents: int) -> np.ndarray:
         return latents
     standard = _standard(latents)
     return standard @ np.linalg.svd(standard, full_matrices=False)[2][:n_latents].T
-
-
-def _has_functions(primitives: Mapping[str, Primitive]) -> bool:
-    return any(p.arity == 1 and p.name not in ("id", "square", "cube") for p in primitives.values())
 
 
 def _sample(states: np.ndarray, seed: int) -> tuple[np.ndarray, slice]:
@@ -192,11 +205,11 @@ def _search(
 ) -> Motion:
     motion = _library_problem(states, latents.shape[1], settings)
     degrees = np.array([term.degree for term in motion.terms])
-    law = discover(motion.problem, _standard(latents), degrees, settings.max_degree, deadline, first)
+    law = discover(motion.problem, _standard(latents), degrees, settings.total_degree, deadline, first)
     motion = replace(motion, law=law)
     if latents.shape[1] and time.time() < deadline:
         # With the latents as they are now known, what was added on the way to make up for rough ones is not.
-        again = discover(motion.problem, _standard(law.latents), degrees, settings.max_degree, deadline)
+        again = discover(motion.problem, _standard(law.latents), degrees, settings.total_degree, deadline)
         motion = min(motion, replace(motion, law=again), key=lambda found: found.cost)
     if settings.form == "ode":
         motion = _corrected(motion, states, degrees, settings, deadline)
@@ -206,7 +219,7 @@ def _search(
 def _library_problem(states: np.ndarray, n_latents: int, settings: MotionSettings) -> Motion:
     """All terms of a library, and no law yet."""
     flat = states[:, :-1].reshape(-1, states.shape[2])
-    terms = state_terms(flat, settings.primitives, settings.max_degree)
+    terms = state_terms(flat, settings.primitives, settings.max_degree, settings.quotients)
     scale = np.array([np.sqrt(np.mean(evaluate(t, flat, settings.primitives) ** 2)) for t in terms])
     return _problem(states, terms, scale, n_latents, settings, None)
 
@@ -222,12 +235,12 @@ def _problem(states, terms, scale, n_latents: int, settings: MotionSettings, uni
     if settings.form == "ode" and change.shape[1] > 1:  # the derivative is not known better than to first order yet
         floor = np.maximum(floor, np.mean((np.diff(change, axis=1) / (2 * settings.dt * unit)) ** 2, axis=(0, 1)))
     n_rows, n_free = target[:, :, 0].size * target.shape[2], len(here) * n_latents
-    powers = latent_powers(n_latents, min(_MAX_LATENT_DEGREE, settings.max_degree))
+    powers = latent_powers(n_latents, min(_MAX_LATENT_DEGREE, settings.total_degree))
     words = np.array([1.0 if term.function is None else _FUNCTION for term in terms])
     # A latent that explains one number of two is no parameter: it must be held by more than itself.
     free = n_latents > 0 and n_rows >= 3 * n_free
     degrees = np.array([term.degree for term in terms])
-    n_places = target.shape[2] * int(allowed_places(degrees, powers, settings.max_degree).sum())
+    n_places = target.shape[2] * int(allowed_places(degrees, powers, settings.total_degree).sum())
     problem = JointProblem(phi, target / unit, powers, floor, words=words, free_latents=free, n_places=n_places)
     return Motion(terms, scale, unit, problem, None)
 
@@ -282,7 +295,7 @@ def _corrected(motion: Motion, states, degrees, settings: MotionSettings, deadli
             floor = np.maximum(base, np.mean(integration**2 + (_CONTRACTION * unsettled) ** 2, axis=(0, 1)))
             problem = replace(motion.problem, target=(rate - correction) / motion.unit, floor=floor)
             before, previous = motion.law, correction
-            law = discover(problem, before.latents, degrees, settings.max_degree, deadline, first=before)
+            law = discover(problem, before.latents, degrees, settings.total_degree, deadline, first=before)
             motion = replace(motion, problem=problem, law=law)
             if _same(law, before) or time.time() > deadline:
                 break

@@ -61,6 +61,7 @@ class FitSettings:
     n_trials: int
     scale: bool
     max_degree: int
+    quotients: bool
     latent_scale: str
     recurrent: RecurrentSettings
     device: str
@@ -194,7 +195,7 @@ def best_motion(
     earlier: EarlierLaws | None = None,
 ) -> Motion:
     """The shortest law of motion from any of the `candidates`, latents (N, L) of the best trials."""
-    wanted = MotionSettings(settings.form, settings.dt, settings.primitives, settings.max_degree)
+    wanted = MotionSettings(settings.form, settings.dt, settings.primitives, settings.max_degree, 0, settings.quotients)
     best = find_motion(states, candidates[:_N_REFINED], wanted, seed, deadline, earlier)
     if settings.latent_scale == "unit":
         scaled = with_standard_latents(best, LATENT_SCALE)

@@ -112,6 +112,22 @@ class _Search:
         for index in np.argsort(-gain, axis=None)[:_CANDIDATES]:
             if gain.flat[index] > 0:
                 yield _with(law, np.unravel_index(index, gain.shape))
+        yield from self._varied(law)
+
+    def _varied(self, law: JointFit) -> Iterator[JointFit]:
+        """All coefficients of an equation vary with a latent that it does not read.
+
+        A latent costs a number for each series: one place alone may be worth less than that, where several together
+        are worth it, as of `z*(1 - x**2)*v`.
+        """
+        for linear in np.flatnonzero(self.problem.powers.sum(axis=1) == 1):
+            for e in range(len(law.active)):
+                if law.active[e, :, linear].any():
+                    continue
+                active = law.active.copy()
+                active[e, :, linear] = active[e, :, 0] & self.allowed[e, :, linear]
+                if active[e, :, linear].sum() > 1 and active[e].sum() <= _MAX_TERMS:
+                    yield replace(law, active=active)
 
     def _removals(self, law: JointFit) -> Iterator[JointFit]:
         if law.n_free > 1:

@@ -102,9 +102,11 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
     state_names : sequence of str, optional
         ``x0``, ``x1``, ... by default.
     functions : str, mapping or sequence, default="motion"
-        As in :class:`EQLRegressor`. Products and powers are always there when a law is refined.
+        As in :class:`EQLRegressor`. Products and powers are always there when a law is refined; by default, or with
+        ``"inv"`` or ``"div"``, so are quotients by states that keep their sign.
     max_degree : int, default=3
-        Of products of states and latents, in refined laws. Latents enter to the second power at most.
+        Of products of states, in refined laws; a latent may stand before those of the highest degree, too. Latents
+        enter to the second power at most.
     refine : bool, default=True
         Look for the law behind the trained networks. If not, what is left of the best network is the law, as in the
         paper.
@@ -701,6 +703,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
             n_trials=self.n_trials,
             scale=self.scale,
             max_degree=self.max_degree,
+            quotients=self.functions == "motion" or any(unit.name in ("inv", "div") for unit in units),
             latent_scale=self.latent_scale,
             recurrent=recurrent,
             device=resolve_device(self.device),

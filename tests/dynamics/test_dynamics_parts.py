@@ -276,6 +276,14 @@ def test_functions_of_a_state_are_terms_alone_and_times_a_state(rng):
     np.testing.assert_allclose(evaluate(term, states, chosen), states[:, 0] * np.sin(states[:, 1]))
 
 
+def test_states_that_stay_away_from_zero_may_be_in_denominators(rng):
+    states = np.column_stack([rng.uniform(-3, -1, 20), rng.normal(size=20)])
+    found = [term for term in state_terms(states, {}, 2, quotients=True) if min(term.powers) < 0]
+    assert {term.powers for term in found} == {(-1, 0), (-2, 0), (-1, 1)}
+    assert {term.degree for term in found} == {1, 2}
+    np.testing.assert_allclose(evaluate(Term((-2, 1)), states, {}), states[:, 1] / states[:, 0] ** 2)
+
+
 def test_terms_that_are_undefined_or_constant_are_left_out(rng):
     states = np.column_stack([rng.normal(size=20), np.full(20, 2.0), np.zeros(20)])
     names = {term.powers for term in state_terms(states, {}, 2)}
@@ -291,7 +299,7 @@ def test_powers_of_latents_begin_with_the_constant():
 @pytest.mark.parametrize("n_latents", [0, 1, 2])
 @pytest.mark.parametrize("form", ["update", "increment"])
 def test_equations_say_what_the_terms_do(n_latents, form, rng):
-    terms = [*TERMS, Term((3, 1)), Term((1, 0), ("sin", 1))]
+    terms = [*TERMS, Term((3, 1)), Term((-2, 1)), Term((1, 0), ("sin", 1))]
     phi = np.stack([evaluate(term, STATES.reshape(-1, 2), PRIMITIVES) for term in terms], axis=1)
     scale, unit = rng.uniform(0.5, 2, len(terms)), np.array([3.0, 0.2])
     powers = latent_powers(n_latents, 2)
@@ -327,6 +335,42 @@ def test_a_motion_is_found_from_few_states_with_rough_latents(rng):
     assert abs(np.corrcoef(motion.law.latents[:, 0], data.z)[0, 1]) > 1 - 1e-9
     law = LawCell(to_equations(motion, PRIMITIVES), PRIMITIVES, "update", 1.0)
     np.testing.assert_allclose(law.rollout(states[:, 0], motion.law.latents, 6), data.Y, atol=1e-7)
+
+
+def _stepped(rates, starts, z, dt, n_steps):
+    """States (N, n_steps + 1, S) of series with parameters z (N,), by Euler's steps."""
+    states = [starts]
+    for _ in range(n_steps):
+        states.append(states[-1] + dt * rates(states[-1], z))
+    return np.stack(states, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("rates", "low", "high", "degree", "quotients", "expected"),
+    [
+        # The oscillator of van der Pol, whose parameter stands before a product of the third degree.
+        (
+            lambda s, z: np.stack([s[:, 1], z * (1 - s[:, 0] ** 2) * s[:, 1] - s[:, 0]], axis=1),
+            [-2, -2],
+            [2, 2],
+            3,
+            False,
+            {(1, 0), (0, 1), (2, 1)},
+        ),
+        # A fall towards a mass.
+        (lambda s, z: np.stack([s[:, 1], -z / s[:, 0] ** 2], axis=1), [2, 0], [4, 1], 2, True, {(-2, 0)}),
+    ],
+    ids=["van der pol", "kepler"],
+)
+def test_a_parameter_may_stand_before_cubes_and_quotients(rates, low, high, degree, quotients, expected, rng):
+    z = rng.uniform(0.5, 2, 20)
+    states = _stepped(rates, rng.uniform(low, high, (20, 2)), z, 0.1, 8)
+    rough = z[:, None] + 0.02 * rng.normal(size=(20, 1))
+    motion = find_motion(
+        states, [rough], MotionSettings("increment", 0.1, {}, degree, quotients=quotients), 0, math.inf
+    )
+    assert {motion.terms[b].powers for b, _ in np.argwhere(motion.law.active[1])} == expected
+    assert abs(np.corrcoef(motion.law.latents[:, 0], z)[0, 1]) > 1 - 1e-9
 
 
 def test_a_function_of_the_state_is_found_where_products_do_not_do(rng):
