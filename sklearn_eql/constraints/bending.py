@@ -19,6 +19,7 @@ from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.sparse.behaviour import Behaviour, Conditions
+from sklearn_eql.symbolic.constants import recognise
 
 _PENALTIES = (1e2, 1e5, 1e8)  # of a squared miss, in units of that of a row
 _STEPS = 12  # in each round
@@ -77,6 +78,43 @@ def bent_groups(
         if not math.isfinite(bent.squared_error) or excess_of_groups(law, bent, behaviour, primitives) > 0:
             return None
     return bent
+
+
+def bent_constants(
+    law: ParametricLaw,
+    values: np.ndarray,
+    rows: GroupedRows,
+    behaviour: Behaviour | None,
+    primitives: Mapping[str, Primitive] = PRIMITIVES,
+    *,
+    deadline: float = math.inf,
+) -> np.ndarray | None:
+    """Constants ``(n_constants,)`` under which a law of one table behaves: as they are if it does; None without any.
+
+    Recognised constants stay what they are if they can.
+
+    Parameters
+    ----------
+    rows : GroupedRows
+        One group.
+    behaviour : Behaviour or None
+        In the units of the rows.
+    """
+    if behaviour is None or not behaviour.parts:
+        return values
+    known = {k: v for k, v in enumerate(values.tolist()) if recognise(v) is not None}
+    for held in (known, {}) if known else ({},):
+        rest = [k for k in range(len(values)) if k not in held]
+        named = law.holding(held)
+        fit = ParametricFit(values[rest], np.empty((1, 0)), np.zeros(1), 0)
+        if excess_of_groups(named, fit, behaviour, primitives) == 0:
+            return values
+        found = bent_groups(named, rows, fit, behaviour, primitives, deadline=deadline)
+        if found is not None:
+            moved = values.copy()
+            moved[rest] = found.shared
+            return moved
+    return None
 
 
 @dataclass

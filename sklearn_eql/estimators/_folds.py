@@ -72,9 +72,14 @@ class Folds:
         A number of folds divides the distinct rows at random, so that neither their order nor copies of a row matter.
         A splitter divides the rows as they were passed: it may go by their order.
         """
-        if isinstance(self.cv, int):
-            n_rows = len(merged[1])
-            shuffled = KFold(min(self.cv, n_rows), shuffle=True, random_state=seed)
-            return merged, shuffled.split(np.empty(n_rows))
         X, y, weight = self.rows
-        return (X, y if y.ndim == 1 else y[:, k], weight), self.cv.split(X, y)
+        is_of_merged, folds = self.of_output(k, len(merged[1]), seed)
+        return merged if is_of_merged else (X, y if y.ndim == 1 else y[:, k], weight), folds
+
+    def of_output(self, k: int, n_merged: int, seed: int) -> tuple[bool, Iterable[tuple[np.ndarray, np.ndarray]]]:
+        """Whether the folds of output `k` are of its distinct rows, else of those that were passed; and the folds."""
+        if isinstance(self.cv, int):
+            shuffled = KFold(min(self.cv, n_merged), shuffle=True, random_state=seed)
+            return True, shuffled.split(np.empty(n_merged))
+        X, y, _ = self.rows
+        return False, self.cv.split(X, y)

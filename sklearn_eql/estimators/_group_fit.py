@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from sklearn_eql.estimators._folds import Folds
+from sklearn_eql.estimators._group_columns import GroupColumns
 from sklearn_eql.estimators._group_output_fit import GroupOutputFit
-from sklearn_eql.estimators._grouping import Grouping, names_of_constants, numbers_of, shown
+from sklearn_eql.estimators._grouping import Grouping, numbers_of, shown
 from sklearn_eql.estimators._kept_laws import keep_laws
-from sklearn_eql.forms.fitted import FittedForm
+from sklearn_eql.forms.form import Form
 from sklearn_eql.groups.cross_validation import folds_of_groups
 from sklearn_eql.laws.cross_validation import Rows
 from sklearn_eql.laws.law import Law
@@ -24,7 +24,7 @@ from sklearn_eql.search.settings import SearchSettings
 def fit_groups(
     estimator: Any,
     rows: Sequence[Rows],
-    groups: Any,
+    grouping: Grouping,
     settings: Sequence[SearchSettings],
     folds: Folds | None,
     seeds: Sequence[int],
@@ -40,8 +40,7 @@ def fit_groups(
     ----------
     rows : sequence of X (n_samples, n_features), y (n_samples,), weight (n_samples,) or None
         For each output.
-    groups
-        As the user passed them.
+    grouping : Grouping
     settings : sequence of SearchSettings
         For each output.
     folds : Folds or None
@@ -55,8 +54,6 @@ def fit_groups(
     before : sequence of list of Law
         Over the features, of an earlier fit, for each output.
     """
-    _check_supported(estimator, len(rows))
-    grouping = Grouping.of(groups, len(rows[0][1]), rows[0][2])
     numbers = numbers_of(grouping.labels, estimator.group_laws)
     parts = None if folds is None else _folds(folds, grouping, int(seeds[0]))
     kept = np.flatnonzero(grouping.codes >= 0)
@@ -71,40 +68,20 @@ def fit_groups(
             until = time.time() + (deadline - time.time()) / (len(rows) - k)
         starts = [law.equation for law in laws]
         fits.append(GroupOutputFit(estimator, given, codes, limited, int(seed), until, parts, numbers, known, starts))
+        estimator._watched.hand("found", k, fits[-1].front)
     _keep(estimator, fits, grouping, variables, single)
 
 
-def _keep(estimator, fits: Sequence[GroupOutputFit], grouping: Grouping, variables: list[str], single: bool) -> None:
-    """Set the attributes of the estimator: laws of all outputs, of which each reads columns of its own."""
-    firsts = np.cumsum([0, *(fit.n_own for fit in fits)]).tolist()
-    own_names = names_of_constants(variables, firsts[-1])
-    if fits[0].front[0].named is not None:
-        own_names = list(fits[0].front[0].named.own)
-    names = [*variables, *own_names]
-    outcomes, outputs, ranges = [], [], [estimator._ranges]
-    for fit, first in zip(fits, firsts, strict=False):
-        front = fit.front
-        laws = [law.placed(first, firsts[-1]) for law in front]
-        outcomes.append(fit.outcome(laws, names))
-        outputs.append(
-            {
-                "first": first,
-                "names": own_names[first : first + fit.n_own],
-                "constants": [law.own for law in front],
-                "errors": [law.own_errors for law in front],
-                "following": [(f.follow, f.half, f.of_laws) for f in fit.following],
-                "laws": [[None if found is None else asdict(found) for found in law.laws] for law in front],
-            }
-        )
-        columns = [np.concatenate([law.own[:, k] for law in front if law.n_own > k]) for k in range(fit.n_own)]
-        ranges.append(np.array([[c.min() for c in columns], [c.max() for c in columns]]).reshape(2, fit.n_own))
-    estimator._grouped = {"labels": grouping.labels, "outputs": outputs}
-    estimator._ranges = np.concatenate(ranges, axis=1)
-    keep_laws(estimator, outcomes, names, single)
-    estimator._parametric = None
-    if estimator._form is not None:
-        kept = [law.named for law in fits[0].front]
-        estimator._parametric = [[FittedForm(n.law, n.values, len(n.values)) for n in kept]]
+def _keep(
+    estimator: Any, fits: Sequence[GroupOutputFit], grouping: Grouping, variables: list[str], single: bool
+) -> None:
+    """Set the attributes of the estimator."""
+    columns = GroupColumns([fit.front for fit in fits], variables)
+    outcomes = [fit.outcome(laws, columns.names) for fit, laws in zip(fits, columns.placed, strict=True)]
+    estimator._grouped = columns.described(grouping.labels, [fit.following for fit in fits])
+    estimator._ranges = np.concatenate([estimator._ranges, columns.ranges], axis=1)
+    keep_laws(estimator, outcomes, columns.names, single)
+    estimator._parametric = columns.parametric
 
 
 def _folds(folds: Folds, grouping: Grouping, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -131,11 +108,19 @@ def _folds(folds: Folds, grouping: Grouping, seed: int) -> list[tuple[np.ndarray
     return found
 
 
-def _check_supported(estimator, n_outputs: int) -> None:
-    if estimator._form is not None and estimator._form.occurrences:
+def read_groups(groups: Any, n_rows: int, weight: np.ndarray | None, form: Form | None) -> Grouping | None:
+    """Which group each row is of, from what a user passes; None for None.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Labels that are wrong, see :meth:`Grouping.of`, or a form that groups do not go with.
+    """
+    if groups is None:
+        return None
+    if form is not None and form.occurrences:
         raise ValueError(
-            f"form and groups: {', '.join(estimator._form.arities)} is to be found, expected a form of constants only. "
-            "Leave out the form, or groups."
+            f"form and groups: {', '.join(form.arities)} is to be found, expected a form of constants only. Leave out "
+            "the form, or groups."
         )
-    if estimator._form is not None and n_outputs > 1:
-        raise ValueError(f"form and groups: y has {n_outputs} outputs, expected one. Fit an estimator for each.")
+    return Grouping.of(groups, n_rows, weight)

@@ -141,11 +141,6 @@ class GroupOutputFit:
         """Laws of the output."""
         return self.result.front
 
-    @property
-    def n_own(self) -> int:
-        """Own constants of the law that has most."""
-        return max(law.n_own for law in self.front)
-
     def outcome(self, laws: list[GroupLaw], names: list[str]) -> Outcome:
         """The laws as the estimator has them, one selected, with what is known of all."""
         estimator, primitives = self.estimator, self.settings.primitives

@@ -34,7 +34,7 @@ class GroupReader(ConstantsReader):
     That is None where there were none, and else a dictionary of plain values: `labels` of the groups, and `outputs`, a
     dictionary for each: the column of its `first` own constant among all, `names` of these, and for each law its own
     `constants` and their `errors`, ``(n_groups, n_own)``, the `laws` of these, one or None for each, and what they are
-    `following` (the parts of :class:`~sklearn_eql.groups.curvature.Following`).
+    `following` (the parts of :class:`~sklearn_eql.groups.curvature.Following`, or None).
     """
 
     _grouped: dict[str, Any] | None = None
@@ -250,12 +250,13 @@ class GroupReader(ConstantsReader):
 
     def _following_with(
         self, k: int, pick: int, place: int, rows: np.ndarray, own: np.ndarray, weight: np.ndarray
-    ) -> tuple:
+    ) -> tuple | None:
         """What own constants follow, with a group more, of constants ``(O,)``."""
         about, curvature = self._known_groups["outputs"][k], self._curvature(k, pick)
-        follow, half, of_laws = about["following"][pick]
+        known = about["following"][pick]
         if curvature is None or not len(own):
-            return follow, half, of_laws
+            return known
+        follow, half, of_laws = known
         wide = np.zeros((len(rows), len(self._names)))
         first = rows.shape[1] + about["first"]
         wide[:, : rows.shape[1]], wide[:, first : first + len(own)] = rows, own

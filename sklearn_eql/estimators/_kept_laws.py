@@ -67,7 +67,7 @@ def _in_groups(law: Law, n_features: int, about: Mapping, pick: int, settings: S
         values = np.zeros(n_columns)
         values[first : first + own.shape[1]] = own[group]
         if np.isfinite(values).all():
-            found.append(replace(law, equation=named.with_values(values, settings.primitives)))
+            found.append(replace(law, equation=named.with_values(values.tolist(), settings.primitives)))
     return found
 
 

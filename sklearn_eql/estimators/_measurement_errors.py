@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,7 @@ import numpy as np
 
 from sklearn_eql.estimators._check_table import GivenRows, merge_duplicates
 from sklearn_eql.laws.cross_validation import Rows
-from sklearn_eql.search.errors_in_variables import Measured, MeasuredResult, search_measured
-from sklearn_eql.search.settings import SearchResult, SearchSettings
+from sklearn_eql.search.errors_in_variables import Measured
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,24 @@ class MeasurementErrors:
     def merged(self, k: int, rows: GivenRows) -> Measured:
         """Distinct rows of output `k` with how often they count, and the errors of their features and target."""
         X, y, weight = rows
-        if self.x is None:
-            raise ValueError("x_error is not known, so rows are told apart by their values alone.")
-        n = X.shape[1]
-        columns = [X, self.x] if self.y is None else [X, self.x, self.y[:, k : k + 1]]
+        columns = [X, self._of_x] if self.y is None else [X, self._of_x, self.y[:, k : k + 1]]
         merged, y, weight = merge_duplicates(np.concatenate(columns, axis=1), y, weight)
-        wide = merged[:]
+        n, wide = X.shape[1], merged[:]
         weight = np.ones(len(y)) if weight is None else weight
         return Measured(wide[:, :n], y, weight, wide[:, n : 2 * n], None if self.y is None else wide[:, 2 * n])
+
+    def as_passed(self, k: int, rows: GivenRows) -> Measured:
+        """The rows of output `k` as they were passed, with the errors of their features and target."""
+        X, y, weight = rows
+        return Measured(
+            X, y, np.ones(len(y)) if weight is None else weight, self._of_x, None if self.y is None else self.y[:, k]
+        )
+
+    @property
+    def _of_x(self) -> np.ndarray:
+        if self.x is None:
+            raise ValueError("x_error is not known, so rows are told apart by their values alone.")
+        return self.x
 
     def scale(self, given: GivenRows, merged: Rows) -> float | None:
         """By what the weights of merged rows become inverse variances of the target; None where these are not known."""
@@ -55,19 +64,6 @@ class MeasurementErrors:
             return 1.0
         total = float(len(given[1]) if given[2] is None else given[2].sum())
         return total / (len(merged[1]) if merged[2] is None else float(merged[2].sum()))
-
-    def search(
-        self,
-        k: int,
-        rows: GivenRows,
-        find: Callable[[Rows, float], SearchResult],
-        settings: SearchSettings,
-        seed: int,
-        deadline: float,
-    ) -> tuple[MeasuredResult, Rows]:
-        """Laws of output `k` with errors of features, and the distinct rows with how often they count."""
-        merged = self.merged(k, rows)
-        return search_measured(find, merged, settings, seed, deadline), (merged.X, merged.y, merged.weight)
 
 
 def read_errors(
@@ -141,22 +137,7 @@ def _checked(values: np.ndarray, expected: str, lowest: float) -> np.ndarray:
     return values
 
 
-def check_compatible(errors: MeasurementErrors, estimator: Any, groups: Any = None) -> None:
-    """Raise ValueError for settings under which errors of features are not known how to be used."""
-    if errors.x is None:
-        return
-    if groups is not None:
+def check_compatible(errors: MeasurementErrors, groups: Any = None) -> None:
+    """Raise ValueError where errors of features are not known how to be used."""
+    if errors.x is not None and groups is not None:
         raise ValueError("x_error goes with one table of rows only, not with groups=. Leave out one of them.")
-    clashes = {
-        "loss": estimator.loss != "squared_error",
-        "selection": isinstance(estimator.selection, str) and estimator.selection in ("extrapolation", "validation"),
-        "cv": estimator.cv is not None,
-        "form": estimator.form is not None,
-        "constraints": estimator.constraints is not None,
-    }
-    for name, clashing in clashes.items():
-        if clashing:
-            raise ValueError(
-                f"x_error goes with least squares on all rows only, not with {name}={getattr(estimator, name)!r}. "
-                f"Leave {name} at its default, or leave out x_error."
-            )

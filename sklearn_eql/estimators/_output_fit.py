@@ -17,6 +17,7 @@ from sklearn_eql.estimators._folds import Folds
 from sklearn_eql.estimators._form import fitted_guesses
 from sklearn_eql.estimators._held_out import HELD_OUT, search_with_rows_held_out
 from sklearn_eql.estimators._kept_laws import Outcome, interrupted, with_curvatures, with_rivals
+from sklearn_eql.estimators._measured_fit import MeasuredFit
 from sklearn_eql.estimators._measurement_errors import MeasurementErrors
 from sklearn_eql.forms.form import Form
 from sklearn_eql.forms.search import search_form
@@ -139,9 +140,13 @@ class OutputFit:
         if weight is not None:  # the same for three copies of a row as for a weight of three, to the last bit
             weight = weight / weight.max()
         merged = (X, y, weight)
-        result, best, rows, searched = self._searched(merged, given, deadline)
-        rows, searched = task.weighed(rows, result, settings), task.weighed(searched, result, settings)
-        result, losses, errors = self._cross_validated(result, rows, given, deadline)
+        result: SearchResult
+        if task.measured.x is not None:
+            result, best, rows, searched, losses, errors = self._with_errors(deadline)
+        else:
+            result, best, rows, searched = self._searched(merged, given, deadline)
+            rows, searched = task.weighed(rows, result, settings), task.weighed(searched, result, settings)
+            result, losses, errors = self._cross_validated(result, rows, given, deadline)
         if best is None:
             best = task.select(result, losses, errors, primitives)
         result, marks = with_rivals(result, best, searched, primitives, deadline)
@@ -156,23 +161,10 @@ class OutputFit:
 
     def _searched(self, merged: Rows, given: GivenRows, deadline: float) -> tuple[SearchResult, int | None, Rows, Rows]:
         """Laws, the row that rows held out select, distinct rows, and those of them that the laws are fitted to."""
-        task, until = self.task, deadline
-        if task.folds is not None and math.isfinite(deadline):
-            until -= max(0.0, min(_CV_SHARE * (deadline - time.time()), _CV_SECONDS))
+        task, until = self.task, self._until(deadline)
         find = partial(task.search, settings=self.settings, initial=self.initial, seed=self.seed)
-        result: SearchResult
-        if task.measured.x is not None:
-            result, rows = task.measured.search(
-                self.number,
-                self.given,
-                lambda part, end: find(part, counts=None, until=end),
-                self.settings,
-                self.seed,
-                until,
-            )
-            return result, None, rows, rows
         counts = copies(*given) if task.loss == "huber" else None
-        if task.selection not in HELD_OUT or (task.selection == "validation" and task.folds):
+        if not self._holds_out:
             return find(merged, counts, until=until), None, merged, merged
         epsilon = task.epsilon if task.loss == "huber" else None
         inner = partial(find, until=until)
@@ -180,6 +172,42 @@ class OutputFit:
             task.selection, inner, merged, counts, self.settings, self.seed, epsilon, deadline, loss_of(task.loss)
         )
         return result, best, merged, searched
+
+    def _until(self, deadline: float) -> float:
+        """When the search is over: cross-validation takes its share."""
+        if self.task.folds is None or math.isinf(deadline):
+            return deadline
+        return deadline - max(0.0, min(_CV_SHARE * (deadline - time.time()), _CV_SECONDS))
+
+    @property
+    def _holds_out(self) -> bool:
+        rule = self.task.selection
+        return rule in HELD_OUT and not (rule == "validation" and self.task.folds)
+
+    def _with_errors(
+        self, deadline: float
+    ) -> tuple[SearchResult, int | None, Rows, Rows, np.ndarray | None, np.ndarray | None]:
+        """As `_searched`, of rows with errors in features, and the errors of laws on rows held out."""
+        task = self.task
+        find = partial(task.search, counts=None, settings=self.settings, initial=self.initial, seed=self.seed)
+        loss = task.loss if task.loss == "huber" else loss_of(task.loss)
+        fit = MeasuredFit(
+            lambda part, end: find(part, until=end), self.settings, self.seed, task.form, loss, task.epsilon
+        )
+        rule = task.selection if self._holds_out else None
+        merged = task.measured.merged(self.number, self.given)
+        result, best, every, searched = fit.search(rule, merged, self._until(deadline))
+        losses = errors = None
+        if task.folds is not None:
+            passed = task.measured.as_passed(self.number, self.given)
+            losses = errors = np.full(len(result.front), np.nan)
+            try:
+                if not result.interrupted:
+                    about = (result, every, passed, task.folds, self.number, deadline)
+                    losses, errors = fit.cross_validated(*about)
+            except KeyboardInterrupt:
+                return interrupted(result), best, every.plain, searched.plain, losses, errors
+        return result, best, every.plain, searched.plain, losses, errors
 
     def _cross_validated(
         self, result: SearchResult, rows: Rows, given: Rows, deadline: float

@@ -13,6 +13,7 @@ from joblib import effective_n_jobs
 
 from sklearn_eql.estimators._kept_laws import Outcome, interrupted
 from sklearn_eql.estimators._output_fit import OutputFit
+from sklearn_eql.forms.search import described
 from sklearn_eql.progress import Watched
 from sklearn_eql.search.jobs import jobs_for
 from sklearn_eql.stopping import Deadline
@@ -40,7 +41,7 @@ def fit_outputs(
                 if any(_was_interrupted(earlier) for earlier in outcomes):
                     outcome = replace(outcome, result=interrupted(outcome.result))
                 outcomes.append(outcome)
-                watched.hand("found", fits[len(outcomes) - 1].number, outcome.result.front)
+                watched.hand("found", fits[len(outcomes) - 1].number, described(outcome.result))
     return outcomes
 
 

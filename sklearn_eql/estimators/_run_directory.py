@@ -11,30 +11,23 @@ import secrets
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from sklearn_eql import constraints
-from sklearn_eql.laws.law import Law, law_from_record, shortlist
-from sklearn_eql.laws.selection import select
-from sklearn_eql.laws.standing import standings
+from sklearn_eql.estimators._laws_of_run import CURE, LAWS, LAWS_KIND, TableOfFit, take_laws
+from sklearn_eql.laws.law import Law
 from sklearn_eql.networks.penalties import L1, HardConcreteL0, SmoothedL05
 from sklearn_eql.plain_files import NotPlainError, from_plain, read, to_plain, write
 from sklearn_eql.primitives import PRIMITIVES, resolve_functions
 from sklearn_eql.progress import Progress
-from sklearn_eql.stopping import StopReason
-from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.schedule import Phase, RolloutPhase
 from sklearn_eql.units.dimensions import TableUnits
 
-_RUN, _LAWS = "run.json", "laws-{}.json"
-_RUN_KIND, _LAWS_KIND = "run of a fit", "table of laws of a run"
-_CURE = "Name the run_dir of a fit, or fit again in a fresh one."
+_RUN, _RUN_KIND = "run.json", "run of a fit"
 _SECONDS, _SHARE = 1.0, 0.05  # between two writes at least, and of the time at most
 _OF_LAWS = ("_laws", "_best", "_standings", "_curvatures", "_grouped", "_parametric")  # what a fit sets in the end
 _DERIVED = ("_watched", "_own", "_run_id")  # what is no part of a run, or beside it
@@ -45,39 +38,6 @@ _PLAIN_OBJECTS = {  # dataclasses of plain values, which parameters and fitted a
         *(Phase, RolloutPhase, SmoothedL05, L1, HardConcreteL0, TableUnits),
     )
 }
-
-
-@dataclass(frozen=True)
-class TableOfFit:
-    """What is known of a table when its search begins.
-
-    Parameters
-    ----------
-    names : list of str
-        Of the variables.
-    single : bool
-        Whether the target has one dimension.
-    means, variances : list of float, one per output
-    n_rows : int
-    """
-
-    names: list[str]
-    single: bool
-    means: list[float]
-    variances: list[float]
-    n_rows: int
-
-    @classmethod
-    def of(cls, names: Sequence[str], y: np.ndarray) -> TableOfFit:
-        """From names and targets (n_samples,) or (n_samples, n_outputs)."""
-        columns = y.reshape(len(y), -1)
-        with np.errstate(over="ignore"):
-            return cls(list(names), y.ndim == 1, columns.mean(axis=0).tolist(), columns.var(axis=0).tolist(), len(y))
-
-    def constant(self, k: int) -> Law:
-        """The law that an output is known by before any is found: its mean."""
-        equation = Equation(len(self.names), (), ((0, self.means[k]),))
-        return Law(equation, self.variances[k], 1.0, 0.0, 1, 1, 1.0, 0)
 
 
 class RunDirectory:
@@ -109,7 +69,7 @@ class RunDirectory:
         self.path.mkdir(exist_ok=True)
         if not (self.path / _RUN).exists():
             return
-        run = read(self.path / _RUN, _RUN_KIND, _CURE)
+        run = read(self.path / _RUN, _RUN_KIND, CURE)
         is_own = getattr(estimator, "_run_id", None) == run["id"]
         if (run["has_laws"] or self._files()) and not (is_own and (run["complete"] or _goes_on(estimator))):
             raise ValueError(
@@ -165,10 +125,10 @@ class RunDirectory:
             )
 
     def _files(self) -> list[Path]:
-        return sorted(self.path.glob(_LAWS.format("*")))
+        return sorted(self.path.glob(LAWS.format("*")))
 
     def _write_laws(self, name: str, laws: Sequence[Law]) -> None:
-        write(self.path / _LAWS.format(name), _LAWS_KIND, [to_plain(asdict(law)) for law in laws])
+        write(self.path / LAWS.format(name), LAWS_KIND, [to_plain(asdict(law)) for law in laws])
 
     def _write_run(
         self, estimator: Any, table: TableOfFit | None = None, without: Sequence[str] = (), complete: bool = False
@@ -226,7 +186,7 @@ class RunReader:
             There is no run, one of another estimator or version, files that are damaged, parameters that have to be
             passed.
         """
-        run = read(Path(path) / _RUN, _RUN_KIND, _CURE)
+        run = read(Path(path) / _RUN, _RUN_KIND, CURE)
         if run["estimator"] != cls.__name__:
             raise ValueError(
                 f"{str(path)!r} has a run of {run['estimator']}, expected one of {cls.__name__}. Use "
@@ -248,31 +208,10 @@ class RunReader:
         estimator._run_id = run["id"]
         estimator._own = {p.name: p for p in used if PRIMITIVES.get(p.name) != p}
         if run["table"] is not None:
-            _take_laws(estimator, Path(path), TableOfFit(**from_plain(run["table"])))
+            take_laws(estimator, Path(path), TableOfFit(**from_plain(run["table"])))
         elif any(name in run["lost"] for name in _OF_LAWS):
             raise ValueError(f"{str(path)!r}: the run has labels of groups that a file of plain values does not hold.")
         return estimator
-
-
-def _take_laws(estimator: Any, path: Path, table: TableOfFit) -> None:
-    """Put an estimator to the laws that a fit had found last."""
-    before = getattr(estimator, "_laws", [])
-    found: list[list[Law]] = []
-    for k in range(len(table.means)):
-        ended = path / _LAWS.format(k)
-        files = [ended] if ended.exists() else sorted(path.glob(_LAWS.format(f"{k}-*")))
-        laws = [law_from_record(from_plain(law)) for file in files for law in read(file, _LAWS_KIND, _CURE)]
-        older = before[k] if len(before) == len(table.means) else [table.constant(k)]
-        found.append(shortlist(laws, table.n_rows) or older)
-    rule = estimator.selection if isinstance(estimator.selection, str) else "best"
-    estimator._laws = found
-    estimator._best = [select(rule, laws, table.n_rows, None) for laws in found]
-    estimator._standings = [standings(laws, table.n_rows, None) for laws in found]
-    estimator._curvatures = estimator._grouped = estimator._parametric = None
-    estimator._names, estimator._single, estimator.n_outputs_ = table.names, table.single, len(found)
-    estimator.n_iter_, estimator.loss_curve_ = 0, estimator._unlist([[] for _ in found])
-    estimator.stop_reason_ = estimator._unlist([str(StopReason.INTERRUPTED)] * len(found))
-    estimator.interrupted_ = True
 
 
 def _goes_on(estimator: Any) -> bool:

@@ -35,15 +35,15 @@ from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._folds import Folds
 from sklearn_eql.estimators._form import FormReader, check_alone, check_form_units, form_of, guesses_of, keep_forms
-from sklearn_eql.estimators._group_fit import fit_groups
+from sklearn_eql.estimators._group_fit import fit_groups, read_groups
 from sklearn_eql.estimators._groups import GroupReader
 from sklearn_eql.estimators._kept_laws import keep_laws, laws_before
+from sklearn_eql.estimators._laws_of_run import TableOfFit
 from sklearn_eql.estimators._measurement_errors import check_compatible, read_errors
 from sklearn_eql.estimators._outlier_check import n_outliers, outlier_message
 from sklearn_eql.estimators._output_fit import FitTask, OutputFit
 from sklearn_eql.estimators._outputs import fit_outputs
 from sklearn_eql.estimators._profile import ProfileReader
-from sklearn_eql.estimators._run_directory import TableOfFit
 from sklearn_eql.estimators._stability import StabilityReader
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import proposals_of
@@ -417,7 +417,7 @@ class EQLRegressor(
         settings = self._settings(resolution)
         variables = list(getattr(self, "feature_names_in_", [f"x{i}" for i in range(X.shape[1])]))
         measured = read_errors(x_error, y_error, X.shape, y.shape, variables)
-        check_compatible(measured, self, groups)
+        check_compatible(measured, groups)
         folds = None if self.cv is None else Folds.of(self.cv, X, y, weight)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=targets.shape[1])
         self._units = self._known_units(variables, names)
@@ -425,6 +425,7 @@ class EQLRegressor(
         self._guesses = guesses_of(self.guesses, variables, settings.primitives)
         self._form = form_of(self.form, variables, len(X[kept]), settings.primitives)
         check_form_units(self._form, self._units, settings.primitives)
+        grouping = read_groups(groups, len(X), weight, self._form)
         known = read_constraints(self.constraints, variables, settings, self._form)
         searched = searched_columns(X, known)
 
@@ -432,13 +433,14 @@ class EQLRegressor(
         self._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
         self._ranges = np.stack([X[kept].min(axis=0), X[kept].max(axis=0)])
         self._watched.names = tuple(variables)
-        self._watched.hand("checked", self, TableOfFit.of(variables, y))
+        labels = None if grouping is None else grouping.labels
+        self._watched.hand("checked", self, TableOfFit.of(variables, y, labels))
         self._grouped = None
-        if groups is not None:
+        if grouping is not None:
             given = [measured.weighed(k, (searched, column, weight)) for k, column in enumerate(targets.T)]
             limits = [self._limited(settings, known, k, column[kept]) for k, column in enumerate(targets.T)]
             about = (seeds.tolist(), deadline, variables, y.ndim == 1, measured.y is not None, before)
-            fit_groups(self, given, groups, limits, folds, *about)
+            fit_groups(self, given, grouping, limits, folds, *about)
             return self
         task = FitTask(
             self.loss, self.epsilon, self.selection, variables, self._ranges, measured, folds, self._form, self._guesses

@@ -30,8 +30,8 @@ from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Int
 from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_failure
 from sklearn_eql.estimators._kept_laws import Outcome, interrupted, keep_laws, laws_before, with_curvatures, with_rivals
+from sklearn_eql.estimators._laws_of_run import TableOfFit
 from sklearn_eql.estimators._profile import ProfileReader
-from sklearn_eql.estimators._run_directory import TableOfFit
 from sklearn_eql.estimators._stability import StabilityReader
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
 from sklearn_eql.estimators._written_laws import AUTO, check_readable, proposals_of

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_eql.constraints.bending import bent_groups, excess_of_groups
+from sklearn_eql.constraints.bending import bent_constants
 from sklearn_eql.forms.fitted import FittedForm
 from sklearn_eql.laws.law import Law
-from sklearn_eql.parametric.fit import ParametricFit
 from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.primitives import Primitive
 from sklearn_eql.search.settings import SearchSettings
 from sklearn_eql.sparse.admission import Admission, all_of
 from sklearn_eql.sparse.structure import Structure, fixed_in_print
-from sklearn_eql.symbolic.constants import recognise
 from sklearn_eql.units.admission import UnitsAdmission
 
 _GENERIC, _STEP = 1.2345678, 0.0717  # numbers that mean nothing, in the place of constants
@@ -49,22 +47,9 @@ class Asked:
 
         Recognised constants stay what they are if they can.
         """
-        demands, primitives = self.settings.demands, self.settings.primitives
-        if demands is None or not demands.of_printed.parts:
-            return values
-        known = {k: v for k, v in enumerate(values.tolist()) if recognise(v) is not None}
-        for held in (known, {}) if known else ({},):
-            rest = [k for k in range(len(values)) if k not in held]
-            named = law.holding(held)
-            fit = ParametricFit(values[rest], np.empty((1, 0)), np.zeros(1), 0)
-            if excess_of_groups(named, fit, demands.of_printed, primitives) == 0:
-                return values
-            found = bent_groups(named, rows, fit, demands.of_printed, primitives, deadline=deadline)
-            if found is not None:
-                moved = values.copy()
-                moved[rest] = found.shared
-                return moved
-        return None
+        demands = self.settings.demands
+        behaviour = None if demands is None else demands.of_printed
+        return bent_constants(law, values, rows, behaviour, self.settings.primitives, deadline=deadline)
 
     def obeys(self, law: Law, fitted: FittedForm) -> bool:
         """Whether a law, and the form that it is of, is what is asked for."""

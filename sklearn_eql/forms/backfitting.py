@@ -14,15 +14,18 @@ from dataclasses import replace
 
 import numpy as np
 
+from sklearn_eql._display import equation_text
+from sklearn_eql.forms.fitted import FormLaw
 from sklearn_eql.forms.form import Form
 from sklearn_eql.forms.functions import Candidate, candidates
 from sklearn_eql.forms.joint import Combination, combinations, combined
 from sklearn_eql.forms.smooth import SmoothFit, smooth_fit
 from sklearn_eql.laws.judging import Table
-from sklearn_eql.laws.law import Law
+from sklearn_eql.laws.law import Law, shortlist
 from sklearn_eql.parametric.rows import GroupedRows
 from sklearn_eql.search.settings import SearchSettings
 from sklearn_eql.symbolic.equation import Equation
+from sklearn_eql.symbolic.export import to_sympy
 
 _N_COMBINATIONS = 12
 _N_PASSES = 2  # of backfitting, at most
@@ -51,6 +54,7 @@ class FunctionSearch:
         self.form, self.rows, self.table, self.settings = form, rows, table, settings
         self.seed, self.deadline = seed, deadline
         self.n_searches = 0
+        self.interrupted = False
         self._noise = 0.0  # relative variance of what smooth functions leave over
 
     def run(self) -> list[Combination]:
@@ -63,6 +67,19 @@ class FunctionSearch:
         if not all(choices.values()):
             return []
         found = self._combined(choices, smooth.constants)
+        try:
+            self._tell(found)
+            for improved in self._improving(found):
+                found = improved
+                self._tell(found)
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            self.interrupted = True
+        return found
+
+    def _improving(self, found: list[Combination]) -> Iterator[list[Combination]]:
+        """The combinations with ones in which each function was searched again."""
         for _ in range(_N_PASSES):
             if not found or self._is_over(found[0]):
                 break
@@ -70,11 +87,28 @@ class FunctionSearch:
             for name in self.form.arities:
                 if not self._is_over(found[0]):
                     found = self._ordered([*found, *self._again(found[0], name)])
+                    yield found
             if self._length(found[0]) > before - _LEAST_GAIN:
                 break
         if found and not self._is_over(found[0]):
-            found = self._ordered([*found, *self._loosened(found[0])])
-        return found
+            yield self._ordered([*found, *self._loosened(found[0])])
+
+    def _tell(self, found: list[Combination]) -> None:
+        """Tell those who watch of what there is so far."""
+        watched = self.settings.watched
+        if watched is None or not found:
+            return
+        primitives, n_named = self.table.primitives, len(self.form.constants)
+
+        def text() -> str:
+            return equation_text(to_sympy(found[0].found.equation, self.form.features, primitives))
+
+        def front() -> list[Law]:
+            laws = {c.found: FormLaw.of(c.found, c.described(n_named, primitives)) for c in found}
+            return [laws[law] for law in shortlist(laws, len(self.rows.y))]
+
+        loss = found[0].found.relative_loss
+        watched("functions", loss, self.n_searches, tell=text, front=front)
 
     def _is_over(self, best: Combination) -> bool:
         return time.time() > self.deadline or self.leaves_noise(best.found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import sympy
@@ -13,11 +13,12 @@ from sklearn_eql.forms.constants import polished
 from sklearn_eql.forms.form import symbol
 from sklearn_eql.laws.finishing import as_law
 from sklearn_eql.laws.judging import Table
-from sklearn_eql.laws.law import Law, equation_from_record
+from sklearn_eql.laws.law import Law, equation_from_record, parametric_law_from_record
 from sklearn_eql.parametric.errors import covariance
 from sklearn_eql.parametric.fit import fit_constants, linearise
 from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.parametric.rows import GroupedRows
+from sklearn_eql.primitives import Primitive
 from sklearn_eql.symbolic.constants import recognise, simplest_first
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.reading import from_sympy
@@ -34,11 +35,23 @@ _ROUNDING = 1e-24  # of squares: what float64 leaves over
 
 @dataclass(frozen=True)
 class FoundFunction:
-    """What was found for an unknown function: an equation over its arguments, and what these are called."""
+    """What was found for an unknown function.
+
+    Parameters
+    ----------
+    name : str
+    variables : tuple of str
+        What its arguments are called.
+    equation : Equation
+        Over these.
+    law : ParametricLaw
+        The same with the constants that are among those of the form, by name.
+    """
 
     name: str
     variables: tuple[str, ...]
     equation: Equation
+    law: ParametricLaw
 
 
 @dataclass(frozen=True)
@@ -66,16 +79,40 @@ class FittedForm:
         """Values of the constants of the form, by name."""
         return dict(zip(self.law.names[: self.n_named], self.values, strict=False))
 
+    def with_values(self, values: np.ndarray, primitives: Mapping[str, Primitive]) -> FittedForm:
+        """The form with other constants ``(n_constants,)``."""
+        by_name = dict(zip(self.law.names, values.tolist(), strict=True))
+        functions = tuple(
+            replace(f, equation=f.law.with_values([by_name[name] for name in f.law.names], primitives))
+            for f in self.functions
+        )
+        return replace(self, values=tuple(values.tolist()), functions=functions)
+
+
+@dataclass(frozen=True)
+class FormLaw(Law):
+    """A law of a form as it is kept beside others: with what it is made of."""
+
+    fitted: FittedForm | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, law: Law, fitted: FittedForm) -> FormLaw:
+        """A law, and what it is made of."""
+        return cls(**{f.name: getattr(law, f.name) for f in fields(Law)}, fitted=fitted)
+
 
 def fitted_from_record(record: Mapping) -> FittedForm:
     """A fitted form from its record of plain values."""
-    law = record["law"]
     functions = tuple(
-        FoundFunction(f["name"], tuple(f["variables"]), equation_from_record(f["equation"]))
+        FoundFunction(
+            f["name"],
+            tuple(f["variables"]),
+            equation_from_record(f["equation"]),
+            parametric_law_from_record(f["law"]),
+        )
         for f in record["functions"]
     )
-    law = ParametricLaw(equation_from_record(law["equation"]), tuple(law["names"]), tuple(law["own"]))
-    return FittedForm(law, tuple(record["values"]), record["n_named"], functions)
+    return FittedForm(parametric_law_from_record(record["law"]), tuple(record["values"]), record["n_named"], functions)
 
 
 def with_plain_constants(
@@ -186,7 +223,7 @@ def law_of(fitted: FittedForm, expr: sympy.Expr, features: Sequence[str], table:
         Names of the columns.
     """
     with np.errstate(all="ignore"):
-        equation = _as_written(fitted, expr, features, table)
+        equation = as_written(fitted, expr, features, table.primitives)
         loss = table.loss_as_printed(equation)
         law = as_law(equation, loss, trial, table)
     if law is None:
@@ -196,10 +233,22 @@ def law_of(fitted: FittedForm, expr: sympy.Expr, features: Sequence[str], table:
     return replace(law, n_free=len(fitted.values) - len(known), bits=max(law.bits, bits))
 
 
-def _as_written(fitted: FittedForm, expr: sympy.Expr, features: Sequence[str], table: Table) -> Equation:
-    """The equation over the features: with the constants where the user put them, unless that cannot be computed."""
+def as_written(
+    fitted: FittedForm, expr: sympy.Expr, features: Sequence[str], primitives: Mapping[str, Primitive]
+) -> Equation:
+    """The equation over the features: with the constants where the user put them, unless that cannot be computed.
+
+    Parameters
+    ----------
+    fitted : FittedForm
+    expr : Expr
+        Of the features and all constants.
+    features : sequence of str
+        Names of the columns.
+    primitives : mapping of str to Primitive
+    """
     numbers = {symbol(name): sympy.Float(v) for name, v in zip(fitted.law.names, fitted.values, strict=True)}
     try:
-        return from_sympy(expr.xreplace(numbers), features, table.primitives)
+        return from_sympy(expr.xreplace(numbers), features, primitives)
     except (ValueError, ArithmeticError):  # a number out of the range of float64, or none at all
-        return fitted.law.with_values(fitted.values, table.primitives)
+        return fitted.law.with_values(fitted.values, primitives)

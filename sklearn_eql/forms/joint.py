@@ -56,9 +56,8 @@ class Combination:
         for candidate in self.candidates:
             last = first + len(candidate.values)
             equation = candidate.with_values(self.values[first:last], primitives)
-            functions.append(
-                FoundFunction(candidate.name, tuple(v.name for v in candidate.function.variables), equation)
-            )
+            variables = tuple(v.name for v in candidate.function.variables)
+            functions.append(FoundFunction(candidate.name, variables, equation, candidate.law))
             first = last
         return FittedForm(self.law, tuple(self.values.tolist()), n_named, tuple(functions))
 

@@ -13,7 +13,7 @@ from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.forms.asked import Asked
 from sklearn_eql.forms.backfitting import FunctionSearch
 from sklearn_eql.forms.constants import best_constants
-from sklearn_eql.forms.fitted import FittedForm, law_of, recognised, with_plain_constants
+from sklearn_eql.forms.fitted import FittedForm, FormLaw, law_of, recognised, with_plain_constants
 from sklearn_eql.forms.form import Form
 from sklearn_eql.forms.joint import Combination, combined
 from sklearn_eql.laws.judging import SAMPLE_ROWS, Table
@@ -33,6 +33,13 @@ class FormResult(SearchResult):
     """Laws of a form, and for the equation of each what it is made of."""
 
     fitted: Mapping[Equation, FittedForm] = field(default_factory=dict)
+
+
+def described(result: SearchResult) -> list[Law]:
+    """The laws of a result as they are kept: those of a form with what they are made of."""
+    if not isinstance(result, FormResult):
+        return result.front
+    return [FormLaw.of(law, result.fitted[law.equation]) for law in result.front]
 
 
 def search_form(
@@ -89,7 +96,9 @@ def search_form(
     else:
         reason = StopReason.MAX_TIME if time.time() > deadline else otherwise
     fitted = {law.equation: laws[law] for law in front}
-    return FormResult(front, reason, n_iter, [best.relative_loss], len(table.y), False, fitted=fitted)
+    interrupted = otherwise == StopReason.INTERRUPTED
+    reason = otherwise if interrupted else reason
+    return FormResult(front, reason, n_iter, [best.relative_loss], len(table.y), interrupted, fitted=fitted)
 
 
 def _with_constants(
@@ -139,6 +148,8 @@ def _with_functions(
         if final is not None and final.found not in laws:
             laws[final.found] = final.described(len(named), table.primitives)
     best = min(laws, key=lambda law: law.description_length(len(few.y)), default=None)
+    if searching.interrupted:
+        return laws, searching.n_searches, StopReason.INTERRUPTED
     is_noise = best is not None and searching.leaves_noise(best)
     return laws, searching.n_searches, StopReason.NOISE if is_noise else StopReason.PATIENCE
 

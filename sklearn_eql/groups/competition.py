@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,8 @@ class Competition:
     deadline : float
         Value of ``time.time()``.
     seed : int
+    tell : callable, optional
+        Is told of the laws so far.
     """
 
     asked: Asked
@@ -52,6 +54,7 @@ class Competition:
     y_unit: float
     deadline: float
     seed: int
+    tell: Callable[[list[GroupLaw]], None] | None = None
     interrupted: bool = False
 
     def laws(self, equations: Iterable[tuple[Equation, int]]) -> list[GroupLaw]:
@@ -65,6 +68,8 @@ class Competition:
                     break
                 if (law := self._told_apart(form)) is not None:
                     laws.append(law)
+                    if self.tell is not None:
+                        self.tell(shortlist(laws, self.every.n_rows))
         except KeyboardInterrupt:
             if not laws:
                 raise

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
-from sklearn_eql.laws.law import Law
+from sklearn_eql.laws.law import Law, equation_from_record, law_from_record, parametric_law_from_record
 from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.sparse.description_length import NATS_PER_SYMBOL, digits
 from sklearn_eql.symbolic.equation import Affine, Equation, Frame, Unit
+from sklearn_eql.symbolic.frames import in_own_units
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class NamedConstants:
     own : tuple of str
         Names of those that every group has for itself.
     law : ParametricLaw
-        Over the features and the own constants, with those that are shared.
+        Over the features and the own constants (as placed among those of other laws), with those that are shared.
     values : tuple of float
         Of the shared ones.
     """
@@ -62,6 +63,12 @@ class GroupLaw(Law):
         if len(self.laws) != self.own.shape[1]:
             object.__setattr__(self, "laws", (None,) * self.own.shape[1])
 
+    @classmethod
+    def of(cls, law: Law, n_groups: int) -> GroupLaw:
+        """A law of which all groups share all constants."""
+        nothing = np.empty((n_groups, 0))
+        return cls(**{f.name: getattr(law, f.name) for f in fields(Law)}, own=nothing, own_errors=nothing)
+
     @property
     def n_own(self) -> int:
         """Constants that every group has for itself."""
@@ -84,19 +91,44 @@ class GroupLaw(Law):
         """
         n, width = self.n_features, self.equation.n_features
 
-        def moved(form: Affine) -> Affine:
-            return tuple((_moved(source, n, width, first, n_columns), c) for source, c in form)
+        def placed(equation: Equation) -> Equation:
+            """With the columns, of which those of own constants and what comes after them are moved."""
 
-        units = tuple(Unit(unit.primitive, tuple(map(moved, unit.args))) for unit in self.equation.units)
-        frame = self.equation.frame
-        if frame is not None:
-            frame = with_more_columns(frame.of_columns(list(range(n))), n_columns)
-        return replace(self, equation=Equation(n + n_columns, units, moved(self.equation.output), frame))
+            def moved(form: Affine) -> Affine:
+                return tuple((_moved(source, n, width, first, n_columns), c) for source, c in form)
+
+            units = tuple(Unit(unit.primitive, tuple(map(moved, unit.args))) for unit in equation.units)
+            frame, more = equation.frame, n_columns + equation.n_features - width
+            if frame is not None:
+                frame = with_more_columns(frame.of_columns(list(range(n))), more)
+            return Equation(n + more, units, moved(equation.output), frame)
+
+        named = self.named
+        if named is not None:
+            named = replace(named, law=replace(named.law, equation=placed(named.law.equation)))
+        return replace(self, equation=placed(self.equation), named=named)
 
     def equation_of(self, group: int, primitives: Mapping[str, Primitive] = PRIMITIVES) -> Equation:
         """The law of one group, by its position: the canonical equation over the features."""
         names = tuple(f"c{k}" for k in range(self.n_own))
         return ParametricLaw(self.equation, names, (True,) * self.n_own).with_values(self.own[group], primitives)
+
+    def in_own_units(self, frame: Frame | None, X: np.ndarray, groups: np.ndarray) -> GroupLaw:
+        """A law that was found in a frame, as the user reads it.
+
+        Parameters
+        ----------
+        X : ndarray (n_samples, n_features)
+            Rows, in the frame.
+        groups : ndarray (n_samples,) of int
+            Their groups.
+        """
+        if frame is None:
+            return self
+        wide = with_more_columns(frame, self.n_own)
+        X = X * np.array(frame.units) + np.array(frame.origins)
+        columns = np.concatenate([X, self.own[groups]], axis=1)
+        return replace(self, equation=in_own_units(replace(self.equation, frame=wide), columns))
 
     def description_length(self, n_rows: int) -> float:
         """As of a law, where an own constant costs the logarithm of the rows of its group."""
@@ -106,6 +138,17 @@ class GroupLaw(Law):
         constants = self.n_free * math.log(n_rows) + n_own * self.words + n_constants * digits(unbiased)
         constants += 2 * math.log(2) * self.bits
         return n_rows * math.log(unbiased) + constants + NATS_PER_SYMBOL * self.n_symbols
+
+
+def group_law_from_record(record: Mapping) -> GroupLaw:
+    """A law of groups from its record of plain values."""
+    plain, named = law_from_record(record), record["named"]
+    if named is not None:
+        named = NamedConstants(tuple(named["own"]), parametric_law_from_record(named["law"]), tuple(named["values"]))
+    laws = tuple(None if law is None else equation_from_record(law) for law in record["laws"])
+    own, errors = (np.asarray(record[name], dtype=float) for name in ("own", "own_errors"))
+    about = {"own": own, "own_errors": errors, "words": record["words"], "laws": laws, "named": named}
+    return GroupLaw(**{f.name: getattr(plain, f.name) for f in fields(Law)}, **about)
 
 
 def _moved(source: int, n_features: int, width: int, first: int, n_columns: int) -> int:

@@ -22,8 +22,9 @@ from sklearn_eql.groups.competition import Competition
 from sklearn_eql.groups.constant_laws import with_laws_of_groups
 from sklearn_eql.groups.fitted_form import Rows
 from sklearn_eql.groups.joint_problem import GroupRows, JointProblem
-from sklearn_eql.groups.law import GroupLaw, with_more_columns
+from sklearn_eql.groups.law import GroupLaw
 from sklearn_eql.groups.limits import with_exponentials
+from sklearn_eql.groups.moment import LawsOfTheMoment, tell
 from sklearn_eql.ladder.climb import climb
 from sklearn_eql.laws.law import shortlist
 from sklearn_eql.parametric.rows import GroupedRows
@@ -41,7 +42,7 @@ from sklearn_eql.sparse.structure import Structure
 from sklearn_eql.stopping import Deadline, StopReason
 from sklearn_eql.symbolic.canonical import rescale
 from sklearn_eql.symbolic.equation import Equation, Frame
-from sklearn_eql.symbolic.frames import FAR, frame_of, in_own_units, reframed
+from sklearn_eql.symbolic.frames import FAR, frame_of, reframed
 from sklearn_eql.units.admission import UnitsAdmission
 
 _N_PARTS = 8  # groups, those of most rows, that structures are judged on
@@ -85,13 +86,12 @@ def search_groups(
         fitting = UnitsAdmission(settings.units, settings.primitives)
         settings = replace(settings, admission=all_of([settings.admission, fitting]))
     frame = frame_of(np.stack([X.min(axis=0), X.max(axis=0)]), np.array([y.min(), y.max()]), FAR)
-    y_unit = 1.0
     if frame is not None:
-        X, y, y_unit = frame.inside(X), y / frame.y_unit, frame.y_unit
+        X, y = frame.inside(X), y / frame.y_unit
     with single_threaded(), known_objects_left_alone():
         finder = _Finder(X, y, weight, groups, settings, frame, starts, seed, deadline)
         results = finder.run()
-        laws = finder.laws(y_unit, values)
+        laws = finder.laws(values)
     if not laws:
         asked = settings.admission is not None or settings.demands is not None
         raise AllTrialsFailedError(
@@ -99,16 +99,9 @@ def search_groups(
             f"Check X and y for extreme values, {'ask for less, ' if asked else ''}allow more functions "
             "(functions='default'), or raise max_time."
         )
-    if frame is not None:
-        laws = [_in_own_units(law, frame, X * np.array(frame.units) + np.array(frame.origins), groups) for law in laws]
+    laws = [law.in_own_units(frame, X, groups) for law in laws]
     reason = StopReason.INTERRUPTED if finder.interrupted else results
     return SearchResult(laws, reason, finder.n_iter, finder.loss_curve, len(y), finder.interrupted)
-
-
-def _in_own_units(law: GroupLaw, frame: Frame, X: np.ndarray, groups: np.ndarray) -> GroupLaw:
-    wide = with_more_columns(frame, law.n_own)
-    columns = np.concatenate([X, law.own[groups]], axis=1)
-    return replace(law, equation=in_own_units(replace(law.equation, frame=wide), columns))
 
 
 class _Finder:
@@ -118,6 +111,7 @@ class _Finder:
         self, X, y, weight, groups, settings: SearchSettings, frame: Frame | None, starts, seed: int, deadline: float
     ) -> None:
         self.X, self.y, self.groups, self.settings, self.seed, self.frame = X, y, groups, settings, seed, frame
+        self.y_unit = 1.0 if frame is None else frame.y_unit
         self.weight = np.ones(len(y)) if weight is None else weight / weight[weight > 0].mean()
         self.deadline = deadline
         self.scaling = Scaling.of(X, y, settings.scale, settings.resolution, weight)
@@ -186,7 +180,13 @@ class _Finder:
         if self.settings.watched is None:
             return None
         writer = LawWriter(problem, self.frame, self.settings.watched.names)
-        return report_to(self.settings.watched, writer, has_front=False)
+        asked = Asked(self.settings, self.frame)
+        about = (self.X, self.y, self.weight, self.groups, self.scaling, asked, self.y_unit)
+        return report_to(self.settings.watched, writer, front_of=LawsOfTheMoment(*about))
+
+    def _tell(self, laws: list[GroupLaw]) -> None:
+        if self.settings.watched is not None:
+            tell(self.settings.watched, laws, self.frame, self.X, self.groups, self.settings.primitives)
 
     def _keep(self, archive: Archive, curve) -> None:
         self.archives.append(archive)
@@ -229,12 +229,12 @@ class _Finder:
         part = self._plain(np.flatnonzero(self.groups == group), math.inf)
         return GroupRows(SourceRows(part.X, self.settings.primitives), part.y, part.sample_weight)
 
-    def laws(self, y_unit: float, values: np.ndarray | None) -> list[GroupLaw]:
+    def laws(self, values: np.ndarray | None) -> list[GroupLaw]:
         """The best forms, with their constants told apart, as laws of all rows."""
         asked = Asked(self.settings, self.frame)
         every = self._rows(np.arange(len(self.y)), asked)
         few = every if len(self.y) <= _MOST_ROWS else self._rows(self._sample(), asked)
-        competition = Competition(asked, every, few, y_unit, self.deadline, self.seed)
+        competition = Competition(asked, every, few, self.y_unit, self.deadline, self.seed, self._tell)
         laws = competition.laws(self._equations())
         if values is not None:
             laws = self._with_laws_of_groups(laws, values, every, competition)

@@ -9,6 +9,7 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
+from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.sparse.description_length import description_length
 from sklearn_eql.symbolic.equation import Equation, Frame, Unit
 
@@ -142,3 +143,8 @@ def equation_from_record(record: dict) -> Equation:
         origins, units_of_columns = (tuple(map(float, frame[name])) for name in ("origins", "units"))
         frame = Frame(origins, units_of_columns, float(frame["y_unit"]))
     return Equation(record["n_features"], units, affine(record["output"]), frame)
+
+
+def parametric_law_from_record(record: dict) -> ParametricLaw:
+    """A law with named constants from its record of plain values."""
+    return ParametricLaw(equation_from_record(record["equation"]), tuple(record["names"]), tuple(record["own"]))

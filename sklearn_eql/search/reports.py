@@ -77,16 +77,26 @@ class LawWriter:
                 return None
 
 
-def report_to(watched: Watched, writer: LawWriter, island: int | None = None, has_front: bool = True) -> Report:
+def report_to(
+    watched: Watched,
+    writer: LawWriter,
+    island: int | None = None,
+    front_of: Callable[[Sequence[FitResult]], Sequence[Law]] | None = None,
+) -> Report:
     """A report of a search of structures, on one island of several or the only one.
 
-    Without a front where its structures are no laws of all rows, but have constants that differ between groups.
+    Parameters
+    ----------
+    front_of : callable, optional
+        Makes laws of members by score, where these are no laws of all rows, but have constants that differ between
+        groups.
     """
     variance = writer.problem.variance or 1.0
+    laws_of = writer.laws if front_of is None else front_of
 
     def report(stage: int | str, ranked: Sequence[FitResult]) -> None:
         name, step = ("generation", stage) if isinstance(stage, int) else (stage, 0)
-        tell, front = (lambda: writer.text(ranked[0].structure)), (lambda: writer.laws(ranked))
-        watched(name, ranked[0].loss / variance, step, tell=tell, island=island, front=front if has_front else None)
+        tell, front = (lambda: writer.text(ranked[0].structure)), (lambda: list(laws_of(ranked)))
+        watched(name, ranked[0].loss / variance, step, tell=tell, island=island, front=front)
 
     return report

@@ -44,17 +44,29 @@ class Moved:
     variance : ndarray (n_samples,)
         Effective variances.
     residuals : ndarray (n_samples,)
+    noise : ndarray (n_samples,)
+        That part of the variances which is the target's.
     """
 
     X: np.ndarray
     y: np.ndarray
     variance: np.ndarray
     residuals: np.ndarray
+    noise: np.ndarray
+
+    @property
+    def terms(self) -> np.ndarray:
+        """Twice the negative logarithm of the likelihood of each row, but for a constant, ``(n_samples,)``."""
+        return np.log(self.variance) + self.residuals**2 / self.variance
 
     def log_likelihood_loss(self, weight: np.ndarray) -> float:
         """The mean squared error of rows of one variance that would be as likely."""
-        mean = float(weight @ (np.log(self.variance) + self.residuals**2 / self.variance)) / float(weight.sum())
-        return math.exp(min(mean - 1, 700.0)) if math.isfinite(mean) else math.inf
+        return as_likely(float(weight @ self.terms) / float(weight.sum()))
+
+
+def as_likely(mean: float) -> float:
+    """The mean squared error of rows of one variance that have this mean of `terms`."""
+    return math.exp(min(mean - 1, 700.0)) if math.isfinite(mean) else math.inf
 
 
 def fit_both_axes(
@@ -67,6 +79,7 @@ def fit_both_axes(
     y_error: np.ndarray | None,
     primitives: Mapping[str, Primitive] = PRIMITIVES,
     *,
+    scale: np.ndarray | float = 1.0,
     deadline: float = math.inf,
 ) -> tuple[np.ndarray, Moved]:
     """Constants `(P,)` of a law, and the rows moved onto it.
@@ -81,6 +94,8 @@ def fit_both_axes(
         Standard deviations.
     y_error : ndarray (n_samples,) or None
         Standard deviations. None: one for all rows, which is what the residuals have beyond the errors of `X`.
+    scale : ndarray (n_samples,) or float
+        By which the standard deviation of the target differs from row to row, where it is not known.
     deadline : float
         Value of ``time.time()`` after which no further round begins.
     """
@@ -88,7 +103,7 @@ def fit_both_axes(
     places, before = X, None
     with np.errstate(all="ignore"):
         for _ in range(_ROUNDS):
-            moved = _moved(law, values, X, y, weight, x_error, y_error, places, primitives)
+            moved = moved_onto(law, values, X, y, weight, x_error, y_error, primitives, scale=scale, places=places)
             places = moved.X
             rows = GroupedRows.of(moved.X, moved.y, weight / moved.variance)
             fit = fit_constants(law, rows, values, np.empty((1, 0)), primitives, max_iter=_STEPS, deadline=deadline)
@@ -101,13 +116,28 @@ def fit_both_axes(
             before = at
             if time.time() > deadline:
                 break
-        return values, _moved(law, values, X, y, weight, x_error, y_error, places, primitives)
+        last = moved_onto(law, values, X, y, weight, x_error, y_error, primitives, scale=scale, places=places)
+        return values, last
 
 
-def _moved(law, values, X, y, weight, x_error, y_error, places, primitives) -> Moved:
-    """The rows moved once, from earlier places."""
+def moved_onto(
+    law: ParametricLaw,
+    values: np.ndarray,
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    x_error: np.ndarray,
+    y_error: np.ndarray | None,
+    primitives: Mapping[str, Primitive] = PRIMITIVES,
+    *,
+    scale: np.ndarray | float = 1.0,
+    places: np.ndarray | None = None,
+) -> Moved:
+    """The rows moved once, from earlier places ``(n_samples, n_features)``; the others as of `fit_both_axes`."""
+    places = X if places is None else places
+    about = (X, y, weight, x_error, y_error, scale)
     at, slopes = by_features(law, values, places, primitives)
-    noise, residuals = _noise(at, slopes, X, y, weight, x_error, y_error, places, len(values))
+    noise, residuals = _noise(at, slopes, *about, places, len(values))
     variance = noise + np.sum((slopes * x_error) ** 2, axis=1)
     step = x_error**2 * slopes * (residuals / variance)[:, None]
     limit = _FARTHEST * x_error
@@ -117,21 +147,21 @@ def _moved(law, values, X, y, weight, x_error, y_error, places, primitives) -> M
     if not inside.all():
         moved[~inside] = places[~inside]
         at, slopes = by_features(law, values, moved, primitives)
-    noise, residuals = _noise(at, slopes, X, y, weight, x_error, y_error, moved, len(values))
+    noise, residuals = _noise(at, slopes, *about, moved, len(values))
     variance = noise + np.sum((slopes * x_error) ** 2, axis=1)
-    return Moved(moved, residuals + at, variance, residuals)
+    return Moved(moved, residuals + at, variance, residuals, noise)
 
 
-def _noise(at, slopes, X, y, weight, x_error, y_error, places, n_constants) -> tuple[np.ndarray, np.ndarray]:
+def _noise(at, slopes, X, y, weight, x_error, y_error, scale, places, n_constants) -> tuple[np.ndarray, np.ndarray]:
     """Variances of the target, and residuals."""
     residuals = y - at - np.sum(slopes * (X - places), axis=1)
     if y_error is not None:
         return y_error**2, residuals
     share = len(y) / max(len(y) - n_constants, 1) / float(weight.sum())
-    from_features = float(weight @ np.sum((slopes * x_error) ** 2, axis=1)) / float(weight.sum())
-    left = float(weight @ residuals**2) * share - from_features
+    from_features = float(weight @ (np.sum((slopes * x_error) ** 2, axis=1) / scale**2)) / float(weight.sum())
+    left = float(weight @ (residuals / scale) ** 2) * share - from_features
     floor = max(_LEAST_SHARE * from_features, np.finfo(float).tiny)
-    return np.full(len(y), max(left, floor) if math.isfinite(left) else floor), residuals
+    return np.full(len(y), max(left, floor) if math.isfinite(left) else floor) * scale**2, residuals
 
 
 def by_features(

@@ -139,6 +139,19 @@ def test_a_form_keeps_its_names_for_a_new_group(of_a_form):
     assert found["k"].item() == pytest.approx(1)
 
 
+def test_outputs_of_a_form_have_constants_of_their_own():
+    a, c, t = sympy.symbols("a c t")
+    y = np.stack([SPEED[LABELS] * T + 1.2345 + NOISE / 10, 2 * T - SPEED[LABELS] + NOISE / 10], axis=1)
+    model = EQLRegressor(form=a * t + c, random_state=0).fit(X, y, groups=LABELS)
+    first, second = model.group_constants_
+    np.testing.assert_allclose(first["a"], SPEED, atol=0.05)
+    np.testing.assert_allclose(second["c"], -SPEED, atol=0.05)
+    assert [list(table.index) for table in model.constants_] == [["c"], ["a"]]
+    predicted, deviations = model.predict(X, groups=LABELS, return_std="mean")
+    np.testing.assert_allclose(predicted, y, atol=0.03)
+    assert (deviations < 0.01).all()
+
+
 def test_what_does_not_go_with_groups_is_said():
     f, t = sympy.Function("f"), sympy.Symbol("t")
     with pytest.raises(ValueError, match="f is to be found, expected a form of constants only"):

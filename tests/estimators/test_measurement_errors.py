@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import sympy
 
 from sklearn_eql import EQLRegressor
+from sklearn_eql.constraints import Passes
 
 FEW = {"functions": ["id", "square", "mul"], "n_hidden_layers": 1, "population_size": 32, "n_generations": 4}
 TRUE = np.random.default_rng(3).uniform(0, 3, 100)
@@ -107,7 +109,68 @@ def test_errors_that_do_not_fit_are_told(errors, message):
         fitted(errors=errors)
 
 
-@pytest.mark.parametrize("parameters", [{"loss": "huber"}, {"cv": 3}, {"selection": "extrapolation"}])
-def test_settings_that_know_no_errors_of_features_are_told(parameters):
-    with pytest.raises(ValueError, match=f"x_error goes with .* not with {next(iter(parameters))}="):
-        fitted(errors={"x_error": 0.1}, **parameters)
+def test_a_form_has_constants_of_both_axes():
+    x0, slope_of, offset = sympy.symbols("x0 slope_of offset")
+    model = fitted(errors={"x_error": 0.5, "y_error": 0.2}, form=slope_of * x0 + offset)
+    table = model.constants_
+    assert table.loc["slope_of", "low"] < 2.3718 < table.loc["slope_of", "high"]
+    # Of a straight line the most likely slope is in closed form, but for the errors (Deming regression).
+    u, v = X[:, 0] - X.mean(), Y - Y.mean()
+    ratio = (0.2 / 0.5) ** 2
+    left = v @ v - ratio * (u @ u)
+    expected = (left + np.sqrt(left**2 + 4 * ratio * (u @ v) ** 2)) / (2 * u @ v)
+    assert table.loc["slope_of", "value"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_functions_of_a_form_are_found_with_errors_of_features():
+    x0, f = sympy.Symbol("x0"), sympy.Function("f")
+    y = np.exp(0.7 * TRUE) + 0.05 * np.random.default_rng(5).normal(size=100)
+    rows = EXACT + 0.1 * np.random.default_rng(4).normal(size=(100, 1))
+    model = EQLRegressor(form=f(x0), functions=["exp"], n_families=8, n_generations=1, random_state=0)
+    model.fit(rows, y, x_error=0.1, y_error=0.05)
+    found = sympy.lambdify(x0, model.form_functions_["f"](x0))
+    grid = np.linspace(0.2, 2.8, 20)
+    np.testing.assert_allclose(found(grid), np.exp(0.7 * grid), rtol=0.05)
+    np.testing.assert_allclose(model.predict(grid[:, None]), found(grid))
+
+
+def test_rows_that_are_wrong_do_not_move_a_law_with_errors_of_features():
+    wrong = Y.copy()
+    wrong[:8] += 12.0
+    x0, slope_of, offset = sympy.symbols("x0 slope_of offset")
+    model = fitted(y=wrong, errors={"x_error": 0.5, "y_error": 0.2}, loss="huber", form=slope_of * x0 + offset)
+    assert model.constants_.loc["slope_of", "value"] == pytest.approx(2.3718, abs=0.3)
+
+
+def test_a_loss_says_how_the_target_scatters_beside_the_errors_of_features():
+    rng = np.random.default_rng(7)
+    at = rng.uniform(1, 9, 150)
+    y = 3.1 * at**2 * (1 + 0.05 * rng.normal(size=150))
+    measured = at[:, None] + 0.1 * rng.normal(size=(150, 1))
+    model = fitted(measured, y, errors={"x_error": 0.1}, loss="relative_error", form=sympy.sympify("a*x0**b"))
+    table = model.constants_
+    assert table.loc["b", "value"] == pytest.approx(2, abs=4 * table.loc["b", "standard_error"])
+    assert table.loc["b", "standard_error"] < 0.05
+
+
+def test_laws_behave_on_both_axes():
+    model = fitted(errors={"x_error": 0.5, "y_error": 0.2}, constraints=[Passes({"x0": 0}, 1)], n_generations=1)
+    for index in model.equations_.index:
+        np.testing.assert_allclose(model.predict([[0.0]], index), 1, atol=1e-4)
+    assert slope(model)["value"] > 2
+
+
+@pytest.mark.parametrize("parameters", [{"cv": 4}, {"selection": "validation"}, {"selection": "extrapolation"}])
+def test_rows_held_out_are_moved_onto_each_law(parameters):
+    model = fitted(errors={"x_error": 0.5, "y_error": 0.2}, n_families=4, n_generations=1, **parameters)
+    assert slope(model)["value"] > 2
+    if "cv" in parameters:
+        table = model.equations_
+        line = table["cv_loss"].loc[model.best_index_]
+        assert table["cv_loss"].iloc[0] > 2 * line
+        assert line == pytest.approx(table["loss"].loc[model.best_index_], rel=0.3)
+
+
+def test_groups_know_no_errors_of_features():
+    with pytest.raises(ValueError, match="x_error goes with one table of rows only"):
+        EQLRegressor().fit(X, Y, groups=np.arange(100) % 2, x_error=0.1)

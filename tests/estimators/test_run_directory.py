@@ -203,6 +203,45 @@ def test_groups_are_kept(tmp_path):
     np.testing.assert_array_equal(opened.predict(X, groups=labels), model.predict(X, groups=labels))
 
 
+def kill_when_kept(path):
+    """A callback that ends a fit once there are laws of it."""
+
+    def watch(progress):
+        if list(path.glob("laws-*.json")):
+            raise Killed
+
+    return watch
+
+
+def test_a_fit_to_groups_that_was_killed_leaves_laws_with_their_constants(tmp_path):
+    labels = np.repeat(["a", "b", "c"], 20)
+    y = np.repeat([1.0, 2.5, 4.0], 20) * X[:, 0] + 0.1 * X[:, 1]
+    with pytest.raises(Killed):
+        EQLRegressor(**FEW, run_dir=tmp_path, callbacks=[kill_when_kept(tmp_path)]).fit(X, y, groups=labels)
+    opened = EQLRegressor.from_run(tmp_path, n_families=1, n_generations=0)
+    assert opened.interrupted_
+    assert list(opened.group_constants_.index) == ["a", "b", "c"]
+    np.testing.assert_allclose(opened.predict(X, groups=labels), y, atol=0.05)
+    assert opened.fit_group(X[:20], y[:20]).shape == opened.group_constants_.iloc[:1].shape
+    opened.set_params(warm_start=True).fit(X, y, groups=labels)
+    np.testing.assert_allclose(opened.predict(X, groups=labels), y, atol=1e-8)
+
+
+def test_a_fit_of_a_form_that_was_killed_leaves_its_functions(tmp_path):
+    x0, x1, k, f = *sympy.symbols("x0 x1 k"), sympy.Function("f")
+    y = (X[:, 0] ** 2 + 1) * np.exp(-0.7 * X[:, 1]) + 0.01 * np.random.default_rng(2).normal(size=60)
+    form = f(x0) * sympy.exp(-k * x1)
+    model = EQLRegressor(form=form, **FEW, run_dir=tmp_path)
+    with pytest.raises(Killed):
+        model.set_params(callbacks=[kill_when_kept(tmp_path)]).fit(X, np.stack([y, y], axis=1))
+    opened = EQLRegressor.from_run(tmp_path, form=form)
+    assert opened.stop_reason_ == ["interrupted"] * 2
+    np.testing.assert_allclose(opened.predict(X)[:, 0], y, atol=0.1)
+    assert list(opened.form_functions_[0]) == ["f"]
+    assert "k" in opened.constants_[0].index
+    np.testing.assert_allclose(opened.predict(X)[:, 1], y.mean())  # of which there was no law yet
+
+
 ITEMS = np.random.default_rng(0).normal(size=(80, 2, 3))
 SUMS = ITEMS.sum(axis=(1, 2))
 SHORT = {
