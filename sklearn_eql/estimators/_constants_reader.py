@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql.estimators._equation_reader import EquationReader
+from sklearn_eql.estimators._grouping import RowGroups
 from sklearn_eql.estimators._law_constants import constants_table
 from sklearn_eql.forms.search import FormResult
 from sklearn_eql.laws.cross_validation import Rows
@@ -164,9 +165,9 @@ class ConstantsReader(EquationReader):
         return None if self._curvatures is None else self._curvatures[k][pick]
 
     def _with_std(
-        self, X: np.ndarray, index: int | list[int] | None, kind: bool | str, groups: np.ndarray | None = None
+        self, X: np.ndarray, index: int | list[int] | None, kind: bool | str, groups: RowGroups | None = None
     ) -> Any:
-        """Predictions, and their standard deviations where asked for; `groups` (n_samples,) are labels of the rows."""
+        """Predictions, and their standard deviations where asked for; `groups` are those of the rows."""
         if kind is not True and kind is not False and kind not in _BANDS:
             raise ValueError(
                 f"return_std={kind!r}, expected True (of an observation), 'mean' (of the law), or False (none)."
@@ -178,21 +179,21 @@ class ConstantsReader(EquationReader):
         found = np.stack([self._deviations(X, k, pick, kind, groups) for k, pick in picks], axis=1)
         return y, found[:, 0] if self._single else found
 
-    def _deviations(self, X: np.ndarray, k: int, pick: int, kind: bool | str, groups: np.ndarray | None) -> np.ndarray:
+    def _deviations(self, X: np.ndarray, k: int, pick: int, kind: bool | str, groups: RowGroups | None) -> np.ndarray:
         curvature = self._curvature(k, pick)
         if curvature is None:
             return np.full(len(X), np.nan)
         found = self._errors_of_values(curvature, X, k, pick, groups)
         if self.on_undefined == "clip" and self._ranges is not None and np.isnan(found).any():
             outside = np.isnan(found)
-            inside, its = np.clip(X[outside], *self._ranges), None if groups is None else groups[outside]
+            inside, its = np.clip(X[outside], *self._ranges), None if groups is None else groups.part(outside)
             found[outside] = self._errors_of_values(curvature, inside, k, pick, its)
         if kind == "mean":
             return found
         return np.hypot(found, self._parameters(k, pick).estimates(curvature)[0].noise * curvature.unit)
 
     def _errors_of_values(
-        self, curvature: Curvature, X: np.ndarray, k: int, pick: int, groups: np.ndarray | None
+        self, curvature: Curvature, X: np.ndarray, k: int, pick: int, groups: RowGroups | None
     ) -> np.ndarray:
         """Standard errors of the values of a law on rows, from its constants."""
         return deviations(self._parameters(k, pick), curvature, X, self._primitives())

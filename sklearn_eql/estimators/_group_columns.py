@@ -78,7 +78,10 @@ class GroupColumns:
         return [[FittedForm(n.law, n.values, len(n.values)) for n in front if n is not None] for front in named]
 
     def described(
-        self, labels: Sequence[Hashable], following: Sequence[Sequence[Following | None]] | None = None
+        self,
+        labels: Sequence[Hashable],
+        following: Sequence[Sequence[Following | None]] | None = None,
+        features: Sequence[str] | None = None,
     ) -> dict[str, Any]:
         """Plain values, as :class:`~sklearn_eql.estimators._groups.GroupReader` reads them.
 
@@ -88,6 +91,8 @@ class GroupColumns:
             Of the groups.
         following : sequence of sequence of Following or None, optional
             For each law of each output, where it is known.
+        features : sequence of str, optional
+            Names of what is known of the groups.
         """
         outputs = []
         for k, front in enumerate(self.fronts):
@@ -102,4 +107,5 @@ class GroupColumns:
                     "laws": [[None if found is None else asdict(found) for found in law.laws] for law in front],
                 }
             )
-        return {"labels": list(labels), "outputs": outputs}
+        named = None if features is None else list(features)
+        return {"labels": list(labels), "features": named, "outputs": outputs}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sklearn_eql.estimators._folds import Folds
 from sklearn_eql.estimators._group_columns import GroupColumns
@@ -33,6 +34,7 @@ def fit_groups(
     single: bool,
     known: bool,
     before: Sequence[Sequence[Law]],
+    features: pd.DataFrame | None,
 ) -> None:
     """Fit an estimator to the rows of many groups, and set its attributes.
 
@@ -53,8 +55,10 @@ def fit_groups(
         Whether weights are inverse variances of the target.
     before : sequence of list of Law
         Over the features, of an earlier fit, for each output.
+    features : DataFrame or None
+        Of the groups, checked.
     """
-    numbers = numbers_of(grouping.labels, estimator.group_laws)
+    numbers = numbers_of(grouping.labels, estimator.group_laws, features)
     parts = None if folds is None else _folds(folds, grouping, int(seeds[0]))
     kept = np.flatnonzero(grouping.codes >= 0)
     codes = grouping.codes[kept]
@@ -69,16 +73,22 @@ def fit_groups(
         starts = [law.equation for law in laws]
         fits.append(GroupOutputFit(estimator, given, codes, limited, int(seed), until, parts, numbers, known, starts))
         estimator._watched.hand("found", k, fits[-1].front)
-    _keep(estimator, fits, grouping, variables, single)
+    names = None if features is None else features.columns.tolist()
+    _keep(estimator, fits, grouping, variables, single, names)
 
 
 def _keep(
-    estimator: Any, fits: Sequence[GroupOutputFit], grouping: Grouping, variables: list[str], single: bool
+    estimator: Any,
+    fits: Sequence[GroupOutputFit],
+    grouping: Grouping,
+    variables: list[str],
+    single: bool,
+    features: list[str] | None,
 ) -> None:
     """Set the attributes of the estimator."""
     columns = GroupColumns([fit.front for fit in fits], variables)
     outcomes = [fit.outcome(laws, columns.names) for fit, laws in zip(fits, columns.placed, strict=True)]
-    estimator._grouped = columns.described(grouping.labels, [fit.following for fit in fits])
+    estimator._grouped = columns.described(grouping.labels, [fit.following for fit in fits], features)
     estimator._ranges = np.concatenate([estimator._ranges, columns.ranges], axis=1)
     keep_laws(estimator, outcomes, columns.names, single)
     estimator._parametric = columns.parametric

@@ -51,7 +51,7 @@ class GroupOutputFit:
         Value of ``time.time()``.
     parts : list of (training, held out) rows, or None
         For cross-validation.
-    numbers : ndarray (n_groups,) or None
+    numbers : ndarray (n_groups, n_group_features) or None
         Of which own constants may be laws.
     known : bool
         Whether weights are inverse variances of the target.

@@ -99,8 +99,24 @@ def _taken(prefix: str, variables: Sequence[str]) -> bool:
     return any(v.startswith(prefix) and v[len(prefix) :].isdigit() for v in variables)
 
 
-def numbers_of(labels: list[Hashable], wanted: bool | str) -> np.ndarray | None:
-    """The labels as numbers of which constants may be laws; None where they are labels only."""
+def numbers_of(labels: list[Hashable], wanted: bool | str, features: pd.DataFrame | None = None) -> np.ndarray | None:
+    """Numbers of groups of which constants may be laws, ``(n_groups, n_group_features)``; None where there are none.
+
+    Parameters
+    ----------
+    wanted : bool or "auto"
+        The parameter `group_laws`.
+    features : DataFrame, optional
+        A row of each group; the labels themselves otherwise.
+    """
+    if features is not None:
+        if wanted is False or len(labels) < FEWEST:
+            raise ValueError(
+                f"group_features: there are {len(labels)} groups and group_laws={wanted!r}, expected at least {FEWEST} "
+                "groups, from which laws of their constants can be told, and group_laws='auto' or True. Leave out "
+                "group_features for own constants that are numbers."
+            )
+        return features_of(labels, features)
     is_number = all(isinstance(label, Real) and not isinstance(label, bool) for label in labels)
     if wanted == "auto":
         if len(labels) < FEWEST or not all(isinstance(label, float) for label in labels):
@@ -112,7 +128,83 @@ def numbers_of(labels: list[Hashable], wanted: bool | str) -> np.ndarray | None:
             f"group_laws=True: groups are {shown(labels)}, expected at least {FEWEST} different numbers. Use "
             "group_laws=False for labels."
         )
-    return np.array(labels, dtype=float)
+    return np.array(labels, dtype=float)[:, None]
+
+
+def read_features(given: Any) -> pd.DataFrame | None:
+    """What a user passes as `group_features`: a row of finite numbers for each label; None for None.
+
+    Raises
+    ------
+    ValueError, TypeError
+        No data frame or series, labels that are there twice, columns that are no finite numbers.
+    """
+    if given is None:
+        return None
+    frame = given.to_frame() if isinstance(given, pd.Series) else given
+    expected = "group_features: expected a DataFrame of numbers, a row for each group, with the labels as its index"
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"{expected}, got a {type(given).__name__}.")
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    if not frame.index.is_unique or not frame.columns.is_unique or not frame.shape[1]:
+        raise ValueError(f"{expected}; some labels or columns are there twice, or there are no columns.")
+    try:
+        numbers = frame.astype(float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{expected}: {error}.") from error
+    if not np.isfinite(numbers.to_numpy()).all():
+        raise ValueError(f"{expected}; some numbers are missing or infinite. Leave such groups out, or fill them in.")
+    return numbers
+
+
+def features_of(labels: Sequence[Hashable], features: pd.DataFrame) -> np.ndarray:
+    """Rows of some groups, ``(n_groups, n_group_features)``."""
+    place = {label: i for i, label in enumerate(features.index.tolist())}
+    missing = [label for label in labels if label not in place]
+    if missing:
+        raise ValueError(
+            f"group_features has no row for {shown(missing)}, expected one for every group. Its index has the labels "
+            f"{shown(list(place))}."
+        )
+    return features.to_numpy()[[place[label] for label in labels]]
+
+
+@dataclass(frozen=True)
+class RowGroups:
+    """Groups of the rows to predict.
+
+    Parameters
+    ----------
+    labels : ndarray (n_samples,) of object
+    features : DataFrame or None
+        Of groups that `fit` has not seen.
+    """
+
+    labels: np.ndarray
+    features: pd.DataFrame | None
+
+    def part(self, rows: np.ndarray) -> RowGroups:
+        """Of some of the rows."""
+        return RowGroups(self.labels[rows], self.features)
+
+    def numbers(self, names: Sequence[str] | None) -> np.ndarray | None:
+        """Of which constants are laws, ``(n_samples, n_group_features)``; None where they are not known.
+
+        Parameters
+        ----------
+        names : sequence of str or None
+            Of the features that `fit` had; None where labels are numbers.
+        """
+        labels = self.labels.tolist()
+        if names is None:
+            known = all(isinstance(label, Real) for label in labels)
+            return self.labels.astype(float)[:, None] if known else None
+        if self.features is None:
+            return None
+        absent = [name for name in names if name not in self.features.columns]
+        if absent:
+            raise ValueError(f"group_features has no column {absent[0]!r}, expected {list(names)}, as fit had them.")
+        return features_of(labels, self.features[list(names)])
 
 
 def shown(labels: Sequence[Hashable]) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import replace
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +12,19 @@ import sympy
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_eql.estimators._check_table import read_rows
 from sklearn_eql.estimators._constants_reader import ConstantsReader
-from sklearn_eql.estimators._grouping import codes_of, labels_of, names_of_constants, shown
+from sklearn_eql.estimators._group_tables import frame_of_constants, index_of, read_group, with_row
+from sklearn_eql.estimators._grouping import (
+    RowGroups,
+    codes_of,
+    labels_of,
+    names_of_constants,
+    read_features,
+    shown,
+)
 from sklearn_eql.groups.curvature import Following, deviations_in_groups, following_of_rows
 from sklearn_eql.groups.single import constants_of_group
 from sklearn_eql.laws.law import equation_from_record
-from sklearn_eql.reading.arrays import plain
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.symbolic.export import to_sympy
 from sklearn_eql.uncertainty.constants import Parameters
@@ -31,7 +36,8 @@ from sklearn_eql.units.dimensions import TableUnits
 class GroupReader(ConstantsReader):
     """Mixin: what an estimator that was fitted with groups knows of them, read from ``self._grouped``.
 
-    That is None where there were none, and else a dictionary of plain values: `labels` of the groups, and `outputs`, a
+    That is None where there were none, and else a dictionary of plain values: `labels` of the groups, names of their
+    `features` or None, and `outputs`, a
     dictionary for each: the column of its `first` own constant among all, `names` of these, and for each law its own
     `constants` and their `errors`, ``(n_groups, n_own)``, the `laws` of these, one or None for each, and what they are
     `following` (the parts of :class:`~sklearn_eql.groups.curvature.Following`, or None).
@@ -41,7 +47,9 @@ class GroupReader(ConstantsReader):
 
     if TYPE_CHECKING:
 
-        def predict(self, X: Any, index: int | list[int] | None = None, *, groups: Any = None) -> Any: ...
+        def predict(
+            self, X: Any, index: int | list[int] | None = None, *, groups: Any = None, group_features: Any = None
+        ) -> Any: ...
 
     @property
     def _known_groups(self) -> dict[str, Any]:
@@ -66,7 +74,7 @@ class GroupReader(ConstantsReader):
         found = []
         for k, pick in enumerate(self._picks(index)):
             values, errors = (self._known_groups["outputs"][k][name][pick] for name in ("constants", "errors"))
-            frame = _frame(values, errors, self._own_names(k, pick), _index(self._known_groups["labels"]))
+            frame = frame_of_constants(values, errors, self._own_names(k, pick), index_of(self._known_groups["labels"]))
             units = getattr(self, "_units", None)
             if units is not None:
                 frame.attrs["units"] = self._units_of_own(k, pick, units[k])
@@ -80,24 +88,38 @@ class GroupReader(ConstantsReader):
 
     @property
     def group_laws_(self) -> dict[str, sympy.Expr] | list[dict[str, sympy.Expr]]:
-        """Laws of the selected law's own constants in the number of the group, by name, where there are any.
+        """Laws of the selected law's own constants in what is known of the group, by name, where there are any.
 
-        Expressions in the symbol ``g``; see `group_laws`. A list for several outputs.
+        Expressions in the columns of `group_features`, or in the symbol ``g`` where groups are numbers; see
+        `group_laws`. A list for several outputs.
         """
         self._check_grouped()
         found = []
         for k, best in enumerate(self._best):
             about = zip(self._own_names(k, best), self._laws_of_constants(k, best), strict=True)
-            found.append({name: to_sympy(law, ["g"], self._primitives()) for name, law in about if law})
+            names = self._known_groups["features"] or ["g"]
+            found.append({name: to_sympy(law, names, self._primitives()) for name, law in about if law})
         return self._unlist(found)
 
     def _laws_of_constants(self, k: int, pick: int) -> list[Equation | None]:
         records = self._known_groups["outputs"][k]["laws"][pick]
         return [None if record is None else equation_from_record(record) for record in records]
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> float:
-        """The coefficient of determination of `predict`; `groups` as there."""
-        return r2_score(y, self.predict(X, groups=groups), sample_weight=sample_weight)
+    def score(
+        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None, group_features: Any = None
+    ) -> float:
+        """The coefficient of determination of `predict`; `groups` and `group_features` as there."""
+        predicted = self.predict(X, groups=groups, group_features=group_features)
+        return r2_score(y, predicted, sample_weight=sample_weight)
+
+    def _row_groups(self, groups: Any, group_features: Any, n_rows: int) -> RowGroups | None:
+        """What `predict` is told of groups, checked; None where the law has none of that."""
+        features = read_features(group_features)
+        if self._grouped is None:
+            if groups is None and features is None:
+                return None
+            raise ValueError("groups: fit saw none. Pass groups to fit, or leave them out here.")
+        return None if groups is None else RowGroups(labels_of(groups, n_rows), features)
 
     def _check_grouped(self) -> None:
         self._check_fitted("group_constants_")
@@ -107,12 +129,10 @@ class GroupReader(ConstantsReader):
         about = self._known_groups["outputs"][k]
         return about["names"][: about["constants"][pick].shape[1]]
 
-    def _with_constants(self, X: np.ndarray, groups: Any, index: int | list[int] | None) -> np.ndarray:
+    def _with_constants(self, X: np.ndarray, groups: RowGroups | None, index: int | list[int] | None) -> np.ndarray:
         """Rows ``(n, n_features)`` with the own constants of their groups as further columns."""
         if self._grouped is None:
-            if groups is None:
-                return X
-            raise ValueError("groups: fit saw none. Pass groups to fit, or leave them out here.")
+            return X
         picks = self._picks(index)
         names = [name for k, pick in enumerate(picks) for name in self._own_names(k, pick)]
         columns = np.zeros((len(X), len(self._names) - X.shape[1]))
@@ -123,40 +143,37 @@ class GroupReader(ConstantsReader):
                 "group."
             )
         for k, pick in enumerate(picks):
-            n_own, first = len(self._own_names(k, pick)), self._known_groups["outputs"][k]["first"]
-            if n_own:
-                columns[:, first : first + n_own] = self._constants_of_rows(groups, len(X), k, pick)
+            n_own, first = len(self._own_names(k, pick)), self._grouped["outputs"][k]["first"]
+            if n_own and groups is not None:
+                columns[:, first : first + n_own] = self._constants_of_rows(groups, k, pick)
         return np.concatenate([X, columns], axis=1)
 
-    def _constants_of_rows(self, groups: Any, n_rows: int, k: int, pick: int) -> np.ndarray:
+    def _constants_of_rows(self, groups: RowGroups, k: int, pick: int) -> np.ndarray:
         """Own constants of the group of each row, ``(n_rows, n_own)``: of known groups, or from laws of the group."""
         labels, laws = self._known_groups["labels"], self._laws_of_constants(k, pick)
-        given = labels_of(groups, n_rows)
-        codes = codes_of(given, labels)
+        codes = codes_of(groups.labels, labels)
         new = codes < 0
         constants = self._known_groups["outputs"][k]["constants"][pick][codes]
         if not new.any():
             return constants
-        unknown = list(dict.fromkeys(given[new].tolist()))
-        if not all(laws) or not all(isinstance(label, Real) for label in unknown):
+        unknown = groups.part(new)
+        names = self._known_groups["features"]
+        numbers = unknown.numbers(names) if all(laws) else None
+        if numbers is None:
+            cure = "Pass group_features with a row for it, or use" if names and all(laws) else "Use"
             raise ValueError(
-                f"groups: fit did not see {shown(unknown)}, expected {shown(labels)}. Use fit_group for the "
-                "constants of a new group."
+                f"groups: fit did not see {shown(list(dict.fromkeys(unknown.labels.tolist())))}, expected "
+                f"{shown(labels)}. {cure} fit_group for the constants of a new group."
             )
-        numbers = given[new].astype(float)[:, None]
         constants[new] = np.stack([law.evaluate(numbers, self._primitives()) for law in laws if law], axis=1)
         return constants
 
-    def _with_std(self, X: np.ndarray, index: int | list[int] | None, kind: bool | str, groups: Any = None) -> Any:
-        given = None if groups is None or kind is False else labels_of(groups, len(X))
-        return super()._with_std(X, index, kind, given)
-
     def _errors_of_values(
-        self, curvature: Curvature, X: np.ndarray, k: int, pick: int, groups: np.ndarray | None
+        self, curvature: Curvature, X: np.ndarray, k: int, pick: int, groups: RowGroups | None
     ) -> np.ndarray:
         if self._grouped is None or groups is None or not self._own_names(k, pick):
             return super()._errors_of_values(curvature, X, k, pick, groups)
-        codes = codes_of(groups, self._grouped["labels"])
+        codes = codes_of(groups.labels, self._grouped["labels"])
         parameters, first = self._parameters(k, pick), self._grouped["outputs"][k]["first"]
         first += self.n_features_in_
         following = Following(*self._grouped["outputs"][k]["following"][pick])
@@ -165,8 +182,8 @@ class GroupReader(ConstantsReader):
         if (~new).any():
             about = (following, first, codes[~new], X[~new], self._primitives())
             found[~new] = deviations_in_groups(parameters, curvature, *about)
-        if new.any():  # of which all constants are laws
-            numbers = groups[new].astype(float)
+        numbers = groups.part(new).numbers(self._grouped["features"])
+        if new.any() and numbers is not None:  # of groups all constants of which are laws
             laws = [law for law in self._laws_of_constants(k, pick) if law is not None]
             following = following.at(laws, numbers, self._primitives())
             about = (following, first, np.arange(len(numbers)), X[new], self._primitives())
@@ -206,7 +223,7 @@ class GroupReader(ConstantsReader):
         """
         check_is_fitted(self)
         self._check_grouped()
-        rows, targets, weight = _read_group(self, X, y, sample_weight)
+        rows, targets, weight = read_group(self, X, y, sample_weight)
         found = []
         for k, best in enumerate(self._best):
             names = self._own_names(k, best)
@@ -221,7 +238,7 @@ class GroupReader(ConstantsReader):
                     f"The law {self.sympy_expr_} is undefined on some of the {len(rows)} rows, for any constants that "
                     "were tried. Check X, or choose another law with selection."
                 )
-            found.append(_frame(values[None], errors[None], names, _index([label])))
+            found.append(frame_of_constants(values[None], errors[None], names, index_of([label])))
         if label is not None:
             self._keep_group(label, rows, targets, weight)
         return self._unlist(found)
@@ -243,10 +260,11 @@ class GroupReader(ConstantsReader):
             for pick, tables in enumerate(zip(about["constants"], about["errors"], strict=True)):
                 found = self._constants_of_group(k, pick, rows, targets, weight)
                 for name, table, row in zip(kept, tables, found, strict=False):
-                    kept[name].append(_with_row(table, place, row))
+                    kept[name].append(with_row(table, place, row))
                 kept["following"].append(self._following_with(k, pick, place, rows, found[0], weight))
             outputs.append({**about, **kept})
-        self._grouped = {"labels": [*labels[:place], label, *labels[place + 1 :]], "outputs": outputs}
+        labels = [*labels[:place], label, *labels[place + 1 :]]
+        self._grouped = {**self._known_groups, "labels": labels, "outputs": outputs}
 
     def _following_with(
         self, k: int, pick: int, place: int, rows: np.ndarray, own: np.ndarray, weight: np.ndarray
@@ -264,35 +282,4 @@ class GroupReader(ConstantsReader):
         more = following_of_rows(parameters, first, len(own), wide, weight, curvature.unit, primitives)
         widest = max(half.shape[2], len(own))
         padded = [np.pad(h, [(0, 0)] * (h.ndim - 1) + [(0, widest - h.shape[-1])]) for h in (half, more[1])]
-        return _with_row(follow, place, more[0]), _with_row(padded[0], place, padded[1]), of_laws
-
-
-def _with_row(table: np.ndarray, place: int, row: np.ndarray) -> np.ndarray:
-    return np.concatenate([table[:place], row[None], table[place + 1 :]])
-
-
-def _read_group(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of a new group, their targets ``(n_rows, n_outputs)`` and weights, checked."""
-    rows = read_rows(estimator, X)
-    target = np.asarray(plain("y", y), dtype=float)
-    expected = (len(rows),) if estimator._single else (len(rows), estimator.n_outputs_)
-    if target.shape != expected or not np.isfinite(target).all():
-        raise ValueError(f"y: got shape {target.shape}, expected finite numbers of shape {expected}, as X and fit say.")
-    target = target.reshape(len(rows), -1)
-    if sample_weight is None:
-        return rows, target, np.ones(len(rows))
-    weight = np.asarray(plain("sample_weight", sample_weight), dtype=float)
-    if weight.shape != (len(rows),) or not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
-        raise ValueError(f"sample_weight: expected {len(rows)} finite numbers, none negative, not all zero.")
-    return rows[weight > 0], target[weight > 0], weight[weight > 0] / weight[weight > 0].mean()
-
-
-def _frame(values: np.ndarray, errors: np.ndarray, names: Sequence[str], index: pd.Index) -> pd.DataFrame:
-    columns: dict[str, np.ndarray] = {}
-    for k, name in enumerate(names):
-        columns |= {name: values[:, k], f"{name}_se": errors[:, k]}
-    return pd.DataFrame(columns, index=index)
-
-
-def _index(labels: Sequence[Hashable]) -> pd.Index:
-    return pd.Index(list(labels), name=None if labels and isinstance(labels[0], tuple) else "group")
+        return with_row(follow, place, more[0]), with_row(padded[0], place, padded[1]), of_laws

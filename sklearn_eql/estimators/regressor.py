@@ -36,6 +36,7 @@ from sklearn_eql.estimators._equation_reader import Selection, unchanged_on_fail
 from sklearn_eql.estimators._folds import Folds
 from sklearn_eql.estimators._form import FormReader, check_alone, check_form_units, form_of, guesses_of, keep_forms
 from sklearn_eql.estimators._group_fit import fit_groups, read_groups
+from sklearn_eql.estimators._grouping import read_features
 from sklearn_eql.estimators._groups import GroupReader
 from sklearn_eql.estimators._kept_laws import keep_laws, laws_before
 from sklearn_eql.estimators._laws_of_run import TableOfFit
@@ -189,7 +190,7 @@ class EQLRegressor(
         opens it again. Made if it is not there. One fit at a time: that of a killed fit is refused to another one.
     group_laws : bool or "auto", default="auto"
         Whether constants of groups may be laws of the group's number (`group_laws_`). "auto": where `groups` are
-        floats, at least 8 different ones.
+        floats, at least 8 different ones, or `group_features` are passed.
     on_undefined : {"raise", "nan", "clip"}, default="raise"
         What `predict` does with rows on which the law is undefined or overflows. "raise": a ValueError that names the
         first. "nan": NaN for these rows. "clip": features of such rows are moved into the range that `fit` saw,
@@ -365,6 +366,7 @@ class EQLRegressor(
         sample_weight: Any = None,
         *,
         groups: Any = None,
+        group_features: Any = None,
         x_error: Any = None,
         y_error: Any = None,
     ) -> EQLRegressor:
@@ -380,6 +382,10 @@ class EQLRegressor(
         groups : array-like of shape (n_samples,), optional
             Labels of experiments: one law for all, of which some constants are shared, and others belong to each group
             for itself (`group_constants_`); which ones is told by the fit.
+        group_features : DataFrame or Series, optional
+            What is known of each group, such as its mass and temperature: a row of numbers for every label, which is
+            the index. Own constants are then laws of these where that is shorter (`group_laws_`), as they are of the
+            number of the group where `groups` are numbers. At least 8 groups.
         x_error : float, array-like or mapping, optional
             Standard deviations of the features, in their units: one number, one for each column, a mapping from names
             of columns (others are exact), or an array of the shape of `X`. Rows are then moved onto each law as far as
@@ -426,6 +432,9 @@ class EQLRegressor(
         self._form = form_of(self.form, variables, len(X[kept]), settings.primitives)
         check_form_units(self._form, self._units, settings.primitives)
         grouping = read_groups(groups, len(X), weight, self._form)
+        features = read_features(group_features)
+        if features is not None and grouping is None:
+            raise ValueError("group_features: there are no groups. Pass groups with a label for each row of X.")
         known = read_constraints(self.constraints, variables, settings, self._form)
         searched = searched_columns(X, known)
 
@@ -439,7 +448,7 @@ class EQLRegressor(
         if grouping is not None:
             given = [measured.weighed(k, (searched, column, weight)) for k, column in enumerate(targets.T)]
             limits = [self._limited(settings, known, k, column[kept]) for k, column in enumerate(targets.T)]
-            about = (seeds.tolist(), deadline, variables, y.ndim == 1, measured.y is not None, before)
+            about = (seeds.tolist(), deadline, variables, y.ndim == 1, measured.y is not None, before, features)
             fit_groups(self, given, grouping, limits, folds, *about)
             return self
         task = FitTask(
@@ -463,7 +472,13 @@ class EQLRegressor(
         return self
 
     def predict(
-        self, X: Any, index: int | list[int] | None = None, *, groups: Any = None, return_std: bool | str = False
+        self,
+        X: Any,
+        index: int | list[int] | None = None,
+        *,
+        groups: Any = None,
+        group_features: Any = None,
+        return_std: bool | str = False,
     ) -> Any:
         """Values of the equation.
 
@@ -474,6 +489,8 @@ class EQLRegressor(
             Row of `equations_`; the selected one by default.
         groups : array-like of shape (n_samples,), optional
             Labels as `fit` saw them, where the law has constants of groups.
+        group_features : DataFrame or Series, optional
+            As `fit` had them, of groups that it has not seen.
         return_std : bool or "mean", default=False
             True: also the standard deviation of an observation (of average weight), as other regressors of scikit-learn
             have it: what the constants leave open and the noise of the training rows together. "mean": that of the
@@ -492,8 +509,9 @@ class EQLRegressor(
             or overflows, as `on_undefined` has it.
         """
         check_is_fitted(self)
-        rows = self._with_constants(read_rows(self, X), groups, index)
-        return self._with_std(rows, index, return_std, groups)
+        rows = read_rows(self, X)
+        known = self._row_groups(groups, group_features, len(rows))
+        return self._with_std(self._with_constants(rows, known, index), index, return_std, known)
 
     def _settings(self, resolution: float) -> SearchSettings:
         units = resolve_functions(self.functions)

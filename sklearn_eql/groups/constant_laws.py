@@ -1,4 +1,4 @@
-"""Own constants that are themselves a law of the group, where groups are numbers such as times or temperatures.
+"""Own constants that are themselves a law of what is known of a group: its number, such as a time, or its features.
 
 The second stage of a fit: for each own constant the ordinary search, on one row per group and weighted by its standard
 errors. The law with that in place of the constant is then fitted to all rows, and kept where that is described more
@@ -46,8 +46,8 @@ def with_laws_of_groups(
     law : GroupLaw
     rows : Rows
         Without a frame.
-    values : ndarray (G,)
-        Numbers of the groups.
+    values : ndarray (G, F)
+        Numbers of the groups, or their features.
     """
     for k in range(law.n_own):
         if time.time() > deadline:
@@ -92,7 +92,7 @@ def _forms(
     )
     until = time.time() + (deadline - time.time()) / (2 * law.n_own) if math.isfinite(deadline) else math.inf
     try:
-        found = search(values[known, None], target[known], weight / weight.max(), brief, [], seed, until)
+        found = search(values[known], target[known], weight / weight.max(), brief, [], seed, until)
     except AllTrialsFailedError:
         return []
     ranked = sorted(found.front, key=lambda other: other.description_length(found.n_rows))
@@ -106,10 +106,10 @@ def _fitted(law: GroupLaw, k: int, form: Equation, rows: Rows, values: np.ndarra
     outer, numbers = numbers_of_law(law.equation, primitives)
     forms = [form if i == k else other for i, other in enumerate(law.laws)]
     inner = [None if f is None else numbers_of_law(f, primitives) for f in forms]
-    composed = _composed(outer, law.n_own, inner)
+    composed = _composed(outer, law.n_own, inner, values.shape[1])
     left = [i for i, f in enumerate(inner) if f is None]
     shared = np.concatenate([numbers, *(f[1] for f in inner if f is not None)])
-    X = np.concatenate([rows.grouped.X, values[rows.grouped.groups, None]], axis=1)
+    X = np.concatenate([rows.grouped.X, values[rows.grouped.groups]], axis=1)
     given = replace(rows, grouped=replace(rows.grouped, X=X))
     with np.errstate(all="ignore"):
         found = refitted(composed, shared, law.own[:, left], given)
@@ -123,7 +123,7 @@ def _fitted(law: GroupLaw, k: int, form: Equation, rows: Rows, values: np.ndarra
             if f is not None:
                 its = slice(place, place + len(f[1]))
                 laws[i] = f[0].with_values(found.fit.shared[its], primitives)
-                at, slopes = derivatives(f[0], found.fit.shared[its], values[:, None], primitives)
+                at, slopes = derivatives(f[0], found.fit.shared[its], values, primitives)
                 own[:, i] = at
                 errors[:, i] = np.sqrt(np.maximum(((slopes @ known.shared[its, its]) * slopes).sum(axis=1), 0.0))
                 place = its.stop
@@ -154,22 +154,24 @@ def numbers_of_law(equation: Equation, primitives: Mapping[str, Primitive]) -> t
 
 
 def _composed(
-    outer: ParametricLaw, n_own: int, inner: Sequence[tuple[ParametricLaw, np.ndarray] | None]
+    outer: ParametricLaw, n_own: int, inner: Sequence[tuple[ParametricLaw, np.ndarray] | None], n_values: int
 ) -> ParametricLaw:
-    """The law of features, then the number of the group, own constants that are left, and all other constants.
+    """The law of features, then numbers of the group, own constants that are left, and all other constants.
 
     Parameters
     ----------
     outer : ParametricLaw
         Of features, then `n_own` own constants.
     inner : sequence of (ParametricLaw, values) or None
-        Of the number of the group, for each own constant; None where it has no law.
+        Of the numbers of the group, for each own constant; None where it has no law.
+    n_values : int
+        Numbers of a group.
     """
     n_features = outer.n_features - n_own
     left = [i for i, f in enumerate(inner) if f is None]
     counts = [0 if f is None else len(f[1]) for f in inner]
-    first_shared = n_features + 2 + len(left)
-    n_columns = n_features + 1 + len(left) + len(outer.names) + sum(counts)
+    first_shared = n_features + 1 + n_values + len(left)
+    n_columns = n_features + n_values + len(left) + len(outer.names) + sum(counts)
     units: list[Unit] = []
     number: dict[int, Affine] = {s: ((s, 1.0),) for s in range(n_features + 1)}  # sources of `outer`, in new ones
     number |= {outer.n_features + 1 + i: ((first_shared + i, 1.0),) for i in range(len(outer.names))}
@@ -177,14 +179,15 @@ def _composed(
     for i, f in enumerate(inner):
         source = n_features + 1 + i
         if f is None:
-            number[source] = ((n_features + 2 + left.index(i), 1.0),)
+            number[source] = ((n_features + 1 + n_values + left.index(i), 1.0),)
             continue
-        its: dict[int, Affine] = {0: ((0, 1.0),), 1: ((n_features + 1, 1.0),)}
-        its |= {2 + j: ((place + j, 1.0),) for j in range(counts[i])}
+        its: dict[int, Affine] = {0: ((0, 1.0),)}
+        its |= {1 + j: ((n_features + 1 + j, 1.0),) for j in range(n_values)}
+        its |= {1 + n_values + j: ((place + j, 1.0),) for j in range(counts[i])}
         number[source] = _appended(f[0].equation, its, units, n_columns)
         place += counts[i]
     output = _appended(outer.equation, number, units, n_columns)
-    own = (True,) * len(left) + (False,) * (n_columns - n_features - 1 - len(left))
+    own = (True,) * len(left) + (False,) * (n_columns - n_features - n_values - len(left))
     equation = Equation(n_columns, tuple(units), output)
     return ParametricLaw(equation, tuple(f"c{i}" for i in range(len(own))), own)
 

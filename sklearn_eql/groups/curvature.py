@@ -49,7 +49,7 @@ class Following:
     of_laws: tuple[np.ndarray, np.ndarray]
 
     def at(self, laws: list[Equation], numbers: np.ndarray, primitives: Mapping[str, Primitive]) -> Following:
-        """Of other groups, whose own constants are all laws of their numbers ``(G,)``."""
+        """Of other groups, whose own constants are all laws of their numbers ``(G, F)``."""
         slopes = _slopes_of_laws(laws, numbers, primitives)
         return Following(slopes @ self.of_laws[0], slopes @ self.of_laws[1], self.of_laws)
 
@@ -76,8 +76,8 @@ def curvature_of_groups(
         Relative rounding error of the target.
     known : bool
         Whether weights are inverse variances of the target.
-    values : ndarray (G,), optional
-        Numbers of the groups, where own constants are laws of these.
+    values : ndarray (G, F), optional
+        Numbers of the groups, or their features, where own constants are laws of these.
     """
     numbers = parameters.law
     names = tuple(f"c{k}" for k in range(law.n_own)) + numbers.names
@@ -193,7 +193,7 @@ def _slopes_of_laws(laws: list[Equation], numbers: np.ndarray, primitives: Mappi
     for law in laws:
         named, values = numbers_of_law(law, primitives)
         with np.errstate(all="ignore"):
-            parts.append(_finite(derivatives(named, values, numbers[:, None], primitives)[1]))
+            parts.append(_finite(derivatives(named, values, numbers, primitives)[1]))
     slopes = np.zeros((len(numbers), len(laws), sum(part.shape[1] for part in parts)))
     place = 0
     for k, part in enumerate(parts):

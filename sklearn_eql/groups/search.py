@@ -77,8 +77,8 @@ def search_groups(
     seed : int
     deadline : float
         Value of ``time.time()``.
-    values : ndarray (G,), optional
-        Numbers of the groups, of which their constants may be laws.
+    values : ndarray (G, F), optional
+        Numbers of the groups, or their features, of which their constants may be laws.
     starts : sequence of Equation
         Laws over the features to judge first, whose constants are those of any group.
     """

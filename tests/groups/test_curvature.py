@@ -9,7 +9,7 @@ from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.symbolic.equation import Equation, Unit
 from sklearn_eql.uncertainty.constants import Parameters
 
-NUMBERS = np.array([0.5, 1.5, 2.5, 4.0])
+NUMBERS = np.array([[0.5], [1.5], [2.5], [4.0]])
 CODES = np.repeat(np.arange(4), 10)
 X = np.random.default_rng(0).uniform(0, 3, (40, 1))
 WEIGHT = np.random.default_rng(2).uniform(0.5, 2, 40)
@@ -24,7 +24,7 @@ ABOUT = {"loss": 0.0, "relative_loss": 0.0, "exact": 0.0, "complexity": 5, "n_fr
 
 def errors(laws, at, code, known=False, number=None):
     """Of the value of the law at a place of a group, and by how much least squares are uncertain there."""
-    own = np.column_stack([[1.0, -2.0, 0.5, 3.0], OF_C1.evaluate(NUMBERS[:, None], PRIMITIVES)])
+    own = np.column_stack([[1.0, -2.0, 0.5, 3.0], OF_C1.evaluate(NUMBERS, PRIMITIVES)])
     law = GroupLaw(LAW, **ABOUT, own=own, own_errors=own, laws=laws)
     y = LAW.evaluate(np.column_stack([X, own[CODES]]), PRIMITIVES) + NOISE
     rows = GroupedRows.of(X, y, WEIGHT, CODES)
@@ -32,7 +32,7 @@ def errors(laws, at, code, known=False, number=None):
     curvature, following = curvature_of_groups(law, parameters, rows, PRIMITIVES, 1e-15, known, NUMBERS)
     there = np.array([[at, *own[code]]])
     if number is not None:
-        following = following.at(list(laws), np.array([number]), PRIMITIVES)
+        following = following.at(list(laws), np.array([[number]]), PRIMITIVES)
         there[0, 2] = OF_C1.evaluate(np.array([[number]]), PRIMITIVES)[0]
     found = deviations_in_groups(parameters, curvature, following, 1, np.array([code]), there, PRIMITIVES)
     return found.item(), curvature, parameters
@@ -59,7 +59,7 @@ def test_own_constants_vary_with_the_shared_ones():
 
 def test_constants_that_are_laws_of_their_group_have_the_errors_of_these():
     of_group = (CODES[:, None] == np.arange(4)).astype(float)
-    columns = np.column_stack([X**2, X * of_group, np.ones(40), NUMBERS[CODES]])
+    columns = np.column_stack([X**2, X * of_group, np.ones(40), NUMBERS[CODES, 0]])
     found, curvature, parameters = errors((None, OF_C1), 2.0, 1)
     np.testing.assert_allclose(found, by_least_squares(columns, np.array([4.0, 0, 2, 0, 0, 1, 1.5])), rtol=1e-6)
     estimates, _ = parameters.estimates(curvature)
@@ -68,15 +68,15 @@ def test_constants_that_are_laws_of_their_group_have_the_errors_of_these():
 
 def test_a_group_that_was_not_seen_has_the_errors_of_the_laws():
     one = Equation(2, (Unit("square", (((1, 1.0),),)),), ((2, 1.0), (3, 3.7)))
-    own = OF_C1.evaluate(NUMBERS[:, None], PRIMITIVES)[:, None]
+    own = OF_C1.evaluate(NUMBERS, PRIMITIVES)[:, None]
     law = GroupLaw(one, **ABOUT, own=own, own_errors=own, laws=(OF_C1,))
     rows = GroupedRows.of(X, one.evaluate(np.column_stack([X, own[CODES]]), PRIMITIVES) + NOISE, WEIGHT, CODES)
     parameters = Parameters.of(one, PRIMITIVES)
     curvature, following = curvature_of_groups(law, parameters, rows, PRIMITIVES, 1e-15, False, NUMBERS)
-    new = following.at([OF_C1], np.array([7.0]), PRIMITIVES)
+    new = following.at([OF_C1], np.array([[7.0]]), PRIMITIVES)
     there = np.array([[2.0, 0.4132 + 7 * 1.3217]])
     found = deviations_in_groups(parameters, curvature, new, 1, np.array([0]), there, PRIMITIVES)
-    columns = np.column_stack([X**2, np.ones(40), NUMBERS[CODES]])
+    columns = np.column_stack([X**2, np.ones(40), NUMBERS[CODES, 0]])
     np.testing.assert_allclose(found, by_least_squares(columns, np.array([4.0, 1, 7])), rtol=1e-6)
 
 
