@@ -96,7 +96,7 @@ def run(problem: Problem, noise: float, seed: int, budget: float) -> Record:
     left = _FACTOR * noise * np.sqrt(problem.n_constants / len(y))
     names = {name: sympy.Symbol(name) for name in problem.ranges}
     return record | {
-        "found": error <= max(_SAME, left),
+        "found": bool(error <= max(_SAME, left)),
         "form": bool(same_form(model.sympy_expr_, sympy.sympify(problem.law, locals=names))),
         "error": error,
         "law": str(model.sympy_expr_),

@@ -147,6 +147,8 @@ def fit(problem: JointProblem, law: JointFit, max_iter: int = _MAX_ITER, toleran
         if not (problem.free_latents and (best.active & (problem.powers.sum(axis=1) > 0)).any()):
             break  # nothing but linear coefficients
         step = _curvature(problem, best)
+        if not (np.isfinite(step.matrix).all() and np.isfinite(step.gradient).all()):
+            break  # beyond the numbers that there are
         improved = False
         for _ in range(_TRIALS):
             trial = _solve_coefficients(problem, _moved(best, step, damping))

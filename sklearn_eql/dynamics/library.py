@@ -45,7 +45,9 @@ def state_terms(
     kept = []
     for term in terms:
         column = evaluate(term, states, primitives)
-        if np.isfinite(column).all() and np.abs(column).max() > 0 and (term.degree == 0 or np.ptp(column) > 0):
+        with np.errstate(over="ignore", under="ignore"):
+            size = np.mean(column**2)  # 0 for values whose squares are
+        if np.isfinite(column).all() and size > 0 and (term.degree == 0 or np.ptp(column) > 0):
             kept.append(term)
     return kept
 

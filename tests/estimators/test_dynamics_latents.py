@@ -101,6 +101,17 @@ def test_the_coefficient_that_differs_is_a_latent(rng):
     assert abs(np.corrcoef(latents_from_coefficients(phi, target, 1)[:, 0], z)[0, 1]) > 1 - 1e-9
 
 
+@pytest.mark.parametrize("noise", [0, 0.05])
+def test_several_coefficients_that_differ_together_give_the_latent(noise, rng):
+    """No slope of one term alone follows it."""
+    phi = rng.normal(size=(40, 10, 8))
+    z = rng.normal(size=40)
+    varying = phi[:, :, 1:7] @ np.array([1.0, -1, 1, -1, 1, -1])
+    target = (phi[:, :, 0] + z[:, None] * varying + noise * rng.normal(size=(40, 10)))[:, :, None]
+    found = latents_from_coefficients(phi, target, 1)[:, 0]
+    assert abs(np.corrcoef(found, z)[0, 1]) > (0.99 if noise else 1 - 1e-6)
+
+
 def test_no_latent_is_made_where_no_coefficient_differs():
     phi = np.zeros((5, 4, 1))
     assert latents_from_coefficients(phi, np.ones((5, 4, 1)), 1) is None
