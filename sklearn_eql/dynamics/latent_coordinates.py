@@ -147,3 +147,15 @@ def _substitution(powers: np.ndarray, matrix: np.ndarray, offset: np.ndarray) ->
         for key, value in polynomial.items():
             table[row, order[key]] += value
     return table
+
+
+def carried(rough: np.ndarray, found: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Rough latents (N, L) on the scale of those `found` for the series in `rows`, by linear regression."""
+    design = np.column_stack([np.ones(len(rough)), standard(rough)])
+    return design @ np.linalg.lstsq(design[rows], found, rcond=None)[0]
+
+
+def standard(latents: np.ndarray) -> np.ndarray:
+    """Latents (N, L) of mean 0 and standard deviation 1."""
+    spread = latents.std(axis=0)
+    return (latents - latents.mean(axis=0)) / np.where(spread > 0, spread, 1.0)

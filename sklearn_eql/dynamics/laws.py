@@ -9,7 +9,7 @@ import numpy as np
 
 from sklearn_eql.dynamics.latent_coordinates import transformed
 from sklearn_eql.dynamics.library import Term
-from sklearn_eql.dynamics.search import Motion
+from sklearn_eql.dynamics.motion import Motion
 from sklearn_eql.exceptions import AllTrialsFailedError
 from sklearn_eql.laws.finishing import as_law, finish
 from sklearn_eql.laws.judging import Table

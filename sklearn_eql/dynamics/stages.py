@@ -13,17 +13,12 @@ import torch
 from sklearn_eql._devices import random_numbers_of
 from sklearn_eql.dynamics.earlier_laws import EarlierLaws
 from sklearn_eql.dynamics.fitted_encoder import FittedEncoder, standardisation, window_tensor
+from sklearn_eql.dynamics.latent_coordinates import carried
 from sklearn_eql.dynamics.latent_inference import identify
 from sklearn_eql.dynamics.law_cell import LawCell
 from sklearn_eql.dynamics.laws import no_finite_law, vocabulary, with_simple_latents
-from sklearn_eql.dynamics.search import (
-    Motion,
-    MotionSettings,
-    carried,
-    find_motion,
-    with_all_latents,
-    with_standard_latents,
-)
+from sklearn_eql.dynamics.motion import Motion, MotionSettings, with_all_latents, with_standard_latents
+from sklearn_eql.dynamics.search import find_motion
 from sklearn_eql.laws.finishing import as_law
 from sklearn_eql.laws.judging import Table
 from sklearn_eql.networks.cells import EQLCell, ReLUCell

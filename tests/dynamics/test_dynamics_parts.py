@@ -18,8 +18,9 @@ from sklearn_eql.dynamics.latent_inference import identify
 from sklearn_eql.dynamics.law_cell import LawCell
 from sklearn_eql.dynamics.laws import to_equations, with_simple_latents
 from sklearn_eql.dynamics.library import Term, evaluate, latent_powers, state_terms
+from sklearn_eql.dynamics.motion import Motion, MotionSettings
 from sklearn_eql.dynamics.runge_kutta import advance, mean_velocity
-from sklearn_eql.dynamics.search import Motion, MotionSettings, find_motion
+from sklearn_eql.dynamics.search import find_motion
 from sklearn_eql.dynamics.stepwise import discover
 from sklearn_eql.networks.encoders import LatentNorm, build_encoder
 from sklearn_eql.primitives import PRIMITIVES

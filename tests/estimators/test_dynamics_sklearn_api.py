@@ -313,11 +313,11 @@ def test_an_interrupted_refinement_keeps_the_best_law(monkeypatch, stage):
 
 
 def test_ctrl_c_while_a_law_is_fitted_to_all_series_keeps_it(monkeypatch):
-    def pressed(*args, unharmed=motion_search._on_all):
+    def pressed(*args, unharmed=motion_search.on_all_series):
         signal.raise_signal(signal.SIGINT)
         return unharmed(*args)
 
-    monkeypatch.setattr(motion_search, "_on_all", pressed)
+    monkeypatch.setattr(motion_search, "on_all_series", pressed)
     model = EQLDynamicsRegressor(**SMALL, state_names=["u", "v"])
     with pytest.warns(SearchInterruptedWarning, match="fit was interrupted"):
         fit_through(model)
