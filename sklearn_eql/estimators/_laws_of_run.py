@@ -38,6 +38,8 @@ class TableOfFit:
     n_rows : int
     labels : list or None
         Of the groups, where there are some that a file of plain values holds.
+    group_features : list of str or None
+        Names of what is known of the groups.
     """
 
     names: list[str]
@@ -46,19 +48,27 @@ class TableOfFit:
     variances: list[float]
     n_rows: int
     labels: list[Any] | None = None
+    group_features: list[str] | None = None
 
     @classmethod
-    def of(cls, names: Sequence[str], y: np.ndarray, labels: Sequence[Any] | None = None) -> TableOfFit:
-        """From names, targets (n_samples,) or (n_samples, n_outputs), and labels of groups if there are any."""
+    def of(
+        cls,
+        names: Sequence[str],
+        y: np.ndarray,
+        labels: Sequence[Any] | None = None,
+        group_features: Sequence[str] | None = None,
+    ) -> TableOfFit:
+        """From names, targets (n_samples,) or (n_samples, n_outputs), and what is known of groups if there are any."""
         columns = y.reshape(len(y), -1)
         kept = None if labels is None else list(labels)
         try:
             to_plain(kept)
         except NotPlainError:
             kept = None
+        about = None if group_features is None else list(group_features)
         with np.errstate(over="ignore"):
             means, variances = columns.mean(axis=0).tolist(), columns.var(axis=0).tolist()
-        return cls(list(names), y.ndim == 1, means, variances, len(y), kept)
+        return cls(list(names), y.ndim == 1, means, variances, len(y), kept, about)
 
     def constant(self, k: int) -> Law:
         """The law that an output is known by before any is found: its mean."""
@@ -94,13 +104,14 @@ def take_laws(estimator: Any, path: Path, table: TableOfFit) -> None:
 
 def _take_laws_of_groups(estimator: Any, found: Sequence[Sequence[Law]], table: TableOfFit) -> None:
     """The same of laws with constants of groups; an output that has none yet is its mean."""
-    fronts = []
+    fronts: list[list[GroupLaw]] = []
     for k, laws in enumerate(found):
-        front = shortlist([law for law in laws if isinstance(law, GroupLaw)], table.n_rows)
+        front = [law for law in shortlist(laws, table.n_rows) if isinstance(law, GroupLaw)]
         fronts.append(front or [GroupLaw.of(table.constant(k), len(table.labels or ()))])
     columns = GroupColumns(fronts, table.names)
     estimator._laws, estimator._names = columns.placed, columns.names
-    estimator._grouped, estimator._parametric = columns.described(table.labels or ()), columns.parametric
+    estimator._grouped = columns.described(table.labels or (), features=table.group_features)
+    estimator._parametric = columns.parametric
     ranges = estimator._ranges[:, : len(table.names)]
     estimator._ranges = np.concatenate([ranges, columns.ranges], axis=1)
 
@@ -110,9 +121,8 @@ def _law(record: dict) -> Law:
     if "own" in record:
         return group_law_from_record(record)
     fitted = record.get("fitted")
-    return (
-        law_from_record(record) if fitted is None else FormLaw.of(law_from_record(record), fitted_from_record(fitted))
-    )
+    law = law_from_record(record)
+    return law if fitted is None else FormLaw.of(law, fitted_from_record(fitted))
 
 
 def _fitted_forms(fronts: Sequence[Sequence[Law]]) -> list[list[FittedForm]] | None:

@@ -132,12 +132,9 @@ class MeasuredFit:
         parameters = [laws.parameters(law) for law in result.front]
         leader = min(result.front, key=lambda law: law.description_length(result.n_rows))
         outer = self._reweighed(outer, leader, laws)
-        terms = np.array(
-            [
-                terms_on(p, p.values, moved, inner, outer, primitives)
-                for p, moved in zip(parameters, result.moved, strict=True)
-            ]
-        )
+        about = (inner, outer, primitives)
+        pairs = zip(parameters, result.moved, strict=True)
+        terms = np.array([terms_on(numbers, numbers.values, moved, *about) for numbers, moved in pairs])
         means = terms @ outer.weight / outer.weight.sum()
         errors = np.array([as_likely(mean) if math.isfinite(mean) else math.inf for mean in means.tolist()])
         kept = np.flatnonzero(np.isfinite(errors)).tolist()
@@ -161,10 +158,13 @@ class MeasuredFit:
         found: list[tuple[int, Law, Moved]] = []
         for i, law in enumerate(result.front):
             fitted = rows.onto(laws.parameters(law), self.settings.primitives, deadline, behaviour=behaviour)
-            new = None if fitted is None else laws.with_values(law, fitted[0])
+            if fitted is None:
+                continue
+            values, places = fitted
+            new = laws.with_values(law, values)
             if new is not None and (demands is None or demands.confirms(new.equation)):
-                loss = fitted[1].log_likelihood_loss(rows.weight)
-                found.append((i, replace(new, loss=loss, relative_loss=loss / rows.variance), fitted[1]))
+                loss = places.log_likelihood_loss(rows.weight)
+                found.append((i, replace(new, loss=loss, relative_loss=loss / rows.variance), places))
         if not any(i == best for i, *_ in found):
             raise AllTrialsFailedError(
                 "The law that the rows held out select has no constants that all rows allow. Use selection='best'."

@@ -164,12 +164,13 @@ class OutputFit:
         task, until = self.task, self._until(deadline)
         find = partial(task.search, settings=self.settings, initial=self.initial, seed=self.seed)
         counts = copies(*given) if task.loss == "huber" else None
-        if not self._holds_out:
+        rule = self._rule
+        if rule is None:
             return find(merged, counts, until=until), None, merged, merged
         epsilon = task.epsilon if task.loss == "huber" else None
         inner = partial(find, until=until)
         result, best, searched = search_with_rows_held_out(
-            task.selection, inner, merged, counts, self.settings, self.seed, epsilon, deadline, loss_of(task.loss)
+            rule, inner, merged, counts, self.settings, self.seed, epsilon, deadline, loss_of(task.loss)
         )
         return result, best, merged, searched
 
@@ -180,9 +181,12 @@ class OutputFit:
         return deadline - max(0.0, min(_CV_SHARE * (deadline - time.time()), _CV_SECONDS))
 
     @property
-    def _holds_out(self) -> bool:
+    def _rule(self) -> str | None:
+        """By which rows are held out of the search; None where none are."""
         rule = self.task.selection
-        return rule in HELD_OUT and not (rule == "validation" and self.task.folds)
+        if not isinstance(rule, str) or rule not in HELD_OUT or (rule == "validation" and self.task.folds):
+            return None
+        return rule
 
     def _with_errors(
         self, deadline: float
@@ -194,9 +198,8 @@ class OutputFit:
         fit = MeasuredFit(
             lambda part, end: find(part, until=end), self.settings, self.seed, task.form, loss, task.epsilon
         )
-        rule = task.selection if self._holds_out else None
         merged = task.measured.merged(self.number, self.given)
-        result, best, every, searched = fit.search(rule, merged, self._until(deadline))
+        result, best, every, searched = fit.search(self._rule, merged, self._until(deadline))
         losses = errors = None
         if task.folds is not None:
             passed = task.measured.as_passed(self.number, self.given)

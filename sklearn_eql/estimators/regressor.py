@@ -443,13 +443,14 @@ class EQLRegressor(
         self._ranges = np.stack([X[kept].min(axis=0), X[kept].max(axis=0)])
         self._watched.names = tuple(variables)
         labels = None if grouping is None else grouping.labels
-        self._watched.hand("checked", self, TableOfFit.of(variables, y, labels))
+        about = None if features is None else features.columns.tolist()
+        self._watched.hand("checked", self, TableOfFit.of(variables, y, labels, about))
         self._grouped = None
         if grouping is not None:
             given = [measured.weighed(k, (searched, column, weight)) for k, column in enumerate(targets.T)]
             limits = [self._limited(settings, known, k, column[kept]) for k, column in enumerate(targets.T)]
-            about = (seeds.tolist(), deadline, variables, y.ndim == 1, measured.y is not None, before, features)
-            fit_groups(self, given, grouping, limits, folds, *about)
+            options = (seeds.tolist(), deadline, variables, y.ndim == 1, measured.y is not None, before, features)
+            fit_groups(self, given, grouping, limits, folds, *options)
             return self
         task = FitTask(
             self.loss, self.epsilon, self.selection, variables, self._ranges, measured, folds, self._form, self._guesses
