@@ -133,7 +133,7 @@ def compare(name: str, value: float, error: float, accepted: dict, unit: str) ->
 def draw(model, table, ylabel: str, *, factor: float = 1, domain=None, precision: int = 6):
     """Data with the law above, what the law leaves over (times `factor`) below."""
     _, (top, bottom) = plt.subplots(2, 1, figsize=(6.4, 5.2), sharex=True, height_ratios=(3, 1), layout="constrained")
-    plot_fit(model, table.data, table.target, ax=top, domain=domain, precision=precision)
+    plot_fit(model, table.data, table.target, ax=top, domain=domain, precision=precision, training_range=None)
     top.lines[0].set_label(f"law: {top.lines[0].get_label()}")
     top.legend(loc="best", frameon=False)
     top.set_xlabel("")

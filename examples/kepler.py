@@ -50,7 +50,7 @@ def draw(model, planets, others):
     """Planets, unseen bodies and the law, on logarithmic axes where a power law is a straight line."""
     reach = others.data["semi_major_axis"]
     domain = (0.8 * planets.data.min().item(), 1.4 * reach.max())
-    ax = plot_fit(model, planets.data, planets.target, log=True, domain=domain, precision=5)
+    ax = plot_fit(model, planets.data, planets.target, log=True, domain=domain, precision=5, training_range=None)
     curve, measured = ax.lines[0], ax.collections[0]
     curve.set_label(f"law: {curve.get_label()}")
     measured.set_label("planets, used in the fit")

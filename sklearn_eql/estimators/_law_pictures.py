@@ -48,7 +48,14 @@ class LawPictures(FittedLaws):
         return self._unlist(self._chosen(index))
 
     def report(
-        self, path: str | PathLike, X: Any = None, y: Any = None, *, title: str | None = None, precision: int = 3
+        self,
+        path: str | PathLike,
+        X: Any = None,
+        y: Any = None,
+        *,
+        groups: Any = None,
+        title: str | None = None,
+        precision: int = 3,
     ) -> None:
         """Write one HTML page with all of a fit: laws, pictures, constants, code, settings, versions.
 
@@ -64,6 +71,8 @@ class LawPictures(FittedLaws):
             Rows, of the fit or others, on which fit and residuals are shown; those outside of the range of the training
             rows are marked. Of laws of motion: series as for `fit`, with any number of steps, beside which roll-outs
             are shown.
+        groups : array-like of shape (n_samples,), optional
+            Labels of these rows, after a fit with groups.
         title : str, optional
         precision : int, default=3
             Significant digits of constants in laws.
@@ -76,7 +85,7 @@ class LawPictures(FittedLaws):
         check_is_fitted(self)
         if not self._laws:
             raise ValueError("report: this estimator has no laws to show. Fit one with a head that gives laws.")
-        page = report_page(self, X, y, title=title, precision=precision, versions=_versions())
+        page = report_page(self, X, y, groups=groups, title=title, precision=precision, versions=_versions())
         Path(path).write_text(page, encoding="utf-8")
 
     def _html_repr(self) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 import sympy
+from sympy.printing.conventions import split_super_sub
 from sympy.printing.mathml import MathMLPresentationPrinter
+from sympy.printing.pretty.pretty_symbology import greek_unicode
 
 from sklearn_eql._display import replaced
 
@@ -28,6 +30,22 @@ class _LawPrinter(MathMLPresentationPrinter):
         element = self.dom.createElement("mtext")
         element.appendChild(self.dom.createTextNode(html.escape(sym.name)))  # the printer itself escapes nothing
         return element
+
+    def _print__Exponential(self, expr: sympy.Expr) -> Any:
+        element = self.dom.createElement("msup")
+        base = self.dom.createElement("mi")
+        base.appendChild(self.dom.createTextNode("e"))
+        element.appendChild(base)
+        exponent = self.dom.createElement("mrow")
+        exponent.appendChild(self._print(expr.args[0]))
+        element.appendChild(exponent)
+        return element
+
+
+class _Exponential(sympy.Function):
+    """Written as a power of e with its sign, while SymPy would write ``exp(-x)`` as a fraction."""
+
+    nargs = 1
 
 
 def name_markup(name: str) -> str:
@@ -62,7 +80,26 @@ def _math(inner: str) -> str:
 
 
 def _presentation(expr: sympy.Expr) -> str:
-    return _ENTITY.sub(_character, _LawPrinter().doprint(expr))
+    """Factors stand beside each other where all names are letters with indices, else with a dot between."""
+    between = None if all(_is_letter(symbol.name) for symbol in expr.free_symbols) else "dot"
+    text = _ENTITY.sub(_character, _LawPrinter({"mul_symbol": between}).doprint(_with_powers_of_e(expr)))
+    return text.replace("<mn>-", f"<mn>{_MINUS}").replace("<mo>-</mo>", f"<mo>{_MINUS}</mo>")
+
+
+def _is_letter(name: str) -> bool:
+    stem = split_super_sub(name)[0]
+    return len(stem) == 1 or stem in greek_unicode
+
+
+def _with_powers_of_e(expr: sympy.Expr) -> sympy.Expr:
+    if not expr.has(sympy.exp):
+        return expr
+    args = [_with_powers_of_e(arg) for arg in expr.args]
+    if isinstance(expr, sympy.exp):
+        return _Exponential(*args)
+    if isinstance(expr, sympy.Add | sympy.Mul | sympy.Pow):
+        return expr.func(*args, evaluate=False)
+    return expr.func(*args)
 
 
 def _character(entity: re.Match) -> str:
@@ -104,7 +141,11 @@ def frame_table(frame: pd.DataFrame, precision: int = 6) -> str:
             return f"<td>{law_markup(value, precision=precision)}</td>"
         return f'<td class="text">{"" if value is None else html.escape(str(value))}</td>'
 
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in ("", *frame.columns))
+    def is_text(name: Any) -> bool:
+        return any(isinstance(value, str) for value in frame[name])
+
+    heads = (f"<th{' class=text' * is_text(name)}>{html.escape(str(name))}</th>" for name in frame.columns)
+    head = "".join(["<th></th>", *heads])
     rows = [
         f"<tr><th>{html.escape(str(label))}</th>{''.join(map(cell, row))}</tr>"
         for label, *row in frame.itertuples(name=None)

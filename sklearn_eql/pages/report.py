@@ -11,7 +11,7 @@ from sklearn_eql.pages import motion
 from sklearn_eql.pages.markup import frame_table, laws_table
 from sklearn_eql.pages.outputs import Output, outputs_of
 from sklearn_eql.pages.pieces import definitions, figure
-from sklearn_eql.pages.representation import STYLE, constants_of, main_law
+from sklearn_eql.pages.representation import STYLE, constants_of, group_constants_of, main_law
 from sklearn_eql.plotting import FitDisplay, FrontDisplay, LossCurveDisplay, NetworkDisplay, ResidualsDisplay
 from sklearn_eql.stopping import StopReason
 
@@ -35,6 +35,7 @@ def report_page(
     X: Any = None,
     y: Any = None,
     *,
+    groups: Any = None,
     title: str | None = None,
     precision: int = 3,
     versions: Mapping[str, str] | None = None,
@@ -46,6 +47,8 @@ def report_page(
     estimator : fitted estimator
     X, y : array-like, optional
         Rows, of the fit or others, on which the laws are shown: fit and residuals. Of laws of motion: series.
+    groups : array-like, optional
+        Labels of these rows, where the law has constants for each group.
     title : str, optional
     precision : int, default=3
         Significant digits of constants; those of the table of constants are more.
@@ -61,7 +64,7 @@ def report_page(
         of = f" of {html.escape(output.text)}" if len(outputs) > 1 else ""
         parts += _laws(estimator, number, output, of, precision)
         if has_data and not of_motion:
-            parts += _fit(estimator, X, y, number, of, precision)
+            parts += _fit(estimator, X, y, groups, number, of, precision)
     if of_motion:
         parts += motion.rollout_parts(estimator, X, y) if has_data else []
         parts += motion.latent_parts(estimator, X)
@@ -86,7 +89,8 @@ def _summary(estimator: Any, more: Mapping[str, Any]) -> str:
     if reasons is not None:
         known = [StopReason(reason) for reason in ([reasons] if isinstance(reasons, str) else reasons)]
         ended = "; ".join(dict.fromkeys(f"{reason}: {reason.meaning}" for reason in known))
-    of = more or {"Variables": ", ".join(estimator.variables_)}
+    own = [name for frame in group_constants_of(estimator) for name in frame]
+    of = more or {"Variables": ", ".join(name for name in estimator.variables_ if name not in own)}
     return definitions({**of, "Search ended": ended, "Steps": getattr(estimator, "n_iter_", None)})
 
 
@@ -104,9 +108,9 @@ def _laws(estimator: Any, number: int, output: Output, of: str, precision: int) 
     )
 
 
-def _fit(estimator: Any, X: Any, y: Any, number: int, of: str, precision: int) -> Iterator[str]:
+def _fit(estimator: Any, X: Any, y: Any, groups: Any, number: int, of: str, precision: int) -> Iterator[str]:
     """How the law of an output meets rows."""
-    at: dict[str, Any] = {"output": number, "precision": precision}
+    at: dict[str, Any] = {"output": number, "precision": precision, "groups": groups}
     yield f"<h2>Fit{of}</h2>"
     yield figure("Rows and law", partial(FitDisplay.from_estimator, estimator, X, y, **at))
     yield figure("What the law leaves over", partial(ResidualsDisplay.from_estimator, estimator, X, y, **at))
@@ -117,6 +121,8 @@ def _constants(estimator: Any, outputs: list[Output]) -> Iterator[str]:
         if len(frame):
             of = f" of {html.escape(output.text)}" if len(outputs) > 1 else ""
             yield f"<h2>Constants{of}</h2>{frame_table(frame)}"
+    for frame in group_constants_of(estimator):
+        yield f"<h2>Constants of groups</h2>{frame_table(frame)}"
 
 
 def _longest_curve(estimator: Any) -> int:

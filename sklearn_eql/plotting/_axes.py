@@ -13,6 +13,7 @@ INK = "#333333"
 MUTED = "#9a9a9a"
 BLUE = "#1f6feb"
 ORANGE = "#d9480f"
+COLORS = (BLUE, ORANGE, "#2b8a3e", "#862e9c", INK, MUTED)  # of several things in one picture
 
 
 def new_axes(figsize: tuple[float, float], n_rows: int = 1) -> list[Axes]:

@@ -1,4 +1,4 @@
-"""How a law fits: as a curve through the data, predicted against measured, and what it leaves over."""
+"""How a law fits: as a curve through the data, or predicted against measured."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted
 
-from sklearn_eql._display import equation_text
-from sklearn_eql.plotting._axes import BLUE, INK, MUTED, ORANGE, new_axes, styled
+from sklearn_eql.plotting._axes import COLORS, MUTED, ORANGE, new_axes, styled
 from sklearn_eql.plotting._labels import broken, plain
+from sklearn_eql.plotting._rows import SHADE, ShownRows, law_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 _GRID = 400  # points of a curve
 _BEYOND = 0.25  # of the range, on either side of it, where a curve is drawn by default
 _WIDTH = 52  # characters in a line of a legend
-_SHADE = "#f1efe9"
 
 
 class FitDisplay:
@@ -28,12 +26,11 @@ class FitDisplay:
 
     Parameters
     ----------
-    X : ndarray (n_samples, n_features);  y, predicted : ndarray (n_samples,)
+    rows : ShownRows
     law : str
-    curve : ndarray (2, n_points), optional
-        Feature and values of the law; none is drawn by default, but predicted against measured values.
-    training_range : ndarray (2, n_features), optional
-        Lowest and highest values of the training rows.
+    curves : ndarray (1 + n_curves, n_points), optional
+        Feature and values of the law, of each group where rows have groups; none is drawn by default, but predicted
+        against measured values.
     names : tuple of str
         Of the horizontal and the vertical axis.
     log : bool
@@ -43,6 +40,8 @@ class FitDisplay:
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
+    outside_ : ndarray of bool (n_samples,)
+        Rows outside of the training range.
     r2_inside_, r2_outside_ : float
         R2 of the rows within the training range and of the others; NaN where these are less than two.
     """
@@ -50,19 +49,15 @@ class FitDisplay:
     def __init__(
         self,
         *,
-        X: np.ndarray,
-        y: np.ndarray,
-        predicted: np.ndarray,
+        rows: ShownRows,
         law: str,
-        curve: np.ndarray | None = None,
-        training_range: np.ndarray | None = None,
+        curves: np.ndarray | None = None,
         names: tuple[str, str] = ("measured", "predicted"),
         log: bool = False,
     ) -> None:
-        self.X, self.y, self.predicted, self.law = X, y, predicted, law
-        self.curve, self.training_range, self.names, self.log = curve, training_range, names, log
-        self.outside_ = rows_outside(X, training_range)
-        self.r2_inside_, self.r2_outside_ = (_r2(y[m], predicted[m]) for m in (~self.outside_, self.outside_))
+        self.rows, self.law, self.curves, self.names, self.log = rows, law, curves, names, log
+        self.outside_ = rows.outside
+        self.r2_inside_, self.r2_outside_ = (_r2(rows.y[m], rows.predicted[m]) for m in (~self.outside_, self.outside_))
 
     @classmethod
     def from_estimator(
@@ -78,6 +73,7 @@ class FitDisplay:
         domain: tuple[float, float] | None = None,
         precision: int = 3,
         training_range: Any = "auto",
+        groups: Any = None,
         ax: Axes | None = None,
     ) -> FitDisplay:
         """Draw how a law of a fitted estimator meets rows.
@@ -94,7 +90,7 @@ class FitDisplay:
         output : int, default=0
             Which output, where there are several.
         kind : {"auto", "curve", "predicted"}, default="auto"
-            ``"curve"`` needs a single feature; ``"auto"`` takes it where there is one.
+            ``"curve"`` needs a single feature; ``"auto"`` takes it where there is one, and no more than six groups.
         log : bool, default=False
             Logarithmic axes, on which power laws are straight lines; needs positive values.
         domain : tuple of two floats, optional
@@ -103,57 +99,56 @@ class FitDisplay:
             Significant digits of the constants in the legend.
         training_range : {"auto"}, array-like of shape (2, n_features) or None, default="auto"
             Lowest and highest values of the training rows; by default what the estimator knows of them.
+        groups : array-like of shape (n_samples,), optional
+            Labels of the rows, where the law has constants for each group: it is a curve for each.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
         """
-        check_is_fitted(estimator)
-        values, target = checked_rows("FitDisplay", X, y, output)
-        known = range_of(estimator, training_range)
-        single = values.shape[1] == 1
         if kind not in ("auto", "curve", "predicted"):
             raise ValueError(f"FitDisplay: kind must be 'auto', 'curve' or 'predicted', got {kind!r}.")
-        if kind == "curve" and not single:
-            raise ValueError(f"FitDisplay: kind='curve' needs one feature, got {values.shape[1]}. Use 'predicted'.")
-        is_curve = single and kind != "predicted"
-        if log and (target.min() <= 0 or (is_curve and values.min() <= 0)):
+        about = {"index": index, "output": output, "training_range": training_range, "groups": groups}
+        rows = ShownRows.of("FitDisplay", estimator, X, y, **about)
+        n_features, n_groups = rows.X.shape[1], len(rows.labels)
+        if kind == "curve" and n_features != 1:
+            raise ValueError(f"FitDisplay: kind='curve' needs one feature, got {n_features}. Use kind='predicted'.")
+        is_curve = kind == "curve" or (kind == "auto" and n_features == 1 and n_groups <= len(COLORS))
+        if log and (rows.y.min() <= 0 or (is_curve and rows.X.min() <= 0)):
             raise ValueError("FitDisplay: log=True needs positive values in X and y, got some that are not.")
         drawn: dict[str, Any] = {}
         if is_curve:
-            lower, upper = domain or _wider(values, known, log)
+            lower, upper = domain or _wider(rows, log)
             grid = (np.geomspace if log else np.linspace)(lower, upper, _GRID)[:, None]
             with_names = type(X)(grid, columns=X.columns) if hasattr(X, "columns") else grid
-            drawn["curve"] = np.stack([grid[:, 0], _defined(estimator, with_names, index, output)])
+            values = [_defined(estimator, with_names, index, output, group) for group in rows.labels or [None]]
+            drawn["curves"] = np.stack([grid[:, 0], *values])
             drawn["names"] = (str(X.columns[0]) if hasattr(X, "columns") else "x0", "y")
-        found = cls(
-            X=values,
-            y=target,
-            predicted=one_output(estimator.predict(X, index=index), output),
-            law=law_text(estimator, index, output, precision),
-            training_range=known,
-            log=log,
-            **drawn,
-        )
+        found = cls(rows=rows, law=law_text(estimator, index, output, precision), log=log, **drawn)
         return found.plot(ax=ax)
 
     def plot(self, ax: Axes | None = None) -> FitDisplay:
         """Draw into the axes, or into a new figure."""
-        ax = styled(new_axes((7.0, 4.8) if self.curve is not None else (5.8, 5.4))[0] if ax is None else ax)
+        ax = styled(new_axes((7.0, 4.8) if self.curves is not None else (5.8, 5.4))[0] if ax is None else ax)
         if self.log:
             ax.set_xscale("log")
             ax.set_yscale("log")
-        law = plain(broken(self.law, _WIDTH))
-        if self.curve is not None:
-            ax.plot(*self.curve, color=ORANGE, linewidth=1.6, label=law, zorder=2)
-            scatter_rows(ax, self.X[:, 0], self.y, self.outside_, "measured")
-            shade_outside(ax, self.training_range, self.curve[0])
-            _keep_data_visible(ax, self.y, self.curve[1], self.log)
+        law, rows = plain(broken(self.law, _WIDTH)), self.rows
+        if self.curves is not None:
+            n_curves = len(self.curves) - 1
+            for i, values in enumerate(self.curves[1:]):
+                color = COLORS[i % len(COLORS)] if n_curves > 1 else ORANGE
+                label = "" if i else law
+                ax.plot(self.curves[0], values, color=color, linewidth=1.6, label=label, zorder=2)
+            rows.scatter(ax, rows.X[:, 0], rows.y, "measured")
+            self._shade_outside(ax)
+            self._keep_data_visible(ax)
         else:
-            ends = [min(self.y.min(), self.predicted.min()), max(self.y.max(), self.predicted.max())]
+            ends = [min(rows.y.min(), rows.predicted.min()), max(rows.y.max(), rows.predicted.max())]
             ax.plot(ends, ends, color=MUTED, linewidth=1.2, label="perfect fit", zorder=1)
-            scatter_rows(ax, self.y, self.predicted, self.outside_, law)
+            rows.scatter(ax, rows.y, rows.predicted, law)
         ax.set(xlabel=plain(self.names[0]), ylabel=plain(self.names[1]))
         ax.set_title(self._quality(), loc="left", fontsize=10)
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, fontsize=9)
+        ncols = 2 if len(rows.labels) > 1 else 1
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), frameon=False, fontsize=9, ncols=ncols)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -163,142 +158,33 @@ class FitDisplay:
         parts = [(self.r2_inside_, "within the training range"), (self.r2_outside_, "outside")]
         return "$R^2$ = " + ", ".join(f"{_share(value)} {where}" for value, where in parts if not np.isnan(value))
 
+    def _shade_outside(self, ax: Axes) -> None:
+        """Shade what is drawn on either side of the training range."""
+        assert self.curves is not None
+        first, last = self.curves[0].min(), self.curves[0].max()
+        ax.set_xlim(first, last)
+        if self.rows.training_range is None:
+            return
+        low, high = self.rows.training_range[:, 0]
+        for i, (a, b) in enumerate((a, b) for a, b in ((first, low), (high, last)) if a < b):
+            ax.axvspan(a, b, color=SHADE, zorder=0, linewidth=0, label="" if i else "no training rows")
 
-class ResidualsDisplay:
-    """What a law leaves over, against what it predicts. Make it by `from_estimator`.
-
-    Parameters
-    ----------
-    predicted, residuals : ndarray (n_samples,)
-    outside : ndarray of bool (n_samples,)
-        Rows outside of the training range.
-    law : str
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-    figure_ : matplotlib Figure
-    """
-
-    def __init__(self, *, predicted: np.ndarray, residuals: np.ndarray, outside: np.ndarray, law: str = "") -> None:
-        self.predicted, self.residuals, self.outside, self.law = predicted, residuals, outside, law
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        *,
-        index: int | None = None,
-        output: int = 0,
-        precision: int = 3,
-        training_range: Any = "auto",
-        ax: Axes | None = None,
-    ) -> ResidualsDisplay:
-        """Draw the residuals of rows; parameters as those of :meth:`FitDisplay.from_estimator`."""
-        check_is_fitted(estimator)
-        values, target = checked_rows("ResidualsDisplay", X, y, output)
-        predicted = one_output(estimator.predict(X, index=index), output)
-        outside = rows_outside(values, range_of(estimator, training_range))
-        law = law_text(estimator, index, output, precision)
-        return cls(predicted=predicted, residuals=target - predicted, outside=outside, law=law).plot(ax=ax)
-
-    def plot(self, ax: Axes | None = None) -> ResidualsDisplay:
-        """Draw into the axes, or into a new figure."""
-        ax = styled(new_axes((7.0, 4.0))[0] if ax is None else ax)
-        spread = float(np.sqrt(np.mean(self.residuals[~self.outside] ** 2))) if (~self.outside).any() else np.nan
-        ax.axhline(0, color=INK, linewidth=1.0, zorder=1)
-        if spread > 0:
-            ax.axhspan(-spread, spread, color=_SHADE, zorder=0, label=f"root mean square {spread:.3g}")
-        scatter_rows(ax, self.predicted, self.residuals, self.outside, "measured - predicted")
-        ax.set(xlabel="predicted", ylabel="measured - predicted")
-        ax.set_title(plain(broken(self.law, 64)), loc="left", fontsize=10)
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, frameon=False, fontsize=9)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+    def _keep_data_visible(self, ax: Axes) -> None:
+        """Where a curve leaves for infinity outside of the rows, it may not press these together."""
+        if ax.get_yscale() == "log":
+            return
+        assert self.curves is not None
+        y, curves = self.rows.y, self.curves[1:]
+        extent = float(np.ptp(y)) or 1.0
+        low, high = y.min() - 1.5 * extent, y.max() + 1.5 * extent
+        shown = np.concatenate([y, curves[np.isfinite(curves) & (curves > low) & (curves < high)]])
+        ax.set_ylim(shown.min() - 0.06 * np.ptp(shown), shown.max() + 0.06 * np.ptp(shown))
 
 
-def checked_rows(caller: str, X: Any, y: Any, output: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (n_samples, n_features) and one target (n_samples,)."""
-    values, target = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
-    values = values.reshape(len(values), -1) if values.ndim > 2 else values  # items of an encoder
-    if target.ndim == 2 and output < target.shape[1]:
-        target = target[:, output]
-    if target.ndim != 1:
-        raise ValueError(f"{caller}: y must have shape (n_samples,) or (n_samples, n_outputs), got {target.shape}.")
-    if values.ndim != 2 or len(values) != len(target):
-        raise ValueError(f"{caller}: X must have shape ({len(target)}, n_features) to match y, got {values.shape}.")
-    return values, target
-
-
-def one_output(values: np.ndarray, output: int) -> np.ndarray:
-    """Values (n_samples,) of one output."""
-    return values[:, output] if values.ndim == 2 else values
-
-
-def law_text(estimator: Any, index: int | None, output: int, precision: int) -> str:
-    """The law of an estimator on one line."""
-    law = estimator.sympy(index)
-    return equation_text(law[output] if isinstance(law, list) else law, precision)
-
-
-def range_of(estimator: Any, training_range: Any) -> np.ndarray | None:
-    """Lowest and highest training values, (2, n_features), as they are given or as an estimator knows them."""
-    if isinstance(training_range, str):
-        if training_range != "auto":
-            raise ValueError(f"training_range={training_range!r}: expected 'auto', None or an array (2, n_features).")
-        # Of estimators that transform, the variables of the law are no columns of X.
-        known = None if hasattr(estimator, "transform") else getattr(estimator, "feature_ranges_", None)
-        return None if known is None else known[["low", "high"]].to_numpy(dtype=float).T
-    return None if training_range is None else np.asarray(training_range, dtype=float)
-
-
-def rows_outside(X: np.ndarray, training_range: np.ndarray | None) -> np.ndarray:
-    """Which rows have a feature outside of the range, (n_samples,)."""
-    if training_range is None:
-        return np.zeros(len(X), dtype=bool)
-    return (np.clip(X, *training_range) != X).any(axis=1)
-
-
-def scatter_rows(ax: Axes, x: np.ndarray, y: np.ndarray, outside: np.ndarray, label: str) -> None:
-    """Rows as points, hollow ones outside of the training range."""
-    size = 34 if len(x) < 100 else 20
-    if (~outside).any():
-        ax.scatter(
-            x[~outside], y[~outside], s=size, color=BLUE, edgecolor="white", linewidth=0.6, label=label, zorder=3
-        )
-    if outside.any():
-        label = "outside of the training range"
-        hollow = {"facecolor": "white", "edgecolor": BLUE, "linewidth": 1}
-        ax.scatter(x[outside], y[outside], s=size, label=label, zorder=3, **hollow)
-
-
-def shade_outside(ax: Axes, training_range: np.ndarray | None, x: np.ndarray) -> None:
-    """Shade what is drawn on either side of the training range of the only feature."""
-    ax.set_xlim(x.min(), x.max())
-    if training_range is None:
-        return
-    low, high = training_range[:, 0]
-    spans = [(a, b) for a, b in ((x.min(), low), (high, x.max())) if a < b]
-    for i, (a, b) in enumerate(spans):
-        ax.axvspan(a, b, color=_SHADE, zorder=0, linewidth=0, label="" if i else "no training rows")
-
-
-def _keep_data_visible(ax: Axes, y: np.ndarray, curve: np.ndarray, log: bool) -> None:
-    """Where the curve leaves for infinity outside of the rows, it may not press these together."""
-    if log:
-        return
-    extent = float(np.ptp(y)) or 1.0
-    low, high = y.min() - 1.5 * extent, y.max() + 1.5 * extent
-    shown = np.concatenate([y, curve[np.isfinite(curve) & (curve > low) & (curve < high)]])
-    ax.set_ylim(shown.min() - 0.06 * np.ptp(shown), shown.max() + 0.06 * np.ptp(shown))
-
-
-def _wider(values: np.ndarray, known: np.ndarray | None, log: bool) -> tuple[float, float]:
-    both = values if known is None else np.concatenate([values, known])
+def _wider(rows: ShownRows, log: bool) -> tuple[float, float]:
+    both = rows.X if rows.training_range is None else np.concatenate([rows.X, rows.training_range])
     low, high = float(both.min()), float(both.max())
-    if known is None:
+    if rows.training_range is None:
         return low, high
     if log:
         factor = (high / low) ** _BEYOND
@@ -307,13 +193,16 @@ def _wider(values: np.ndarray, known: np.ndarray | None, log: bool) -> tuple[flo
     return low - (more if low < 0 or low >= more else low), high + more  # not across zero
 
 
-def _defined(estimator: Any, X: Any, index: int | None, output: int) -> np.ndarray:
-    """Values of a law, NaN where it has none."""
-    if hasattr(estimator, "numpy_function"):
-        values = np.array(one_output(estimator.numpy_function(index)(np.asarray(X, dtype=float)), output))
+def _defined(estimator: Any, X: Any, index: int | None, output: int, group: Any) -> np.ndarray:
+    """Values of a law, of a group if there are any, NaN where it has none."""
+    if group is not None:
+        values = estimator.predict(X, index=index, groups=np.full(len(X), group))
+    elif hasattr(estimator, "numpy_function"):
+        values = np.array(estimator.numpy_function(index)(np.asarray(X, dtype=float)))
         values[~np.isfinite(values)] = np.nan
-        return values
-    return one_output(estimator.predict(X, index=index), output)
+    else:
+        values = estimator.predict(X, index=index)
+    return values[:, output] if values.ndim == 2 else values
 
 
 def _share(r2: float) -> str:

@@ -99,7 +99,7 @@ class FrontDisplay:
         ax.scatter(self.complexity[best], loss[best], s=95, color=ORANGE, edgecolor="white", zorder=4, label="selected")
         low, span = self.complexity.min(), max(np.ptp(self.complexity), 1.0)
         ax.set_xlim(low - 0.06 * span, low - 0.06 * span + 1.12 * span / _WIDEST_AXES)
-        ax.set_xticks(_ticks(self.complexity, span))
+        ax.set_xticks(_ticks(self.complexity, self.complexity[self.selected], span))
         decades = max(np.log10(loss.max() / loss.min()), 1.0)
         ax.set_ylim(loss.min() / 10 ** (0.14 * decades), loss.max() * 10 ** (0.12 * decades))
 
@@ -118,6 +118,7 @@ class FrontDisplay:
                 color=ORANGE if i == self.selected else INK,
                 fontweight="bold" if i == self.selected else "normal",
                 arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "linestyle": ":", "relpos": (0, 0.5)},
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},  # over the grid
                 zorder=2,
             )
             for i, (x, value, label) in enumerate(zip(self.complexity, loss, labels, strict=True))
@@ -136,10 +137,10 @@ class FrontDisplay:
             notes[i].set_position((_WIDEST_AXES + 0.03, middle))
 
 
-def _ticks(complexity: np.ndarray, span: float) -> np.ndarray:
-    """Complexities that are written: all, but none so near to the one before that they would overlap."""
-    kept: list[float] = []
-    for value in np.unique(complexity):
-        if not kept or value - kept[-1] >= 0.055 * span:
+def _ticks(complexity: np.ndarray, selected: float, span: float) -> np.ndarray:
+    """Complexities that are written: that of the selected law, and others that are not so near as to overlap."""
+    kept = [float(selected)]
+    for value in np.unique(complexity).tolist():
+        if min(abs(value - other) for other in kept) >= 0.055 * span:
             kept.append(value)
-    return np.array(kept)
+    return np.sort(kept)

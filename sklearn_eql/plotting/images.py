@@ -70,5 +70,8 @@ def plot_digits(estimator: Any, *parts: Any, titles: tuple[str, ...] = ("trainin
 
 
 def _scatter(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     ax.scatter(x, y, s=3, color=BLUE, alpha=0.4, linewidth=0, zorder=2)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))  # digits, and what they make
     styled(ax)

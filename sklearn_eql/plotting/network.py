@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LAYER = 2.5  # widths: from layer to layer
 _BEFORE = 0.85  # linear forms stand this far before their function
+_LETTER = 0.105  # width of a letter of a label
 _SYMBOLS: Mapping[str, str] = {
     "id": "id", "square": r"$(\cdot)^2$", "cube": r"$(\cdot)^3$", "mul": r"$\times$", "div": r"$\div$",
     "inv": r"$1/(\cdot)$", "sqrt": r"$\sqrt{\,\cdot\,}$", "pow": r"$a^{\,b}$", "sin2pi": r"$\sin 2\pi$",
@@ -95,11 +96,13 @@ class NetworkDisplay:
         nodes = self._nodes()
         layers = _in_layers(nodes)
         rows = max(sum(max(len(nodes[i].forms), 1) for i in layer) for layer in layers)
-        width, height = _LAYER * (len(layers) - 1) + 1.9, 1.15 * rows + 0.5
+        left = 0.2 - _LETTER * max((len(nodes[i].label) for i in layers[0]), default=0)
+        right = _LAYER * (len(layers) - 1) + 0.4 + 0.5 * _LETTER * len(nodes[-1].label)
+        height = 1.15 * rows + 0.5
         if ax is None:
-            ax = new_axes((max(1.05 * width, 4.0), max(0.85 * height, 1.8)))[0]
+            ax = new_axes((max(1.05 * (right - left), 4.0), max(0.85 * height, 1.8)))[0]
         _place(nodes, layers, rows)
-        ax.set_xlim(-0.9 - 0.09 * max(len(self._input(i)) for i in range(len(self.names))), width - 0.6)
+        ax.set_xlim(left, right)
         ax.set_ylim(-0.5 * 1.15 * rows - 0.35, 0.5 * 1.15 * rows + 0.25)
         ax.set_axis_off()
         for node in nodes:
@@ -176,8 +179,8 @@ class NetworkDisplay:
             ax.plot(*here, "o", markersize=9, markerfacecolor="white", markeredgecolor=BLUE, zorder=4)
             if node.bias:
                 ax.annotate(
-                    f"{node.bias:+.{self.precision}g}", here, (0, -9), textcoords="offset points", fontsize=8,
-                    color=BLUE, ha="center", va="top", zorder=5,
+                    f"{node.bias:+.{self.precision}g}", here, (3, -6), textcoords="offset points", fontsize=8,
+                    color=BLUE, ha="left", va="top", zorder=5,  # edges come from the left
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
                 )  # fmt: skip
         if is_last:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sklearn_eql.plotting._axes import BLUE, INK, MUTED, ORANGE, new_axes, new_grid, styled
+from sklearn_eql.plotting._axes import COLORS, INK, new_axes, new_grid, styled
 from sklearn_eql.plotting._labels import plain
 from sklearn_eql.plotting.motion import plot_rollouts
 from sklearn_eql.plotting.rolled_out import RolledOut
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ROUNDING = 1e-16  # what an error of zero is drawn as
-_COLORS = (BLUE, ORANGE, "#2b8a3e", "#862e9c", INK, MUTED)
 
 
 class RolloutDisplay:
@@ -130,7 +129,7 @@ class RolloutErrorDisplay:
         ax = styled(new_axes((7.0, 3.6))[0] if ax is None else ax)
         data, times = self.rolled, self.rolled.times[1:]
         marker = "o" if len(times) < 40 else ""
-        for name, errors, color in zip(data.names, self.errors_.T, cycle(_COLORS)):
+        for name, errors, color in zip(data.names, self.errors_.T, cycle(COLORS)):
             drawn = np.maximum(errors, _ROUNDING)
             ax.plot(times, drawn, color=color, linewidth=1.6, marker=marker, markersize=3.5, label=plain(name))
         ax.set_yscale("log")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_eql.plotting._axes import BLUE, INK, MUTED, ORANGE, new_axes, styled
+from sklearn_eql.plotting._axes import COLORS, MUTED, new_axes, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ class LossCurveDisplay:
         curves, reason = estimator.loss_curve_, getattr(estimator, "stop_reason_", "")
         if not len(curves) or np.ndim(curves[0]) == 0:
             curves = [curves]
-        reason = reason if isinstance(reason, str) else ", ".join(reason)
+        reason = reason if isinstance(reason, str) else ", ".join(dict.fromkeys(reason))
         losses = {f"y{i}": curve for i, curve in enumerate(curves)}
         return cls(losses=losses, stop_reason=reason, steps=getattr(estimator, "loss_steps_", None)).plot(ax=ax)
 
@@ -57,7 +57,7 @@ class LossCurveDisplay:
         from matplotlib.ticker import MaxNLocator
 
         ax.set_yscale("log")
-        for (name, loss), color in zip(self.losses.items(), cycle((BLUE, ORANGE, INK, MUTED))):
+        for (name, loss), color in zip(self.losses.items(), cycle(COLORS)):
             drawn = np.where(loss > 0, loss, _ROUNDING)
             marker = "o" if len(self.steps) < 60 else ""
             ax.plot(

@@ -152,3 +152,27 @@ def test_terms_of_a_sum_are_elements_between_which_lines_break():
     a, b = sympy.symbols("a b")
     assert law_markup(a - 2 * b + 3).count("<math") == 3
     assert "\u2212" in law_markup(a - 2 * b)
+
+
+def test_a_report_of_groups_has_their_constants(tmp_path):
+    X = np.tile(np.linspace(0, 2, 12), 2)[:, None]
+    groups = np.repeat(["cup", "mug"], 12)
+    y = np.where(groups == "cup", 50.0, 70.0) - 10 * X[:, 0]
+    model = EQLRegressor(functions=["mul"], n_hidden_layers=1, random_state=0).fit(X, y, groups=groups)
+    model.report(tmp_path / "report.html", X, y, groups=groups)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Constants of groups</h2>" in text
+    assert "<th>mug</th><td>70</td>" in text
+    assert "<dd>x0</dd>" in text  # constants of groups are no variables
+    assert "constants of groups" in model._repr_html_()
+
+
+def test_factors_are_told_apart_where_names_are_words():
+    assert "&#xB7;" in law_markup(sympy.Symbol("flow rate") * sympy.Symbol("z"))
+    assert "&#xB7;" not in law_markup(sympy.sympify("alpha_1*z*x0"))
+
+
+def test_exponentials_keep_their_sign():
+    decay = law_markup(sympy.sympify("a*exp(-b*x)"))
+    assert "<mfrac>" not in decay
+    assert re.search("<msup><mi>e</mi><mrow>.*\u2212", decay)

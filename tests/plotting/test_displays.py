@@ -173,3 +173,31 @@ def test_an_exact_loss_is_drawn_at_rounding():
 def test_mistakes_are_told(model, X, arguments, message):
     with pytest.raises(ValueError, match=message):
         FitDisplay.from_estimator(model, **{"X": X, "y": np.ones(30), **arguments})
+
+
+@pytest.fixture(scope="module")
+def cups():
+    """Two cups that cool from temperatures of their own, and their model."""
+    X = pd.DataFrame({"t": np.tile(np.linspace(0, 2, 12), 2)})
+    groups = np.repeat(["cup", "mug"], 12)
+    y = np.where(groups == "cup", 50, 70) - 10 * X["t"]
+    model = EQLRegressor(functions=["mul"], n_hidden_layers=1, random_state=0).fit(X, y, groups=groups)
+    return model, X, y, groups
+
+
+def test_a_law_of_groups_is_a_curve_for_each(cups):
+    model, X, y, groups = cups
+    display = FitDisplay.from_estimator(model, X, y, groups=groups)
+    assert len(display.curves) == 3
+    np.testing.assert_allclose(display.curves[2] - display.curves[1], 20)
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert legend == [display.law, "cup", "mug", "no training rows"]
+    colours = [tuple(points.get_facecolor()[0]) for points in display.ax_.collections if len(points.get_offsets())]
+    assert len(set(colours)) == 2
+    residuals = ResidualsDisplay.from_estimator(model, X, y, groups=groups).residuals
+    np.testing.assert_allclose(residuals, 0, atol=1e-9)
+
+
+def test_the_complexity_of_the_selected_law_is_written():
+    display = FrontDisplay(complexity=[1, 12, 13, 39], loss=[1, 0.1, 0.01, 0.009], laws=["a"] * 4, selected=2).plot()
+    assert display.ax_.get_xticks().tolist() == [1, 13, 39]

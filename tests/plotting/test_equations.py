@@ -100,7 +100,7 @@ def test_dollar_signs_in_names_do_not_start_a_formula(known_law):
     ("arguments", "message"),
     [
         ({"kind": "pie"}, "kind must be 'auto', 'curve' or 'predicted', got 'pie'"),
-        ({"y": np.ones((12, 2))}, r"y must have shape \(n_samples,\), got \(12, 2\). Draw one output at a time"),
+        ({"y": np.ones((12, 2))}, r"y must have shape \(n_samples,\) for a law of one output, got \(12, 2\)"),
         ({"y": np.ones(5)}, r"X must have shape \(5, n_features\) to match y, got \(12, 1\)"),
         ({"y": -np.ones(12), "log": True}, "log=True needs positive values in X and y"),
         ({"X": np.ones((12, 2)), "kind": "curve"}, "kind='curve' needs one feature, got 2. Use kind='predicted'"),
