@@ -48,6 +48,23 @@ def write_markdown(results: Path, report: Callable[[list[dict[str, Any]]], str])
     return text
 
 
+def last_of_each(records: Iterable[dict[str, Any]], key: Callable[[dict[str, Any]], tuple]) -> list[dict[str, Any]]:
+    """One record per run, the last one; `key` says which are of one run."""
+    return list({key(record): record for record in records}.values())
+
+
+def write_with_picture(
+    results: Path, report: Callable[[list[dict[str, Any]]], str], draw: Callable[[list[dict[str, Any]], Path], None]
+) -> None:
+    """Report and picture beside a results file; what comes before the list of problems is printed."""
+    text = write_markdown(results, report)
+    if text is None:
+        return
+    draw(read_records(results), results.with_suffix(".png"))
+    print(text.split("## Problem by problem")[0].strip())
+    print(f"\nwritten: {results.with_suffix('.md')}, {results.with_suffix('.png')}")
+
+
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

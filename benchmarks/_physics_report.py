@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import markdown_table, read_records, write_markdown
+from _common import last_of_each, markdown_table, write_with_picture
 from _recovered import error_limit
 
 HALVES = ("tuning", "held-out")
@@ -18,11 +18,6 @@ Key = tuple[str, str, str, float, int, float, int | None]
 
 def key(record: Record) -> Key:
     return tuple(record.get(name) for name in ("method", "suite", "problem", "noise", "seed", "budget", "rows"))
-
-
-def latest(records: list[Record]) -> list[Record]:
-    """One record per run, the last one."""
-    return list({key(r): r for r in records}.values())
 
 
 def percent(part: int, whole: int) -> str:
@@ -41,7 +36,7 @@ def groups(records: list[Record], *names: str) -> Iterator[tuple[tuple, list[Rec
 
 def report(records: list[Record]) -> str:
     """Markdown: a line per suite, noise, method and budget; then a line per problem."""
-    records = latest(records)
+    records = last_of_each(records, key)
     header = ["suite", "noise", "method", "budget s", "recovered %", *(f"{half} %" for half in HALVES)]
     header += ["form %", "error %", "median s", "90% s", "slowest s", "runs"]
     rows = []
@@ -97,7 +92,7 @@ def draw(records: list[Record], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    records = latest(records)
+    records = last_of_each(records, key)
     suites = sorted({r["suite"] for r in records})
     curves = [curve for curve, _ in groups(records, "method", "noise", "budget")]
     noises = sorted({noise for _, noise, _ in curves})
@@ -153,9 +148,4 @@ def draw(records: list[Record], path: Path) -> None:
 
 
 def write_report(results: Path) -> None:
-    text = write_markdown(results, report)
-    if text is None:
-        return
-    draw(read_records(results), results.with_suffix(".png"))
-    print(text.split("## Problem by problem")[0].strip())
-    print(f"\nwritten: {results.with_suffix('.md')}, {results.with_suffix('.png')}")
+    write_with_picture(results, report, draw)

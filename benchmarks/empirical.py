@@ -22,7 +22,7 @@ the numbers that stand in a law outside of exponents, but 1 and -1, so recognise
 
 Settings. EQLRegressor: `max_time` is the budget, nothing else is set; with ``--certified-functions`` NIST's sets are
 fitted with the functions of their certified law only (`CERTIFIED_FUNCTIONS` in `_empirical.py`). Worker processes are
-those of `physics.py`: one thread each, after one small fit that is not counted; a fit that raises, or takes more than
+those of `_workers.py`: one thread each, after one small fit that is not counted; a fit that raises, or takes more than
 three times its budget, is a miss with its reason recorded.
 
 Every fit adds a line to the results file. Those already there, of any commit, are not repeated: interrupt at will. The
@@ -58,7 +58,8 @@ from _empirical import CERTIFIED_FUNCTIONS, DataSet, data_sets
 from _physics import data_folder
 from _recovered import node_count
 from _reference_form import law_values
-from physics import FIT_ERRORS, PACKAGES, fit_eql, run_all, work
+from _workers import FIT_ERRORS, run_all
+from physics import PACKAGES, fit_eql, work
 
 Record = dict[str, Any]
 

@@ -30,7 +30,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sympy
-from _common import RESULTS, append_record, commit, machine, markdown_table, read_records, timed, write_markdown
+from _common import (
+    RESULTS,
+    append_record,
+    commit,
+    last_of_each,
+    machine,
+    markdown_table,
+    read_records,
+    timed,
+    write_markdown,
+)
 from _forms import same_form
 
 from sklearn_eql import EQLRegressor
@@ -107,7 +117,7 @@ def run(problem: Problem, noise: float, seed: int, budget: float) -> Record:
 
 def report(records: list[Record]) -> str:
     """Markdown: how many are found for each noise, then a line for each fit."""
-    latest = list({_key(r): r for r in records}.values())
+    latest = last_of_each(records, _key)
     rows = []
     for noise in sorted({r["noise"] for r in latest}):
         its = [r for r in latest if r["noise"] == noise]

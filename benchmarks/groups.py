@@ -38,7 +38,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sympy
-from _common import RESULTS, append_record, commit, machine, markdown_table, read_records, timed, write_markdown
+from _common import (
+    RESULTS,
+    append_record,
+    commit,
+    last_of_each,
+    machine,
+    markdown_table,
+    read_records,
+    timed,
+    write_markdown,
+)
 from _forms import same_form
 from _physics import data_folder
 from scipy.optimize import least_squares
@@ -182,7 +192,7 @@ def _is_reproduced(found: sympy.Expr, problem: Problem, drawn: dict[str, float])
 
 def report(records: list[Record]) -> str:
     """Markdown: how many forms, by suite and noise; then a line for each fit."""
-    latest = list({_key(r): r for r in records}.values())
+    latest = last_of_each(records, _key)
     lines = ["# One law for many groups", ""]
     rows = []
     for suite in dict.fromkeys(r["suite"] for r in latest):

@@ -14,7 +14,7 @@ form, or an error below five noise levels there. For N(0, 1) the range is [-2, 2
 
 Half of the laws, those at even positions, are for tuning, the others for judging what tuning gave.
 
-Settings. EQLRegressor: `max_time` is the budget, nothing else is set. Worker processes are those of `physics.py`.
+Settings. EQLRegressor: `max_time` is the budget, nothing else is set. Worker processes are those of `_workers.py`.
 "cpu s" are seconds of the processor in `fit`: what counts on a busy machine.
 
 Every fit adds a line to the results file. Those already there, of any commit, are not repeated: interrupt at will. The
@@ -38,7 +38,8 @@ import sympy
 from _common import RESULTS, append_record, commit, machine, markdown_table, read_records, version, write_markdown
 from _physics import Problem, parse, rms
 from _recovered import node_count
-from physics import FIT_ERRORS, PACKAGES, fit_eql, judge, run_all, work
+from _workers import FIT_ERRORS, run_all
+from physics import PACKAGES, fit_eql, judge, work
 
 Record = dict[str, Any]
 ROWS = 200

@@ -16,7 +16,7 @@ package was not tuned on, `--count` of its laws at equal distances in the order 
 
 Measured: seconds and processor seconds of the fit, the peak of resident memory while it ran and before it (what was
 imported), the number of nodes of the law (of all trees for boosted ones), errors as shares of the root mean square of
-the target. Worker processes are those of `physics.py`: a small fit is not counted, a fit that takes more than three
+the target. Worker processes are those of `_workers.py`: a small fit is not counted, a fit that takes more than three
 times the time is stopped and finds nothing. On a machine that does other things, processor seconds are less than the
 time that was allowed; the report shows both.
 

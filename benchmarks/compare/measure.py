@@ -18,7 +18,7 @@ import pandas as pd
 from _common import timed
 from _physics import rms
 from _recovered import node_count
-from physics import FIT_ERRORS
+from _workers import FIT_ERRORS, answer
 
 from compare.methods import METHODS, Fitted
 from compare.tasks import Rows, Task
@@ -145,9 +145,4 @@ def work(connection: Connection, method: str) -> None:
         # The first fit of a process is longer. What it raises, the fits that count will raise again.
         with _quiet(), contextlib.suppress(*ERRORS):
             METHODS[method].fit(pd.DataFrame(x, columns=["x"]), x[:, 0] ** 2, 0, 1.0)
-        connection.send(None)
-        while True:
-            job = connection.recv()
-            record, fitted = fit(job)
-            connection.send(record)
-            connection.send(judge(job, record, fitted))
+        answer(connection, fit, judge)

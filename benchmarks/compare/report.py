@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import markdown_table, read_records, write_markdown
+from _common import last_of_each, markdown_table, write_with_picture
 
 from compare.measure import key
 from compare.methods import METHODS
@@ -21,11 +21,6 @@ HEADER = [
 ]
 _BLACK_BOX = ("boosted trees",)
 _LEAST, _MOST = 1e-16, 1e3  # of the axes of errors
-
-
-def latest(records: Sequence[Record]) -> list[Record]:
-    """One record per run, the last one."""
-    return list({key(record): record for record in records}.values())
 
 
 def methods_of(records: Sequence[Record]) -> list[str]:
@@ -72,7 +67,7 @@ def row(method: str, records: Sequence[Record]) -> list[str]:
 
 def report(records: list[Record]) -> str:
     """Markdown: a table per group, noise and budget; how each method was run; a line per problem."""
-    records = latest(records)
+    records = last_of_each(records, key)
     lines = ["# Methods compared", ""]
     settings = dict.fromkeys((r["group"], r["noise"], r["budget"]) for r in records)
     for group, noise, budget in settings:
@@ -147,7 +142,7 @@ def draw(records: Sequence[Record], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    records = latest(records)
+    records = last_of_each(records, key)
     groups = list(dict.fromkeys(r["group"] for r in records))
     colours = dict(zip(METHODS, [f"C{i}" for i in range(len(METHODS))], strict=True))
     figure = Figure(figsize=(13.5, 4.2 * len(groups) + 0.7), layout="constrained", dpi=130)
@@ -200,9 +195,4 @@ def _draw_medians(panel: Any, runs: Sequence[Record], name: str, method: str, co
 
 
 def write_report(results: Path) -> None:
-    text = write_markdown(results, report)
-    if text is None:
-        return
-    draw(read_records(results), results.with_suffix(".png"))
-    print(text.split("## Problem by problem")[0].strip())
-    print(f"\nwritten: {results.with_suffix('.md')}, {results.with_suffix('.png')}")
+    write_with_picture(results, report, draw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-from physics import Worker
+from _workers import Worker
 
 from compare.measure import Job, Record, work
 from compare.methods import METHODS

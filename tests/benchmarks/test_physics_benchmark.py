@@ -305,7 +305,7 @@ def results_of(path):
 def test_finished_runs_are_not_repeated(physics, suites, data_dir, tmp_path, monkeypatch):
     given = []
 
-    def run_all(jobs, n_workers):
+    def run_all(jobs, n_workers, target):
         given.append([job.problem.name for job in jobs])
         return (job.record(seconds=1.0, law="x", symbolic=True, error=0.0, recovered=True) for job in jobs)
 
