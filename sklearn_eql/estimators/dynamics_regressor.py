@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from os import PathLike
@@ -19,62 +19,33 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_eql._threads import single_threaded
-from sklearn_eql.dynamics import stages as fitting
-from sklearn_eql.dynamics.diagnosis import notes
 from sklearn_eql.dynamics.earlier_laws import EarlierLaws
 from sklearn_eql.dynamics.fitted_encoder import FittedEncoder
 from sklearn_eql.dynamics.fitted_relu import FittedReLU
 from sklearn_eql.dynamics.latent_inference import identify
 from sklearn_eql.dynamics.law_cell import LawCell
-from sklearn_eql.dynamics.laws import fronts, vocabulary
+from sklearn_eql.dynamics.laws import vocabulary
 from sklearn_eql.dynamics.series import check_moves, check_range, read_series
+from sklearn_eql.dynamics.stages import FitSettings, stage_deadlines
 from sklearn_eql.estimators._check_parameters import check_latents, check_sizes
 from sklearn_eql.estimators._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
-from sklearn_eql.estimators._device import resolve_device
 from sklearn_eql.estimators._equation_reader import EquationReader, Selection
+from sklearn_eql.estimators._motion_fit import EarlierMotion, FoundMotion, MotionTask
+from sklearn_eql.estimators._motion_settings import motion_settings
 from sklearn_eql.estimators._watching import CALLBACKS, watched_fit
-from sklearn_eql.exceptions import AllTrialsFailedError, RolloutWarning, SearchInterruptedWarning
-from sklearn_eql.laws.law import Law
-from sklearn_eql.laws.selection import select
+from sklearn_eql.exceptions import RolloutWarning, SearchInterruptedWarning
 from sklearn_eql.networks.encoders import Encoder
-from sklearn_eql.networks.penalties import Penalty, resolve_penalty
-from sklearn_eql.primitives import PRIMITIVES, Primitive, check_primitive, resolve_functions
+from sklearn_eql.networks.penalties import Penalty
+from sklearn_eql.primitives import PRIMITIVES, Primitive
 from sklearn_eql.progress import Watcher
 from sklearn_eql.stopping import StopReason
 from sklearn_eql.symbolic.equation import Equation
 from sklearn_eql.training.optimizers import OPTIMIZERS
-from sklearn_eql.training.rollouts import CHECK_EVERY, RecurrentSettings
-from sklearn_eql.training.schedule import ROLLOUT_SCHEDULES, Phase, RolloutPhase, resolve_phases
+from sklearn_eql.training.rollouts import CHECK_EVERY
+from sklearn_eql.training.schedule import Phase
 
 _PARTS = {"_encoder": FittedEncoder, "_relu": FittedReLU}  # kept as plain values in a pickle
-_SECONDS_AFTER_CTRL_C = 10.0  # for the law, where the training of networks was cut short
 _EXPLODED_FACTOR = 1e12  # times the largest state of the training series
-
-
-@dataclass
-class _Found:
-    """What a search leaves behind, until the estimator takes it over."""
-
-    latents: np.ndarray | None = None
-    used: np.ndarray | None = None
-    n_iter: int = 0
-    loss_curve: list[float] = field(default_factory=list)
-    stop_reason: StopReason = StopReason.SCHEDULE
-    interrupted: bool = False
-    laws: list[list[Law]] = field(default_factory=list)
-    best: list[int] = field(default_factory=list)
-    encoder: FittedEncoder | None = None
-    relu: FittedReLU | None = None
-    horizon: int = 0
-    notes: list[tuple[str, type[Warning]]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Before:
-    """What a fit starts from."""
-
-    encoder: FittedEncoder | None = None
-    laws: EarlierLaws | None = None
 
 
 class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, CallbackSupportMixin, BaseEstimator):
@@ -338,9 +309,9 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
                 "X: got 1 row per series, expected 2 or more: an observed window, which the latent is read from, and "
                 "the start of the roll-out. Give longer series, or use n_latents=0."
             )
-        settings = self._settings()
+        settings = motion_settings(self, self._watched)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        deadlines = fitting.stage_deadlines(time.time(), self.max_time)
+        deadlines = stage_deadlines(time.time(), self.max_time)
 
         step_scale = np.sqrt(np.mean(np.diff(states, axis=1) ** 2, axis=(0, 1)))
         step_scale[step_scale == 0] = 1.0
@@ -350,13 +321,16 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
             _take_over, settings=settings, names=all_names, states=states, n_rows=X.shape[1], step_scale=step_scale
         )
 
-        def keep(found: _Found) -> None:
-            if self._watched.run is not None:
-                now = replace(found, stop_reason=StopReason.INTERRUPTED, interrupted=True)
-                self._watched.hand("keep", take_over(copy.copy(self), now))
+        def keep(found: FoundMotion) -> None:
+            now = replace(found, stop_reason=StopReason.INTERRUPTED, interrupted=True)
+            self._watched.hand("keep", take_over(copy.copy(self), now))
 
         with single_threaded():
-            found = self._find(windows, states, step_scale, all_names, settings, seed, deadlines, self._before(X), keep)
+            found = MotionTask(
+                windows, states, step_scale, all_names, settings,
+                refine=self.refine, refine_latents=self.refine_latents, selection=self.selection, seed=seed,
+                deadlines=deadlines, before=self._before(X), keep=None if self._watched.run is None else keep,
+            ).find()  # fmt: skip
 
         # Everything that a fit leaves behind is set from here on: one that fails leaves the estimator as it was.
         take_over(self, found)
@@ -477,148 +451,19 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         check_is_fitted(self)
         return [min(CHECK_EVERY * (1 + i), self.n_iter_) for i in range(len(self.loss_curve_))]
 
-    def _before(self, X: np.ndarray) -> _Before:
+    def _before(self, X: np.ndarray) -> EarlierMotion:
         """What `warm_start` starts from: of a fit to series of the same shape, and of the same kind of law."""
         if not (self.warm_start and hasattr(self, "_laws")) or self._relu is not None or not self._laws:
-            return _Before()
+            return EarlierMotion()
         n_latents = len(self._names) - self.n_states_
         if (self.n_states_, self._n_rows, n_latents) != (*X.shape[:0:-1], self.n_latents):
-            return _Before()
+            return EarlierMotion()
         encoder = self._encoder if self._encoder is not None and self._encoder.encoder == self.encoder else None
         if (self._form, self._dt) != (self.form, float(self.dt or 1.0)):
-            return _Before(encoder)
+            return EarlierMotion(encoder)
         with np.errstate(all="ignore"):
             latents = self._latents(X)
-        return _Before(encoder, EarlierLaws(self._chosen(None), latents, self.latents_used_))
-
-    def _find(
-        self,
-        windows: np.ndarray,
-        states: np.ndarray,
-        step_scale: np.ndarray,
-        names: list[str],
-        settings: fitting.FitSettings,
-        seed: int,
-        deadlines: Sequence[float],
-        before: _Before,
-        keep: Callable[[_Found], None],
-    ) -> _Found:
-        """Train networks where they are needed, and find the law; `keep` gets what there is after each stage."""
-        trained, encoders, found = None, {}, _Found()
-        if self.n_latents or self.head == "relu" or not self.refine:
-            trained = fitting.train_networks(windows, states, settings, seed, deadlines[0], before.encoder)
-            found.n_iter, found.loss_curve = trained.result.n_steps, trained.result.loss_curve
-            found.stop_reason = trained.result.stopped
-            found.interrupted = trained.result.stopped == StopReason.INTERRUPTED
-            if not trained.order and (self.head == "relu" or not self.refine):
-                raise self._diverged()
-            found.used = np.ones(self.n_latents, dtype=bool)
-            encoders = {t: fitting.trained_encoder(trained, t, windows, settings) for t in trained.order}
-
-        def as_trained(found: _Found) -> _Found:
-            assert trained is not None
-            best = trained.order[0]
-            found.encoder, found.latents = encoders[best], encoders[best](windows)
-            laws = fitting.trained_laws(trained, best, states, found.latents, settings)
-            self._choose(found, laws, states, names, settings)
-            return found
-
-        if trained is not None and (self.head == "relu" or not self.refine):
-            if self.head == "relu":
-                best = trained.order[0]
-                found.encoder, found.latents = encoders[best], encoders[best](windows)
-                found.relu = FittedReLU.of(trained.network.cell, best, trained.series, settings.recurrent.increments)
-            else:
-                as_trained(found)
-            return found
-        if found.interrupted:  # the law is looked for all the same
-            deadlines = [min(deadline, time.time() + _SECONDS_AFTER_CTRL_C) for deadline in deadlines]
-        elif encoders and self.form != "ode" and self._watched.run is not None:
-            keep(as_trained(replace(found)))
-        try:
-            self._refine(
-                found, windows, states, step_scale, encoders, names, settings, seed, deadlines, before.laws, keep
-            )
-        except KeyboardInterrupt:
-            if not found.laws:
-                if not encoders or self.form == "ode":
-                    raise
-                as_trained(found)
-            found.interrupted, found.stop_reason = True, StopReason.INTERRUPTED
-            if found.used is not None and found.latents is not None and found.used.any() and found.encoder is None:
-                started = encoders[next(iter(encoders))]
-                found.encoder = started.taught(windows, found.latents, 0, len(windows), seed, deadlines[2])
-        return found
-
-    def _refine(
-        self,
-        found: _Found,
-        windows: np.ndarray,
-        states: np.ndarray,
-        step_scale: np.ndarray,
-        encoders: dict[int, FittedEncoder],
-        names: list[str],
-        settings: fitting.FitSettings,
-        seed: int,
-        deadlines: Sequence[float],
-        before: EarlierLaws | None,
-        keep: Callable[[_Found], None],
-    ) -> None:
-        # Without an encoder that reads latents, series may still obey one law.
-        candidates = [encoders[t](windows) for t in encoders] or [np.zeros((len(states), self.n_latents))]
-        motion = fitting.best_motion(states, candidates, settings, seed, deadlines[1], before)
-        if motion.interrupted:
-            found.interrupted, found.stop_reason = True, StopReason.INTERRUPTED
-            deadlines = [time.time()] * 3
-        found.latents, found.used = motion.law.latents, motion.law.used_latents(motion.problem)
-        if found.used.any() and not encoders:
-            raise self._diverged()
-        known = (motion, states, vocabulary(settings.primitives), seed)
-        try:
-            laws, interrupted = fronts(*known, deadlines[1])
-        except KeyboardInterrupt:
-            laws, interrupted = fronts(*known, 0.0)[0], True
-        cell = self._choose(found, laws, states, names, settings)
-        if interrupted:
-            found.interrupted, found.stop_reason = True, StopReason.INTERRUPTED
-        elif not found.interrupted and time.time() > deadlines[1]:
-            found.stop_reason = StopReason.MAX_TIME
-        # What the search found is judged, whichever shorter law a user selects.
-        if found.stop_reason == StopReason.SCHEDULE:  # not cut short
-            best = [min(front, key=lambda law: law.loss).equation for front in laws]
-            accurate = LawCell(best, vocabulary(settings.primitives), self.form, settings.dt)
-            found.notes = notes(accurate, states, found.latents, found.used, names[states.shape[2] :], seed)
-        if found.used is not None and found.latents is not None and found.used.any():
-            started = encoders[next(iter(encoders))]
-            size = self.batch_size or len(windows)
-            found.encoder = started.taught(windows, found.latents, 0, len(windows), seed, deadlines[2])
-            keep(found)
-            found.encoder = fitting.taught_encoder(
-                started, cell, windows, states, found.latents, step_scale, size, seed, deadlines[2], settings.device
-            )
-            found.horizon = int(self.refine_latents is True)
-            if self.refine_latents == "auto":
-                encoded = found.encoder(windows)
-                found.horizon = fitting.best_horizon(cell, windows, states, encoded, step_scale)
-
-    def _diverged(self) -> AllTrialsFailedError:
-        return AllTrialsFailedError(
-            f"All {self.n_trials} trials diverged. Use scale=True, a lower learning rate or shorter roll-outs "
-            "(schedule), or more trials."
-        )
-
-    def _choose(
-        self, found: _Found, laws: list[list[Law]], states: np.ndarray, names: list[str], settings: fitting.FitSettings
-    ) -> LawCell:
-        """Select a law per state; they at work."""
-        n_rows, primitives = len(states) * (states.shape[1] - 1), vocabulary(settings.primitives)
-        tables = [
-            self._table(front, names, primitives=primitives) if callable(self.selection) else None for front in laws
-        ]
-        best = [select(self.selection, front, n_rows, table) for front, table in zip(laws, tables, strict=True)]
-        found.laws, found.best = laws, best
-        chosen = [front[row].equation for front, row in zip(laws, best, strict=True)]
-        return LawCell(chosen, primitives, self.form, settings.dt)
+        return EarlierMotion(encoder, EarlierLaws(self._chosen(None), latents, self.latents_used_))
 
     def _latents(self, X: np.ndarray) -> np.ndarray:
         if self._encoder is None:  # no law reads a latent
@@ -663,53 +508,6 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
     def _latent_names(self) -> list[str]:
         return ["z"] if self.n_latents == 1 else [f"z{i}" for i in range(self.n_latents)]
 
-    def _settings(self) -> fitting.FitSettings:
-        units = resolve_functions(self.functions)
-        for unit in set(units):
-            if PRIMITIVES.get(unit.name) is not unit:
-                check_primitive(unit)
-        if self.form == "ode" and (self.head == "relu" or not self.refine):
-            raise ValueError(
-                f"form='ode' with head={self.head!r}, refine={self.refine}: networks are trained to make steps, only "
-                "refined laws are read as derivatives. Use form='update' or 'increment'."
-            )
-        phases = resolve_phases(self.schedule, ROLLOUT_SCHEDULES, honoured=("n_rollout",))
-        if isinstance(self.relu_layers, str) or not all(isinstance(n, Integral) and n > 0 for n in self.relu_layers):
-            raise ValueError(
-                f"relu_layers={self.relu_layers!r}: expected a sequence of positive integers, units per layer."
-            )
-        rollouts = tuple(p if isinstance(p, RolloutPhase) else RolloutPhase(**vars(p)) for p in phases)
-        for phase in rollouts:
-            if phase.n_rollout is not None and phase.n_rollout < 1:
-                raise ValueError(f"{phase}: n_rollout must be >= 1, or None for all steps.")
-        recurrent = RecurrentSettings(
-            phases=rollouts,
-            penalty=resolve_penalty(self.penalty),
-            alpha=float(self.alpha),
-            optimizer=self.optimizer,
-            batch_size=self.batch_size,
-            any_start=self.scale,
-            increments=self.scale or self.form != "update",
-        )
-        return fitting.FitSettings(
-            encoder=self.encoder,
-            n_latents=self.n_latents,
-            head=self.head,
-            form=self.form,
-            dt=float(self.dt or 1.0),
-            units=units,
-            n_hidden_layers=self.n_hidden_layers,
-            relu_layers=tuple(self.relu_layers),
-            n_trials=self.n_trials,
-            scale=self.scale,
-            max_degree=self.max_degree,
-            quotients=self.functions == "motion" or any(unit.name in ("inv", "div") for unit in units),
-            latent_scale=self.latent_scale,
-            recurrent=recurrent,
-            device=resolve_device(self.device),
-            watched=self._watched if self._watched.watchers else None,
-        )
-
     def _chosen(self, index: int | list[int] | None) -> list[Equation]:
         if self._relu is not None:
             raise AttributeError("head='relu' is a plain network without equations; use head='eql'.")
@@ -740,9 +538,9 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
 
 def _take_over(
     estimator: EQLDynamicsRegressor,
-    found: _Found,
+    found: FoundMotion,
     *,
-    settings: fitting.FitSettings,
+    settings: FitSettings,
     names: list[str],
     states: np.ndarray,
     n_rows: int,

@@ -22,7 +22,7 @@ from sklearn_eql import EQLDynamicsRegressor, Primitive
 from sklearn_eql.datasets import make_kinematics
 from sklearn_eql.dynamics import search as motion_search
 from sklearn_eql.dynamics import stages as fitting
-from sklearn_eql.estimators import dynamics_regressor
+from sklearn_eql.estimators import _motion_fit
 from sklearn_eql.exceptions import NoLawWarning, SearchInterruptedWarning
 from sklearn_eql.networks.penalties import SmoothedL05
 from sklearn_eql.training.schedule import RolloutPhase
@@ -296,7 +296,7 @@ def interrupt(monkeypatch, place, name, call=1):
 
 STAGES = {
     "search for the law": (fitting, "find_motion"),
-    "constants": (dynamics_regressor, "fronts"),
+    "constants": (_motion_fit, "fronts"),
     "teaching of the encoder": (fitting, "taught_encoder"),
 }
 
