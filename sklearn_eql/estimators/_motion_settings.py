@@ -33,7 +33,7 @@ def motion_settings(estimator: Any, watched: Watched) -> FitSettings:
         )
     phases = resolve_phases(estimator.schedule, ROLLOUT_SCHEDULES, honoured=("n_rollout",))
     if isinstance(estimator.relu_layers, str) or not all(
-        isinstance(n, Integral) and n > 0 for n in estimator.relu_layers
+        isinstance(n, Integral) and int(n) > 0 for n in estimator.relu_layers
     ):
         raise ValueError(
             f"relu_layers={estimator.relu_layers!r}: expected a sequence of positive integers, units per layer."
