@@ -246,10 +246,13 @@ class _Verdict:
 
 
 def _confirmed(found: Sequence[FitResult], problem: Problem, judge: Problem) -> list[FitResult]:
-    """The shortest of the exact laws, without superfluous terms, on the judging rows."""
+    """The shortest of the exact laws, without superfluous terms and with round exponents, on the judging rows.
+
+    Exponents that hardly matter on these rows end near their values, not at them.
+    """
     ranking = Archive.of(problem)
     ranking.add(found)
-    shorter = in_step([eliminating(r, problem) for r in ranking.ranked()[:_N_EXACT]], problem)
+    shorter = in_step([_settling(r, problem) for r in ranking.ranked()[:_N_EXACT]], problem)
     return judge.fit([r.structure for r in shorter], _SECOND_STEPS)
 
 
@@ -270,10 +273,10 @@ def _judged(found: Sequence[FitResult], problem: Problem, judge: Problem) -> lis
     return [*best, *snapped, *judge.fit([_with_factors(r.structure, judge) for r in snapped], _SECOND_STEPS)]
 
 
-def _settling(result: FitResult, judge: Problem) -> Work:
+def _settling(result: FitResult, problem: Problem) -> Work:
     """The law without superfluous terms and with round exponents, in step with others."""
-    shorter = yield from eliminating(result, judge)
-    return (yield from snapping(shorter, judge))
+    shorter = yield from eliminating(result, problem)
+    return (yield from snapping(shorter, problem))
 
 
 def _with_factors(structure: Structure, judge: Problem) -> Structure:

@@ -340,6 +340,14 @@ def test_a_law_of_the_ladder_is_printed_in_the_users_units():
     assert same_law(model.sympy_expr_, sympy.Rational(5, 2) * m / sympy.sqrt(1 - v**2 / c**2), positive=True)
 
 
+def test_exponents_of_an_exact_law_are_round_though_they_hardly_matter():
+    """Absolute temperatures: ``T**0.9999999*exp(-8499.9997/T**0.99999999)`` is as exact, to rounding."""
+    T = np.random.default_rng(4).uniform(280, 370, 50)
+    model = regressor().fit(pd.DataFrame({"T": T}), 2.5e10 * T * np.exp(-8500 / T))
+    t = sympy.Symbol("T")
+    assert same_law(model.sympy_expr_, 2.5e10 * t * sympy.exp(-8500 / t), positive=True)
+
+
 def test_the_arcsine_is_in_the_default_vocabulary():
     model = regressor().fit(X[:, :2], np.arcsin(X[:, 0] / (4 * X[:, 1])))
     x0, x1 = sympy.symbols("x0 x1")
