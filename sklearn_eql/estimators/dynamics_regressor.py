@@ -335,7 +335,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
         # Everything that a fit leaves behind is set from here on: one that fails leaves the estimator as it was.
         take_over(self, found)
         if found.interrupted and self._watched.stopped:
-            self.stop_reason_, self.interrupted_ = StopReason.CALLBACK, False
+            self.stop_reason_, self.interrupted_ = str(StopReason.CALLBACK), False
         if self.interrupted_:
             warnings.warn(
                 "fit was interrupted; the best law found until then was kept (interrupted_ is True). Set max_time "
@@ -551,7 +551,7 @@ def _take_over(
     estimator._encoder, estimator._relu, estimator._horizon = found.encoder, found.relu, found.horizon
     estimator.latents_, estimator.latents_used_ = found.latents, found.used
     estimator.n_iter_, estimator.loss_curve_ = found.n_iter, found.loss_curve
-    estimator.stop_reason_, estimator.interrupted_ = found.stop_reason, found.interrupted
+    estimator.stop_reason_, estimator.interrupted_ = str(found.stop_reason), found.interrupted
     estimator._own = {name: p for name, p in settings.primitives.items() if PRIMITIVES.get(name) != p}
     estimator._form, estimator._dt = estimator.form, float(estimator.dt or 1.0)
     estimator._names, estimator._single = names, False

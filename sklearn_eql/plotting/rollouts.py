@@ -91,7 +91,7 @@ class RolloutDisplay:
             ax.set_ylabel("")
         self.axes_, self.figure_ = axes, axes[0, 0].figure
         lines = axes[0, 0].get_lines()[:2]
-        self.figure_.legend(lines, ["data", "law"], loc="outside upper right", ncols=2, frameon=False)
+        self.figure_.legend(lines, ["data", "law"], loc="outside upper left", ncols=2, frameon=False)
         return self
 
 
