@@ -130,8 +130,11 @@ def candidates(
     except AllTrialsFailedError:
         return []
 
+    # Values of a smooth function err together: they say as much as its constants do.
+    n_told = result.n_rows if alone or exact else min(result.n_rows, smooth.n_free)
+
     def length(law: Law) -> float:
-        return law.description_length(result.n_rows)
+        return law.description_length(n_told)
 
     ranked = sorted(result.front, key=length)[: _N_CANDIDATES if alone else _N_OF_SMOOTH]
     variables = form.variables(name)

@@ -20,7 +20,7 @@ from sklearn_eql.parametric.fit import fit_constants, linearise
 from sklearn_eql.parametric.law import ParametricLaw
 from sklearn_eql.parametric.rows import GroupedRows
 
-_SINGULAR = 1e-9  # relative singular value of constants that cannot be told apart
+_SINGULAR = 1e-9  # relative singular value of constants that cannot be told apart; share of y that one alone moves
 _INVOLVED = 1e-3  # relative share of a constant in such a direction
 _SAME_LOSS = 1e-6  # relative
 _STEPS, _GAUGE_STEPS = 40, 12  # of Levenberg-Marquardt
@@ -145,7 +145,8 @@ def _told_apart(
 ) -> dict[int, float]:
     """Constants to hold, so that the others are determined by the rows."""
     held: dict[int, float] = {}
-    floor = table.scaling.exact * float(rows.weight.sum()) * float(np.var(rows.y))
+    variance = float(rows.weight.sum()) * float(np.var(rows.y))
+    floor, spread = table.scaling.exact * variance, math.sqrt(variance)
     for _ in range(len(values)):
         rest = [k for k in range(len(values)) if k not in held]
         if not rest:
@@ -154,10 +155,12 @@ def _told_apart(
         size = np.linalg.norm(at.by_shared, axis=0)
         if not np.isfinite(size).all():
             break
-        _, strength, directions = np.linalg.svd(at.by_shared / np.where(size > 0, size, 1.0), full_matrices=False)
-        if len(strength) == 0 or strength[-1] > _SINGULAR * strength[0]:
-            break
-        involved = np.abs(directions[-1]) > _INVOLVED * np.abs(directions[-1]).max()
+        involved = size * np.maximum(np.abs(values[rest]), 1.0) <= _SINGULAR * spread  # of those that change nothing
+        if not involved.any():
+            _, strength, directions = np.linalg.svd(at.by_shared / size, full_matrices=False)
+            if len(strength) == 0 or strength[-1] > _SINGULAR * strength[0]:
+                break
+            involved = np.abs(directions[-1]) > _INVOLVED * np.abs(directions[-1]).max()
         free = [k for k, are in zip(rest, involved, strict=True) if are]
         order = [*(k for k in reversed(free) if k >= n_named), *(k for k in free if k < n_named)]
         for k, value in ((k, value) for k in order for value in (0.0, 1.0)):
