@@ -79,7 +79,9 @@ def _number(value: float) -> Cost:
 
 
 def constant_bits(value: float) -> float | None:
-    """What it takes to say a constant; None for a number that is none."""
+    """What it takes to say a constant; None for a number that is none. Zero is not said at all."""
+    if value == 0:
+        return 0.0
     found = [c for c in candidates(value, 4 * math.ulp(value)) if c.value == value or recognise(value) is not None]
     if found:
         return found[0].cost

@@ -39,6 +39,13 @@ def test_the_offset_of_a_sum_and_the_scale_of_a_product_are_those_of_the_first_f
     assert same_law(found["g"](t), sympy.sin(t))
 
 
+def test_a_function_in_two_places_is_found_under_noise_and_says_nothing_of_its_offset(X, rng):
+    y = np.log(X["x"]) - np.log(X["t"])
+    model = fitted(f(x) - f(t), X, y + 0.01 * rng.normal(size=len(X)))
+    assert same_law(model.sympy_expr_, sympy.log(x) - sympy.log(t))
+    assert same_law(model.form_functions_["f"](x), sympy.log(x))
+
+
 def test_a_function_of_an_expression_is_one_of_u(X):
     model = fitted(f(x - c * t), X, (X["x"] - 0.5 * X["t"]) ** 2)
     assert same_law(model.sympy_expr_, (x - t / 2) ** 2)

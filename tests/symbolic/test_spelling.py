@@ -10,7 +10,7 @@ from sklearn_eql.primitives import PRIMITIVES
 from sklearn_eql.symbolic import canonicalize, complexity, to_sympy
 from sklearn_eql.symbolic.expansion import Algebra
 from sklearn_eql.symbolic.spelling import Speller, spellings
-from sklearn_eql.symbolic.written import price
+from sklearn_eql.symbolic.written import constant_bits, price
 
 NAMES = list("abcde")
 ROWS = np.random.default_rng(0).uniform(0.3, 2, (20, 5))
@@ -162,3 +162,9 @@ def test_work_on_a_long_law_has_a_bound():
     found = speller.equation(canonicalize(law))
     assert speller.n_spelled < 2000
     np.testing.assert_allclose(found.evaluate(ROWS), law.evaluate(ROWS), rtol=1e-9)
+
+
+def test_a_constant_that_is_nothing_is_not_said():
+    assert constant_bits(0.0) == constant_bits(1.0) == 0.0
+    assert constant_bits(2.0) < constant_bits(0.5) < constant_bits(0.3)
+    assert constant_bits(0.123456789) is None
