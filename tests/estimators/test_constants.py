@@ -104,6 +104,6 @@ def test_without_a_fit_there_are_no_constants():
 def test_laws_that_a_network_wrote_have_constants():
     rows = np.random.default_rng(1).uniform(0, 3, (60, 1))
     y = 1.3718 * rows[:, 0] + 0.1 * np.random.default_rng(2).normal(size=60)
-    model = SymbolicTransformerRegressor(random_state=0).fit(rows, y)
+    model = SymbolicTransformerRegressor(weights="integers-1d", random_state=0).fit(rows, y)
     assert (model.constants_["standard_error"] > 0).all()
     assert (model.predict(rows, return_std=True)[1] > 0.05).all()

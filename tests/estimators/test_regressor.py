@@ -43,7 +43,7 @@ def values(expression, rows, names=("x0", "x1")):
 
 @pytest.fixture(scope="module")
 def noisy():
-    return quick(n_hidden_layers=2).fit(X, law(X) + 0.1 * np.random.default_rng(3).normal(size=60))
+    return quick(n_hidden_layers=2, n_families=6, n_generations=3).fit(X, law(X) + 0.1 * np.random.default_rng(3).normal(size=60))
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_functions_may_be_given_in_three_ways(functions):
 
 def test_only_the_functions_named_are_used():
     target = np.sin(3 * X[:, 0]) * X[:, 1] + 0.1 * np.exp(X[:, 1])  # the second term has to be made of sines
-    model = quick(functions=["sin", "mul"], n_hidden_layers=2).fit(X, target)
+    model = quick(functions=["sin", "mul"], n_hidden_layers=2, n_families=4, n_generations=3).fit(X, target)
     functions = {f for expression in model.equations_["sympy_expr"] for f in expression.atoms(sympy.Function)}
     assert {type(f) for f in functions if f.free_symbols} == {sympy.sin}  # a constant may be exp(-1)
 
