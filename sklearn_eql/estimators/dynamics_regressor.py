@@ -160,7 +160,7 @@ class EQLDynamicsRegressor(EquationReader, TransformerMixin, RegressorMixin, Cal
     --------
     >>> from sklearn_eql import EQLDynamicsRegressor
     >>> from sklearn_eql.datasets import make_kinematics
-    >>> data = make_kinematics(random_state=0)
+    >>> data = make_kinematics(n_series=40, random_state=0)
     >>> model = EQLDynamicsRegressor(state_names=("u", "v"), latent_scale="simple", n_trials=1, random_state=0)
     >>> model.fit(data.X, data.Y).sympy_expr_
     [u + v + z/2, v + z]
