@@ -43,7 +43,9 @@ def values(expression, rows, names=("x0", "x1")):
 
 @pytest.fixture(scope="module")
 def noisy():
-    return quick(n_hidden_layers=2, n_families=6, n_generations=3).fit(X, law(X) + 0.1 * np.random.default_rng(3).normal(size=60))
+    return quick(n_hidden_layers=2, n_families=6, n_generations=3).fit(
+        X, law(X) + 0.1 * np.random.default_rng(3).normal(size=60)
+    )
 
 
 @pytest.fixture(scope="module")
