@@ -190,7 +190,9 @@ def best_motion(
     earlier: EarlierLaws | None = None,
 ) -> Motion:
     """The shortest law of motion from any of the `candidates`, latents (N, L) of the best trials."""
-    wanted = MotionSettings(settings.form, settings.dt, settings.primitives, settings.max_degree, 0, settings.quotients)
+    wanted = MotionSettings(
+        settings.form, settings.dt, settings.primitives, settings.max_degree, quotients=settings.quotients
+    )
     best = find_motion(states, candidates[:_N_REFINED], wanted, seed, deadline, earlier)
     if settings.latent_scale == "unit":
         scaled = with_standard_latents(best, LATENT_SCALE)

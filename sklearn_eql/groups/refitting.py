@@ -64,8 +64,7 @@ class Refitting:
         deadline: float = math.inf,
     ) -> ParametricFit:
         """Constants of least squares on rows of all groups ``(n,)``, from those of the law."""
-        kept = weight > 0
-        rows = GroupedRows.of(self._columns(X, codes)[kept], y[kept], weight[kept], codes[kept])
+        rows = self._rows(X, y, weight, codes)
         own = self.law.own[:, self.free]
         return fit_constants(self.named, rows, self.start, own, primitives, max_iter=_STEPS, deadline=deadline)
 
@@ -99,13 +98,17 @@ class Refitting:
         """The law with constants, errors of the own ones, and loss of other rows of the same groups."""
         fit = self.fit(X, y, weight, codes, primitives, deadline)
         moved = self.moved(fit, primitives)
-        kept = weight > 0
-        rows = GroupedRows.of(self._columns(X, codes)[kept], y[kept], weight[kept], codes[kept])
+        rows = self._rows(X, y, weight, codes)
         errors = self.law.own_errors.copy()
         errors[:, self.free] = covariance(self.named, rows, fit, primitives).own_errors
         loss = fit.squared_error / float(weight.sum())
         variance = weighted_variance(y, weight) or 1.0
         return replace(moved, own_errors=errors, loss=loss, relative_loss=loss / variance)
+
+    def _rows(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray, codes: np.ndarray) -> GroupedRows:
+        """Those with weight."""
+        kept = weight > 0
+        return GroupedRows.of(self._columns(X, codes)[kept], y[kept], weight[kept], codes[kept])
 
     def _columns(self, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
         return np.concatenate([X, self.law.own[codes][:, self.held]], axis=1)
