@@ -11,7 +11,7 @@ Shapes: `N` series, `K` steps, `E` equations, `B` terms, `C` columns with common
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def latents_from_coefficients(phi: np.ndarray, target: np.ndarray, n_latents: in
         if slopes is None:
             return None
         begun = [slopes, *_principal(columns, phi, target)]
-        _, latent = min((_along_all_terms(columns, phi, target, start) for start in begun), key=lambda fit: fit[0])
+        latent = _along_all_terms(columns, phi, target, begun)
         found.append(latent)
         columns = np.concatenate([columns, latent[:, None, None] * phi], axis=2)
     return np.stack(found, axis=1)
@@ -98,21 +98,31 @@ def _principal(columns: np.ndarray, phi: np.ndarray, target: np.ndarray) -> Iter
 
 
 def _along_all_terms(
-    columns: np.ndarray, phi: np.ndarray, target: np.ndarray, latent: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """A latent (N,), at unit spread, along which the coefficients of all terms may differ, by least squares in turns.
+    columns: np.ndarray, phi: np.ndarray, target: np.ndarray, starts: Sequence[np.ndarray]
+) -> np.ndarray:
+    """The latent (N,), at unit spread, along which the coefficients of all terms may differ.
 
-    Its prior is a normal distribution of unit variance, so that a series that tells nothing of it stays in the middle.
-    With the logarithm of what it leaves of the target, summed over the equations.
+    Of those that the `starts` lead to, the one that leaves least of the target.
     """
-    n_columns = columns.shape[2]
     both = np.concatenate([columns, phi], axis=2)
     gram = np.einsum("nkc,nkd->ncd", both, both)
     cross = np.einsum("nkc,nke->nce", both, target)
     square = np.einsum("nke,nke->e", target, target)
     n_rows = target[:, :, 0].size
+    fits = (_in_turns(gram, cross, square, columns.shape[2], n_rows, start) for start in starts)
+    return min(fits, key=lambda fit: fit[0])[1]
+
+
+def _in_turns(
+    gram: np.ndarray, cross: np.ndarray, square: np.ndarray, n_columns: int, n_rows: int, latent: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Coefficients and the latent by least squares in turns, from sums over rows of `n_columns` columns and all terms.
+
+    The prior of the latent is a normal distribution of unit variance, so that a series that tells nothing of it stays
+    in the middle. With the logarithm of what it leaves of the target, summed over the equations.
+    """
     for _ in range(_ROUNDS):
-        factor = np.where(np.arange(both.shape[2]) < n_columns, 1.0, latent[:, None])  # (N, C + B)
+        factor = np.where(np.arange(gram.shape[1]) < n_columns, 1.0, latent[:, None])  # (N, C + B)
         along = (factor[:, :, None] * cross).sum(axis=0)
         normal = np.einsum("nc,ncd,nd->cd", factor, gram, factor)
         fitted = np.linalg.pinv(normal, hermitian=True) @ along  # (C + B, E)
